@@ -1,0 +1,2 @@
+//! (filled by the first commits)
+fn main() {}
