@@ -1,0 +1,140 @@
+//! Chains: which targets may answer, in which order, and how long each is waited for.
+
+use crate::{ChainId, TargetId, trigger::Triggers};
+use serde::{Deserialize, Serialize};
+
+/// Targets in order, and the rules for moving from one to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chain {
+    /// The operator's name for it, unique.
+    pub name: String,
+    /// Tried in order; within a step, members are the same model and share the load.
+    pub steps: Vec<Step>,
+    /// What the chain changes about the handling of failures.
+    pub triggers: Triggers,
+    /// Most attempts of one exchange, over all targets. `1 <= attempts_max <= limits::ATTEMPTS_MAX`.
+    pub attempts_max: u8,
+    /// Waits between attempts at the same target.
+    pub backoff: Backoff,
+    /// How long each phase may take.
+    pub patience: Patience,
+    /// When a target is left alone for a while.
+    pub breaker: Breaker,
+    /// Reasoning counts as content, so that a stream commits at its first reasoning delta.
+    pub stream_reasoning: bool,
+}
+
+/// One position of a chain: the same model in one or more places.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// How an exchange picks among the members.
+    pub balance: Balance,
+    /// At least one.
+    pub members: Vec<Member>,
+}
+
+/// One deployment within a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Where.
+    pub target: TargetId,
+    /// Share of the load under [`Balance::Weighted`], and tie-breaker elsewhere. At least 1.
+    pub weight: u32,
+}
+
+/// How an exchange picks among the deployments of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Balance {
+    /// At random, in proportion to the weights.
+    #[default]
+    Weighted,
+    /// In turn.
+    RoundRobin,
+    /// The one with the fewest attempts in flight, for its weight.
+    LeastOutstanding,
+    /// Of two drawn at random, the one with the smaller peak-sensitive average latency times load
+    /// (power of two choices; full scan up to four members).
+    PeakEwma,
+}
+
+/// Waits between attempts at the same target. The wait before retry `n` is drawn uniformly from
+/// `0..=min(cap_ms, base_ms * 2^n)` ("full jitter") when exponential, from `0..=base_ms` else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Doubles with each retry.
+    pub exponential: bool,
+    /// First bound, in milliseconds.
+    pub base_ms: u64,
+    /// Largest bound, in milliseconds. `base_ms <= cap_ms`.
+    pub cap_ms: u64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { exponential: true, base_ms: 500, cap_ms: 8_000 }
+    }
+}
+
+/// How long each phase of an exchange may take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// The whole exchange, over all attempts.
+    pub deadline_ms: u64,
+    /// Resolved name to established connection, TLS included.
+    pub connect_ms: u64,
+    /// Request sent to first token (of a stream) for models that answer at once.
+    pub first_token_ms: u64,
+    /// The same for models that reason before they answer.
+    pub first_token_reasoning_ms: u64,
+    /// Between two bytes of an answer that has begun.
+    pub idle_ms: u64,
+    /// When nothing has committed for so long, the head and `: keepalive` comments go out.
+    pub keepalive_after_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            deadline_ms: 600_000,
+            connect_ms: 3_000,
+            first_token_ms: 30_000,
+            first_token_reasoning_ms: 120_000,
+            idle_ms: 30_000,
+            keepalive_after_ms: 10_000,
+        }
+    }
+}
+
+/// When a target is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// So many failures in a row open it.
+    pub consecutive: u32,
+    /// More than this share of failures in the window opens it, in thousandths.
+    pub failure_permille: u32,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+    /// The share counts only from so many attempts in the window on.
+    pub requests_min: u32,
+    /// First time open, in milliseconds; doubles while probes fail, with ±20 % jitter.
+    pub cooldown_ms: u64,
+    /// Longest time open, in milliseconds. `cooldown_ms <= cooldown_max_ms`.
+    pub cooldown_max_ms: u64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker { consecutive: 5, failure_permille: 500, window_ms: 30_000, requests_min: 20, cooldown_ms: 5_000, cooldown_max_ms: 60_000 }
+    }
+}
+
+/// A name that a request may give, and the chain that answers to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    /// What stands in the request's `model`, exactly.
+    pub name: String,
+    /// Which chain answers.
+    pub chain: ChainId,
+    /// Shown by `GET /v1/models`.
+    pub listed: bool,
+}

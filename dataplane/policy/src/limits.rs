@@ -1,0 +1,103 @@
+//! Every fixed bound of the data plane, in one place, with the relations between them asserted
+//! when the crate is compiled.
+//!
+//! Defaults that an operator may change are in [`crate::snapshot::Gateway`] and
+//! [`crate::chain::Patience`]; what is here is the most that those may ask for, and what nobody may
+//! change.
+
+/// One kibibyte.
+pub const KIB: usize = 1024;
+/// One mebibyte.
+pub const MIB: usize = 1024 * KIB;
+
+/// Longest head of a request, in bytes, request line and fields together; 431 beyond.
+pub const HEAD_BYTES_MAX: usize = 32 * KIB;
+/// Longest request target, in bytes; 414 beyond.
+pub const TARGET_BYTES_MAX: usize = 8 * KIB;
+/// Most fields in a head; 431 beyond.
+pub const HEAD_FIELDS_MAX: usize = 100;
+/// Longest head that a provider may answer with, in bytes.
+pub const ANSWER_HEAD_BYTES_MAX: usize = 64 * KIB;
+/// Most interim (1xx) heads before an answer counts as malformed.
+pub const INTERIM_HEADS_MAX: usize = 8;
+
+/// Largest request body that a policy may allow, in bytes.
+pub const BODY_BYTES_MAX: usize = 512 * MIB;
+/// Up to here a body stays in the receive buffers; beyond, it is held in arena blocks.
+pub const BODY_INLINE_BYTES: usize = 16 * KIB;
+/// Size of one arena block, in bytes.
+pub const BLOCK_BYTES: usize = 64 * KIB;
+/// A JSON answer is held up to here before it commits, in bytes.
+pub const ANSWER_HELD_BYTES_MAX: usize = MIB;
+/// A stream is held up to here before its first content, in bytes; beyond, it commits.
+pub const STREAM_HELD_BYTES_MAX: usize = 64 * KIB;
+/// Largest event of a stream, in bytes; beyond, the attempt is cut.
+pub const EVENT_BYTES_MAX: usize = MIB;
+/// An error body of a provider is read up to here, in bytes.
+pub const ERROR_BODY_BYTES_MAX: usize = 64 * KIB;
+/// Unread request bodies are drained up to here before the connection is closed instead, in bytes.
+pub const DRAIN_BYTES_MAX: usize = 64 * KIB;
+/// Deepest nesting of a JSON request.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest model name that a request may carry, in bytes.
+pub const MODEL_NAME_BYTES_MAX: usize = 256;
+
+/// Most attempts that one exchange may make, whatever the policy says.
+pub const ATTEMPTS_MAX: usize = 16;
+/// Most targets that one chain may hold, over all steps.
+pub const CHAIN_TARGETS_MAX: usize = 64;
+/// Longest time that a chain may give an exchange, in milliseconds.
+pub const DEADLINE_MS_MAX: u64 = 3_600_000;
+/// Longest pause that a provider's Retry-After may impose, in milliseconds.
+pub const PAUSE_MS_MAX: u64 = 3_600_000;
+
+/// Most slots of each table of a snapshot.
+pub const TENANTS_MAX: usize = 16_384;
+/// Most routes.
+pub const ROUTES_MAX: usize = 65_536;
+/// Most names that a request may give a chain by.
+pub const NAMES_MAX: usize = 262_144;
+/// Most chains.
+pub const CHAINS_MAX: usize = 65_536;
+/// Most targets.
+pub const TARGETS_MAX: usize = 16_384;
+/// Most providers.
+pub const PROVIDERS_MAX: usize = 1_024;
+/// Most origins.
+pub const ORIGINS_MAX: usize = 1_024;
+/// Most credentials of one provider.
+pub const KEYS_PER_PROVIDER_MAX: usize = 64;
+/// Most credentials.
+pub const KEYS_MAX: usize = 16_384;
+/// Most listening addresses.
+pub const LISTENERS_MAX: usize = 16;
+/// Longest name of anything in a policy, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Largest snapshot image, in bytes.
+pub const IMAGE_BYTES_MAX: usize = 256 * MIB;
+/// Largest frame on the control socket, in bytes.
+pub const FRAME_BYTES_MAX: usize = 4 * MIB;
+
+/// Warm connections that a policy may ask for, per origin and shard.
+pub const WARM_MAX: u32 = 256;
+/// Idle connections kept to one origin by one shard.
+pub const POOL_IDLE_MAX: usize = 1_024;
+/// Decision records that wait for the recorder, per shard; beyond, they are dropped and counted.
+pub const LEDGER_RING_RECORDS: usize = 4_096;
+/// Exchanges that wait for a free place, per shard.
+pub const QUEUE_MAX: usize = 1_024;
+/// Completions that one turn of a shard may handle before tasks run.
+pub const COMPLETIONS_PER_TURN: usize = 4_096;
+
+const _: () = {
+    assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+    // Spans of a request's head are 16 bits wide.
+    assert!(HEAD_BYTES_MAX <= u16::MAX as usize);
+    assert!(BODY_INLINE_BYTES <= BLOCK_BYTES);
+    assert!(STREAM_HELD_BYTES_MAX <= ANSWER_HELD_BYTES_MAX);
+    assert!(EVENT_BYTES_MAX >= STREAM_HELD_BYTES_MAX);
+    assert!(DRAIN_BYTES_MAX <= BODY_BYTES_MAX);
+    assert!(ATTEMPTS_MAX <= CHAIN_TARGETS_MAX);
+    assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
+    assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
+};

@@ -1,0 +1,85 @@
+use super::*;
+use crate::{Auth, Backoff, Balance, Breaker, Dialect, Member, Model, Patience, Step, Triggers};
+
+/// The smallest sound draft: one provider, one target, one chain.
+pub(crate) fn draft() -> Draft {
+    let mut draft = Draft { generation: 7, ..Draft::default() };
+    let origin = draft.origins.push(Origin {
+        host: "127.0.0.1".into(),
+        port: 1,
+        tls: None,
+        server_name: "127.0.0.1".into(),
+        proxy: None,
+        warm: 1,
+        connections_max: 8,
+    });
+    let provider = draft.providers.push(Provider {
+        name: "p".into(),
+        dialect: Dialect::OpenAi,
+        origin,
+        base_path: "/v1".into(),
+        auth: Auth::Bearer,
+        keys: vec![],
+        in_flight_max: 8,
+        headers: vec![],
+        regions: vec![],
+    });
+    let target = draft.targets.push(Target {
+        name: "p/m".into(),
+        provider,
+        model: Model::Named("m".into()),
+        reasoning: false,
+        context_window: None,
+        price: None,
+        disabled: None,
+    });
+    let chain = draft.chains.push(Chain {
+        name: "c".into(),
+        steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1 }] }],
+        triggers: Triggers::default(),
+        attempts_max: 3,
+        backoff: Backoff::default(),
+        patience: Patience::default(),
+        breaker: Breaker::default(),
+        stream_reasoning: false,
+    });
+    draft.names.push(Name { name: "c".into(), chain, listed: true });
+    draft
+}
+
+fn check(break_it: impl FnOnce(&mut Draft), expected: &str) {
+    let mut draft = draft();
+    break_it(&mut draft);
+    let flaw = Snapshot::try_new(draft).expect_err("the draft is flawed");
+    assert!(flaw.to_string().contains(expected), "{flaw} does not say {expected:?}");
+}
+
+#[test]
+fn a_sound_draft_is_served() {
+    let snapshot = Snapshot::try_new(draft()).unwrap();
+    let chain = snapshot.chain_named("c").unwrap();
+    assert_eq!(snapshot.chains[chain].name, "c");
+    assert_eq!(snapshot.chain_named("d"), None);
+}
+
+#[test]
+fn every_reference_is_proved() {
+    check(|d| d.origins.get_mut(OriginId(0)).unwrap().tls = Some(TlsProfileId(3)), "tls profile#3");
+    check(|d| d.providers.get_mut(ProviderId(0)).unwrap().origin = OriginId(9), "origin#9");
+    check(|d| d.targets.get_mut(TargetId(0)).unwrap().provider = ProviderId(2), "provider#2");
+    check(|d| d.chains.get_mut(ChainId(0)).unwrap().steps[0].members[0].target = TargetId(5), "target#5");
+    check(|d| d.names[0].chain = ChainId(4), "chain#4");
+    check(|d| d.routes.push(Route { name: "r".into(), when: Default::default(), chain: ChainId(8) }), "chain#8");
+}
+
+#[test]
+fn every_bound_is_proved() {
+    check(|d| d.chains.get_mut(ChainId(0)).unwrap().steps.clear(), "steps is 0");
+    check(|d| d.chains.get_mut(ChainId(0)).unwrap().attempts_max = 0, "attempts_max is 0");
+    check(|d| d.gateway.listen.clear(), "listeners is 0");
+    check(|d| d.gateway.body_memory_bytes = 1, "body_memory_bytes");
+    check(|d| d.providers.get_mut(ProviderId(0)).unwrap().headers.push(("a".into(), "b\r\nc: d".into())), "may not stand in a head");
+    check(|d| d.providers.get_mut(ProviderId(0)).unwrap().base_path = "v1".into(), "may not stand in a head");
+    check(|d| d.names.push(d.names[0].clone()), "ascend");
+    check(|d| d.chains.get_mut(ChainId(0)).unwrap().backoff.base_ms = 9_999, "lower bound");
+}

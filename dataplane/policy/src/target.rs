@@ -1,0 +1,148 @@
+//! Targets and what they are made of: providers, origins, credentials, models.
+
+use crate::{KeyId, OriginId, ProviderId, TlsProfileId};
+use serde::{Deserialize, Serialize};
+
+/// What one pool of warm connections leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Host name, or an address literal without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS, and whom it trusts; `None` is plain HTTP.
+    pub tls: Option<TlsProfileId>,
+    /// Name asked for and verified in the handshake; the host unless the operator says otherwise.
+    pub server_name: String,
+    /// Egress proxy that a CONNECT goes through: host and port.
+    pub proxy: Option<(String, u16)>,
+    /// Connections that each shard keeps warm. `warm <= limits::WARM_MAX`.
+    pub warm: u32,
+    /// Most connections of the whole process.
+    pub connections_max: u32,
+}
+
+/// Which certificate authorities are trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsProfile {
+    /// Whom to trust.
+    pub roots: Roots,
+}
+
+/// Certificate authorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Roots {
+    /// Those of the system, or the built-in Mozilla set where the system has none.
+    System,
+    /// Those of the system and these (PEM).
+    SystemAnd(Vec<u8>),
+    /// These alone (PEM).
+    Only(Vec<u8>),
+}
+
+/// Where requests are sent, and how they are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    /// The operator's name for it, unique.
+    pub name: String,
+    /// How it speaks.
+    pub dialect: Dialect,
+    /// Where it is.
+    pub origin: OriginId,
+    /// Begins every path, without a slash at its end: `/v1`.
+    pub base_path: String,
+    /// How a credential is presented.
+    pub auth: Auth,
+    /// Credentials; none for a provider that asks for none.
+    pub keys: Vec<Key>,
+    /// Most attempts in flight, over all shards.
+    pub in_flight_max: u32,
+    /// Further fields of every request: name and value.
+    pub headers: Vec<(String, String)>,
+    /// Where it processes data, in the operator's words.
+    pub regions: Vec<String>,
+}
+
+/// How a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dialect {
+    /// OpenAI, and the many that are compatible with it.
+    OpenAi,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini generateContent.
+    Gemini,
+}
+
+impl Dialect {
+    /// True when this build speaks it to providers.
+    pub const fn spoken(self) -> bool {
+        matches!(self, Dialect::OpenAi)
+    }
+
+    /// The word that policies use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Dialect::OpenAi => "openai",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
+        }
+    }
+}
+
+/// How a credential is presented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Auth {
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// A field of this name (lower case) that holds the bare key.
+    Header(String),
+    /// None.
+    None,
+}
+
+/// One credential of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Finds its bytes in [`crate::Secrets`].
+    pub id: KeyId,
+    /// Share of the attempts. At least 1.
+    pub weight: u32,
+}
+
+/// Provider × account × model: what an attempt is made at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// `provider/model`, unique.
+    pub name: String,
+    /// Where.
+    pub provider: ProviderId,
+    /// What is asked for there.
+    pub model: Model,
+    /// Reasons before it answers, so that it is given longer to the first token.
+    pub reasoning: bool,
+    /// Tokens of prompt and answer together, where known.
+    pub context_window: Option<u32>,
+    /// Prices, where known.
+    pub price: Option<Price>,
+    /// Why it is never eligible (no key, dialect not spoken), for records and `explain`.
+    pub disabled: Option<String>,
+}
+
+/// The model that a target asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Model {
+    /// This one, whatever the request named.
+    Named(String),
+    /// What follows `provider/` in the name that the request gave.
+    Rest,
+}
+
+/// Prices in millionths of a US dollar per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Of prompt tokens.
+    pub input: u64,
+    /// Of answer tokens.
+    pub output: u64,
+}
