@@ -1,0 +1,159 @@
+//! What one generation changes against another, in lines that a person reads.
+
+use policy::{Draft, Table, id::Id};
+use std::collections::BTreeMap;
+
+/// Most lines; the rest is counted.
+const LINES_MAX: usize = 200;
+
+/// `+` for what is new, `-` for what is gone, `~` for what differs.
+pub fn changes(before: &Draft, after: &Draft) -> Vec<String> {
+    let mut lines = Vec::new();
+    gateway(before, after, &mut lines);
+    let (old, new) = (Names(before), Names(after));
+    tables("tenant", entries(&before.tenants, |t| t.name.clone(), tenant), entries(&after.tenants, |t| t.name.clone(), tenant), &mut lines);
+    tables("provider", old.providers(), new.providers(), &mut lines);
+    tables("target", old.targets(), new.targets(), &mut lines);
+    tables("chain", old.chains(), new.chains(), &mut lines);
+    let routes = |draft: &Draft, names: &Names<'_>| -> Vec<String> { draft.routes.iter().map(|route| names.route(route)).collect() };
+    let (one, two) = (routes(before, &old), routes(after, &new));
+    if one != two {
+        lines.push(format!("~ routes: {} before, {} now, or in another order", one.len(), two.len()));
+    }
+    tables("name", old.names(), new.names(), &mut lines);
+    if lines.len() > LINES_MAX {
+        let more = lines.len() - LINES_MAX;
+        lines.truncate(LINES_MAX);
+        lines.push(format!("… and {more} more"));
+    }
+    lines
+}
+
+/// What cannot be changed while a data plane runs.
+pub fn needs_restart(before: &Draft, after: &Draft) -> Vec<&'static str> {
+    let (one, two) = (&before.gateway, &after.gateway);
+    let checks = [
+        ("gateway.listen", one.listen != two.listen),
+        ("gateway.admin", one.admin != two.admin),
+        ("gateway.shards", one.shards != two.shards),
+    ];
+    checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn gateway(before: &Draft, after: &Draft, lines: &mut Vec<String>) {
+    let members = |gateway: &policy::Gateway| -> BTreeMap<String, String> {
+        let value = serde_json::to_value(gateway).expect("the gateway's settings are plain values");
+        value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.to_string())).collect()
+    };
+    let (old, new) = (members(&before.gateway), members(&after.gateway));
+    for (name, value) in &new {
+        if let Some(was) = old.get(name).filter(|was| *was != value) {
+            lines.push(format!("~ gateway.{name}  {was} -> {value}"));
+        }
+    }
+}
+
+fn tables(noun: &str, old: BTreeMap<String, String>, new: BTreeMap<String, String>, lines: &mut Vec<String>) {
+    for (name, was) in &old {
+        match new.get(name) {
+            None => lines.push(format!("- {noun} {name}")),
+            Some(is) if is != was => lines.push(format!("~ {noun} {name}  {was} -> {is}")),
+            Some(_) => {}
+        }
+    }
+    lines.extend(new.keys().filter(|name| !old.contains_key(*name)).map(|name| format!("+ {noun} {name}")));
+}
+
+fn entries<I: Id, T>(table: &Table<I, T>, name: impl Fn(&T) -> String, show: impl Fn(&T) -> String) -> BTreeMap<String, String> {
+    table.iter().map(|(_, entry)| (name(entry), show(entry))).collect()
+}
+
+fn tenant(tenant: &policy::Tenant) -> String {
+    let models: Vec<String> = tenant.models.iter().map(ToString::to_string).collect();
+    // Digests are compared and not shown.
+    let keys: Vec<u8> = tenant.digests.iter().flatten().copied().collect();
+    format!("{} keys ({}), models [{}]", tenant.digests.len(), &blake3::hash(&keys).to_hex()[..8], models.join(", "))
+}
+
+/// Ids in words.
+struct Names<'a>(&'a Draft);
+
+impl Names<'_> {
+    fn providers(&self) -> BTreeMap<String, String> {
+        let show = |provider: &policy::Provider| {
+            let origin = self.0.origins.get(provider.origin);
+            let place = origin.map_or(String::new(), |o| {
+                let trust = o.tls.and_then(|id| self.0.tls_profiles.get(id)).map_or("http".to_owned(), |profile| match &profile.roots {
+                    policy::Roots::System => "https".to_owned(),
+                    policy::Roots::SystemAnd(pem) => format!("https (system and {})", &blake3::hash(pem).to_hex()[..8]),
+                    policy::Roots::Only(pem) => format!("https (only {})", &blake3::hash(pem).to_hex()[..8]),
+                });
+                format!(
+                    "{trust}://{}:{} as {} warm {} max {} proxy {:?}",
+                    o.host, o.port, o.server_name, o.warm, o.connections_max, o.proxy
+                )
+            });
+            let keys: Vec<String> = provider.keys.iter().map(|key| format!("{:?}x{}", key.id, key.weight)).collect();
+            format!(
+                "{place}{} {} {:?} keys [{}] in_flight {} headers {:?} regions {:?}",
+                provider.base_path,
+                provider.dialect.word(),
+                provider.auth,
+                keys.join(" "),
+                provider.in_flight_max,
+                provider.headers,
+                provider.regions
+            )
+        };
+        entries(&self.0.providers, |provider| provider.name.clone(), show)
+    }
+
+    fn targets(&self) -> BTreeMap<String, String> {
+        let show = |target: &policy::Target| match &target.disabled {
+            Some(reason) => format!("disabled: {reason}"),
+            None => {
+                format!("{:?} reasoning {} window {:?} price {:?}", target.model, target.reasoning, target.context_window, target.price)
+            }
+        };
+        entries(&self.0.targets, |target| target.name.clone(), show)
+    }
+
+    fn chains(&self) -> BTreeMap<String, String> {
+        let show = |chain: &policy::Chain| {
+            let steps: Vec<String> = chain.steps.iter().map(|step| self.step(step)).collect();
+            let preset = policy::Chain { name: String::new(), steps: Vec::new(), ..chain.clone() };
+            format!("{} ({})", steps.join(" > "), &blake3::hash(format!("{preset:?}").as_bytes()).to_hex()[..8])
+        };
+        entries(&self.0.chains, |chain| chain.name.clone(), show)
+    }
+
+    fn step(&self, step: &policy::Step) -> String {
+        let members: Vec<String> = step
+            .members
+            .iter()
+            .map(|member| {
+                let name = self.0.targets.get(member.target).map_or("?", |target| target.name.as_str());
+                if member.weight == 1 { name.to_owned() } else { format!("{name} x{}", member.weight) }
+            })
+            .collect();
+        if members.len() == 1 { members.concat() } else { format!("{:?}({})", step.balance, members.join(" | ")) }
+    }
+
+    fn route(&self, route: &policy::Route) -> String {
+        let tenant = route.when.tenant.and_then(|id| self.0.tenants.get(id)).map(|tenant| tenant.name.as_str());
+        let chain = self.0.chains.get(route.chain).map(|chain| chain.name.as_str());
+        format!("{} {:?} {tenant:?} {:?} -> {chain:?}", route.name, route.when.model, route.when.headers)
+    }
+
+    fn names(&self) -> BTreeMap<String, String> {
+        let chain = |name: &policy::chain::Name| self.0.chains.get(name.chain).map_or("?", |chain| chain.name.as_str());
+        self.0
+            .names
+            .iter()
+            .map(|name| (name.name.clone(), format!("{}{}", chain(name), if name.listed { "" } else { ", unlisted" })))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! The control plane: a compiler for the operator's policy, and the steward of what it compiled.
+//!
+//! `load → validate → compile → publish`, then `observe → steer`. It knows YAML, files, catalogues
+//! and verbs, and never touches a request: when it dies, traffic goes on.
+#![forbid(unsafe_code)]
+
+pub mod load;
+pub mod tree;
+
+pub mod document;
+pub mod validate;
+
+pub mod catalogue;
+pub mod complaint;
+pub mod plan;
+pub mod reference;
+pub mod time;
+
+pub mod compile;
+pub mod diff;
+pub mod journal;
+pub mod publish;
+pub mod recall;
+
+pub mod daemon;
+pub mod link;
+pub mod observe;
+pub mod steer;
+
+pub mod child;
+pub mod doctor;
+pub mod places;
+pub mod socket;
+pub mod up;
+pub mod verbs;

@@ -1,0 +1,153 @@
+//! What data planes tell: the last counters of each, and the last events.
+
+use crate::time;
+use policy::wire::{Event, Hello, Stats};
+use serde_json::{Value, json};
+use std::{
+    collections::VecDeque,
+    fmt::Write as _,
+    sync::mpsc::{SyncSender, TrySendError},
+};
+
+/// Events that are kept.
+pub const EVENTS_MAX: usize = 2_000;
+/// Most watchers of events at once.
+pub const WATCHERS_MAX: usize = 16;
+
+/// One data plane, as far as it has told.
+#[derive(Debug, Default)]
+pub struct Plane {
+    /// Who it is.
+    pub hello: Option<Hello>,
+    /// Its last counters.
+    pub stats: Option<Stats>,
+    /// Generation that it serves, as last heard.
+    pub generation: u64,
+}
+
+/// The last events, and who watches for more.
+#[derive(Debug, Default)]
+pub struct Events {
+    kept: VecDeque<Event>,
+    watchers: Vec<SyncSender<Event>>,
+}
+
+impl Events {
+    /// Keeps an event and tells it to every watcher; a watcher that does not keep up is let go.
+    pub fn push(&mut self, event: Event) {
+        self.watchers.retain(|watcher| match watcher.try_send(event.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        });
+        if self.kept.len() == EVENTS_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(event);
+    }
+
+    /// Adds a watcher, if there is room.
+    pub fn watch(&mut self, watcher: SyncSender<Event>) -> bool {
+        let room = self.watchers.len() < WATCHERS_MAX;
+        if room {
+            self.watchers.push(watcher);
+        }
+        room
+    }
+
+    /// The last `count`, oldest first.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = &Event> {
+        self.kept.iter().skip(self.kept.len().saturating_sub(count))
+    }
+}
+
+/// One line for people.
+pub fn event_line(event: &Event) -> String {
+    let mut line = format!("{}  {:<16}", time::clock_us(event.at_us), event.kind);
+    for (name, value) in &event.details {
+        write!(line, " {name}={value}").expect("a String grows");
+    }
+    line
+}
+
+/// One value for programs.
+pub fn event_json(event: &Event) -> Value {
+    let details: serde_json::Map<String, Value> = event.details.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({"at_us": event.at_us, "kind": event.kind, "details": details})
+}
+
+/// The state of everything, for people.
+pub fn status_text(generation: u64, note: &str, planes: &[&Plane]) -> String {
+    let mut text = format!("policy    generation {generation}{note}\n");
+    if planes.is_empty() {
+        text.push_str("no data plane is connected\n");
+    }
+    for plane in planes {
+        plane_text(plane, &mut text).expect("a String grows");
+    }
+    text
+}
+
+fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
+    let Some(hello) = &plane.hello else { return writeln!(text, "a data plane has not said who it is") };
+    let listen: Vec<String> = hello.listen.iter().map(ToString::to_string).collect();
+    write!(text, "gateway   pid {}  build {}  {} shards  generation {}", hello.pid, hello.build, hello.shards, plane.generation)?;
+    let Some(stats) = &plane.stats else { return writeln!(text, "  at {}", listen.join(" ")) };
+    let state = match (stats.draining, stats.ready) {
+        (true, _) => "draining",
+        (false, true) => "ready",
+        (false, false) => "not ready",
+    };
+    writeln!(text, "  {state}  up {}  at {}", time::words(stats.up_ms), listen.join(" "))?;
+    if !stats.targets.is_empty() {
+        let width = stats.targets.iter().map(|target| target.name.len()).max().unwrap_or(6).max(6);
+        writeln!(
+            text,
+            "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
+            "TARGET", "BREAKER", "ATTEMPTS", "FAILED", "TTFT", "IN FLIGHT", "PAUSED"
+        )?;
+        for target in &stats.targets {
+            let ttft = format!("{:.1} ms", target.first_token_us as f64 / 1000.0);
+            let paused = if target.paused_ms == 0 { String::new() } else { time::words(target.paused_ms) };
+            writeln!(
+                text,
+                "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
+                target.name, target.breaker, target.attempts, target.failures, ttft, target.in_flight, paused
+            )?;
+        }
+    }
+    if !stats.pools.is_empty() {
+        let width = stats.pools.iter().map(|(name, ..)| name.len()).max().unwrap_or(6).max(6);
+        writeln!(text, "{:<width$}  {:>6} {:>6}", "ORIGIN", "IDLE", "BUSY")?;
+        for (name, idle, busy) in &stats.pools {
+            writeln!(text, "{name:<width$}  {idle:>6} {busy:>6}")?;
+        }
+    }
+    for line in stats.meters.chunks(3) {
+        let cells: Vec<String> = line.iter().map(|(name, value)| format!("{name:<30} {value:>10}")).collect();
+        writeln!(text, "{}", cells.join("   "))?;
+    }
+    Ok(())
+}
+
+/// The state of everything, for programs.
+pub fn status_json(generation: u64, planes: &[&Plane]) -> Value {
+    let planes: Vec<Value> = planes
+        .iter()
+        .map(|plane| {
+            json!({
+                "generation": plane.generation,
+                "hello": plane.hello.as_ref().map(|hello| json!({
+                    "build": hello.build, "pid": hello.pid, "shards": hello.shards, "schema": hello.schema,
+                    "listen": hello.listen, "admin": hello.admin,
+                })),
+                "stats": plane.stats.as_ref().map(|stats| json!({
+                    "generation": stats.generation, "up_ms": stats.up_ms, "ready": stats.ready, "draining": stats.draining,
+                    "meters": stats.meters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+                    "targets": stats.targets, "pools": stats.pools.iter().map(|(name, idle, busy)|
+                        json!({"origin": name, "idle": idle, "busy": busy})).collect::<Vec<_>>(),
+                })),
+            })
+        })
+        .collect();
+    json!({"generation": generation, "planes": planes})
+}

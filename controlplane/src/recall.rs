@@ -1,0 +1,115 @@
+//! From the tables of an old generation back to a plan, with today's secrets.
+//!
+//! A rollback is compiled like any other policy, so that ids stay with their names.
+
+use crate::{
+    compile::KeyNames,
+    plan::{self, Plan},
+    reference::{self, Reference, Surroundings},
+};
+use policy::{Draft, KeyId, Secrets};
+use std::collections::BTreeMap;
+
+/// Reads an old draft.
+///
+/// `today` holds the secrets of the live generation by name, for what no reference leads to.
+///
+/// # Errors
+/// In words, which credential is missing.
+pub fn plan(draft: &Draft, keys: &KeyNames, today: (&KeyNames, &Secrets), from: &Surroundings) -> Result<Plan, String> {
+    let mut plan = Plan { gateway: draft.gateway.clone(), ..Plan::default() };
+    if draft.gateway.tls {
+        let identity = today.1.identity.clone();
+        plan.identity = Some(identity.ok_or("that generation speaks TLS to tenants, and today's policy has no certificate for it")?);
+    }
+    let provider_names = |id| draft.providers[id].name.clone();
+    let target_names = |id| draft.targets[id].name.clone();
+    let chain_names = |id| draft.chains[id].name.clone();
+    for (_, provider) in draft.providers.iter() {
+        plan.providers.insert(provider.name.clone(), provider_of(draft, provider, keys, today, from)?);
+    }
+    for (_, target) in draft.targets.iter() {
+        plan.targets.insert(
+            target.name.clone(),
+            plan::Target {
+                provider: provider_names(target.provider),
+                model: target.model.clone(),
+                facts: crate::catalogue::Facts {
+                    reasoning: target.reasoning,
+                    context_window: target.context_window,
+                    price: target.price,
+                    retires: None,
+                },
+                disabled: target.disabled.clone(),
+            },
+        );
+    }
+    for (_, chain) in draft.chains.iter() {
+        let step = |step: &policy::Step| plan::Step {
+            balance: step.balance,
+            members: step.members.iter().map(|member| (target_names(member.target), member.weight)).collect(),
+        };
+        plan.chains.insert(
+            chain.name.clone(),
+            plan::Chain {
+                steps: chain.steps.iter().map(step).collect(),
+                triggers: chain.triggers.clone(),
+                attempts_max: chain.attempts_max,
+                backoff: chain.backoff,
+                patience: chain.patience,
+                breaker: chain.breaker,
+                stream_reasoning: chain.stream_reasoning,
+            },
+        );
+    }
+    plan.tenants = draft.tenants.iter().map(|(_, tenant)| tenant.clone()).collect();
+    plan.routes = draft
+        .routes
+        .iter()
+        .map(|route| plan::Route {
+            name: route.name.clone(),
+            tenant: route.when.tenant.map(|id| draft.tenants[id].name.clone()),
+            when: policy::Predicate { tenant: None, ..route.when.clone() },
+            chain: chain_names(route.chain),
+        })
+        .collect();
+    plan.names = draft.names.iter().map(|name| (name.name.clone(), (chain_names(name.chain), name.listed))).collect();
+    Ok(plan)
+}
+
+fn provider_of(
+    draft: &Draft,
+    provider: &policy::Provider,
+    keys: &KeyNames,
+    today: (&KeyNames, &Secrets),
+    from: &Surroundings,
+) -> Result<plan::Provider, String> {
+    let names: BTreeMap<u32, &String> = keys.0.iter().map(|(name, id)| (*id, name)).collect();
+    let origin = &draft.origins[provider.origin];
+    let mut found = Vec::new();
+    for key in &provider.keys {
+        let name = names.get(&key.id.0).ok_or_else(|| format!("the journal has no reference for a key of `{}`", provider.name))?;
+        let identity = name.strip_prefix(&format!("{} ", provider.name)).unwrap_or(name).to_owned();
+        let secret = match reference::parse(&identity) {
+            Reference::Literal => today.0.0.get(*name).and_then(|id| today.1.key(KeyId(*id))).cloned(),
+            _ => Some(reference::credential(&identity, from).map_err(|missing| missing.to_string())?),
+        };
+        let secret = secret.ok_or_else(|| format!("a key of `{}` stood in the policy itself, and does not today", provider.name))?;
+        found.push(plan::Key { identity, secret, weight: key.weight });
+    }
+    Ok(plan::Provider {
+        dialect: provider.dialect,
+        origin: policy::Origin { tls: None, ..origin.clone() },
+        roots: origin.tls.map(|profile| draft.tls_profiles[profile].roots.clone()),
+        base_path: provider.base_path.clone(),
+        auth: provider.auth.clone(),
+        keys: found,
+        in_flight_max: provider.in_flight_max,
+        headers: provider.headers.clone(),
+        regions: provider.regions.clone(),
+        disabled: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+use super::*;
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        variable: Box::new(|name| (name == "KEY").then(|| "sk-1\n".to_owned())),
+        file: Box::new(|path| match path.to_str() {
+            Some("/key") => Ok(b"sk-2 \n".to_vec()),
+            Some("/split") => Ok(b"sk\nx".to_vec()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }),
+        today: "2026-11-20".to_owned(),
+    }
+}
+
+#[test]
+fn forms() {
+    assert_eq!(parse("${A}"), Reference::Variable("A"));
+    assert_eq!(parse("${env:A}"), Reference::Variable("A"));
+    assert_eq!(parse("${file:/a}"), Reference::File("/a"));
+    assert_eq!(parse("sk-${A}"), Reference::Literal);
+}
+
+#[test]
+fn credentials_are_trimmed_and_fit_a_head() {
+    let from = surroundings();
+    assert_eq!(credential("${KEY}", &from).unwrap().reveal(), b"sk-1");
+    assert_eq!(credential("${file:/key}", &from).unwrap().reveal(), b"sk-2");
+    assert_eq!(credential("${NONE}", &from), Err(Missing::Unset("NONE".to_owned())));
+    assert!(matches!(credential("${file:/none}", &from), Err(Missing::Unreadable(..))));
+    let refused = credential("${file:/split}", &from).unwrap_err();
+    assert_eq!(refused.to_string(), "/split holds nothing that can be sent as a credential");
+}

@@ -1,0 +1,407 @@
+//! What is tried, in which order: chains, names for one model in several places, and the names
+//! that follow from them.
+
+use super::{Alias, Validator};
+use crate::{
+    complaint,
+    document::{At, Backoff, Balance, Breaker, Chain, Defaults, Document, Link, Model, Retry, Trigger, TriggerType, units::Share},
+    plan::{self, Step},
+};
+use policy::{Class, Patience, Triggers, limits};
+
+impl Validator<'_> {
+    /// Names from `models`; each is a chain of its own as well.
+    pub(super) fn models(&mut self, document: &Document) {
+        let defaults = self.defaults.clone();
+        for (name, model) in document.models.iter().flat_map(|models| &models.0) {
+            if !self.name_is_sound(name, "a model") {
+                continue;
+            }
+            let Some(steps) = self.deployments(name, &model.value) else { continue };
+            self.aliases.insert(name.value.clone(), Alias { steps: steps.clone() });
+            self.chain_lives(name, &format!("model `{}`", name.value), &steps);
+            let chain = self.chain_of(steps, &Chain::default(), &defaults);
+            self.plan.chains.insert(name.value.clone(), chain);
+            self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
+        }
+    }
+
+    fn deployments(&mut self, name: &At<String>, model: &Model) -> Option<Vec<Step>> {
+        let deployments = model.deployments.as_ref()?;
+        if deployments.is_empty() {
+            self.error(deployments, format!("model `{}` has no deployments", name.value)).push();
+            return None;
+        }
+        let mut members = Vec::new();
+        for deployment in &deployments.value {
+            let (Some(provider), Some(model)) = (&deployment.provider, &deployment.model) else { continue };
+            let weight = self.bounded(&deployment.weight, "weight", 1, 1_000_000, 1) as u32;
+            if let Some(target) = self.target(provider, model) {
+                if members.iter().any(|(other, _)| *other == target) {
+                    self.warning(deployment, format!("`{target}` stands here twice")).help("use `weight` to give it a larger share").push();
+                    continue;
+                }
+                members.push((target, weight));
+            }
+        }
+        if members.is_empty() {
+            return None;
+        }
+        let balance = match model.balance.as_ref().map(|at| at.value) {
+            None | Some(Balance::Weighted) => policy::Balance::Weighted,
+            Some(Balance::RoundRobin) => policy::Balance::RoundRobin,
+            Some(Balance::LeastOutstanding) => policy::Balance::LeastOutstanding,
+            Some(Balance::PeakEwma) => policy::Balance::PeakEwma,
+            Some(Balance::Cheapest) => return Some(self.by_price(model, members)),
+        };
+        Some(vec![Step { balance, members }])
+    }
+
+    /// The cheapest first, each in a step of its own; those of unknown price come last.
+    fn by_price(&mut self, model: &Model, mut members: Vec<(String, u32)>) -> Vec<Step> {
+        let price =
+            |plan: &plan::Plan, target: &str| plan.targets[target].facts.price.map(|price| price.input.saturating_add(price.output));
+        for (target, _) in &members {
+            if let (None, Some(balance)) = (price(&self.plan, target), &model.balance) {
+                self.warning(balance, format!("the price of `{target}` is unknown, so it comes last")).push();
+            }
+        }
+        members.sort_by_key(|(target, _)| price(&self.plan, target).unwrap_or(u64::MAX));
+        members.into_iter().map(|member| Step { balance: policy::Balance::Weighted, members: vec![member] }).collect()
+    }
+
+    /// Every chain of the file, and the names that follow from it.
+    pub(super) fn chains(&mut self, document: &Document) {
+        let defaults = self.defaults.clone();
+        let Some(chains) = document.fallback.as_ref().and_then(|fallback| fallback.chains.as_ref()) else { return };
+        if chains.is_empty() {
+            self.warning(chains, "there are no chains").push();
+        }
+        let mut seen = std::collections::HashSet::new();
+        let mut first_models: Vec<(At<String>, String)> = Vec::new();
+        for chain in &chains.value {
+            let (Some(name), Some(links)) = (&chain.name, &chain.models) else { continue };
+            if !self.name_is_sound(name, "a chain") {
+                continue;
+            }
+            if !seen.insert(name.value.clone()) {
+                self.error(name, format!("there are two chains named `{}`", name.value)).push();
+                continue;
+            }
+            if self.plan.names.contains_key(&name.value) {
+                self.warning(name, format!("`{}` is a chain and a name from `models`: the chain answers", name.value)).push();
+            }
+            let (steps, first) = self.links(name, links);
+            if steps.is_empty() {
+                if links.is_empty() {
+                    self.error(links, format!("chain `{}` has no models", name.value)).push();
+                }
+                continue;
+            }
+            self.chain_lives(name, &format!("chain `{}`", name.value), &steps);
+            let planned = self.chain_of(steps, &chain.value, &defaults);
+            self.plan.chains.insert(name.value.clone(), planned);
+            self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
+            first_models.extend(first.map(|first| (first, name.value.clone())));
+        }
+        self.first_models(first_models);
+    }
+
+    /// A model's name is answered by the first chain that begins with it.
+    fn first_models(&mut self, first_models: Vec<(At<String>, String)>) {
+        let mut taken: std::collections::HashMap<String, String> = std::collections::HashMap::new();
+        for (model, chain) in first_models {
+            if let Some(first) = taken.get(&model.value) {
+                let what = format!("two chains begin with `{}`: `{first}` answers for its name, not `{chain}`", model.value);
+                self.warning(&model, what).help("requests reach this chain by its own name").push();
+                continue;
+            }
+            taken.insert(model.value.clone(), chain.clone());
+            // Names of chains and from `models` go before.
+            self.plan.names.entry(model.value).or_insert((chain, true));
+        }
+    }
+
+    /// The steps of a chain, and the model that it begins with.
+    fn links(&mut self, chain: &At<String>, links: &At<Vec<At<Link>>>) -> (Vec<Step>, Option<At<String>>) {
+        let mut ordered: Vec<&At<Link>> = links.iter().collect();
+        ordered.sort_by_key(|link| link.priority.as_ref().map_or(u64::MAX, |priority| priority.0));
+        for pair in ordered.windows(2) {
+            if let (Some(one), Some(two)) = (&pair[0].priority, &pair[1].priority)
+                && one.0 == two.0
+            {
+                self.warning(two, format!("two models share priority {}, and are tried in the order of the file", one.0))
+                    .help("to share load among places of one model, use `models` with `deployments`")
+                    .push();
+            }
+        }
+        let mut steps: Vec<Step> = Vec::new();
+        let mut first = None;
+        for link in ordered {
+            let (more, model) = self.link(chain, link);
+            if let (None, Some(model)) = (&first, model) {
+                first = Some(model);
+            }
+            for step in more {
+                let twice = step.members.len() == 1 && steps.iter().any(|other| other.members == step.members);
+                if twice {
+                    self.warning(link, format!("`{}` stands in chain `{}` twice", step.members[0].0, chain.value))
+                        .help("one attempt more at the same target is what `retry` is for")
+                        .push();
+                } else {
+                    steps.push(step);
+                }
+            }
+        }
+        let targets: usize = steps.iter().map(|step| step.members.len()).sum();
+        if targets > limits::CHAIN_TARGETS_MAX {
+            self.error(links, format!("a chain may hold {} targets, and this one holds {targets}", limits::CHAIN_TARGETS_MAX)).push();
+        }
+        (steps, first)
+    }
+
+    fn link(&mut self, chain: &At<String>, link: &At<Link>) -> (Vec<Step>, Option<At<String>>) {
+        match (&link.provider, &link.model, &link.template) {
+            (Some(provider), Some(model), None) => {
+                let step =
+                    self.target(provider, model).map(|target| Step { balance: policy::Balance::Weighted, members: vec![(target, 1)] });
+                (step.into_iter().collect(), Some(model.clone()))
+            }
+            (None, Some(model), None) => (self.alias(chain, model), Some(model.clone())),
+            (None, None, Some(_)) => (Vec::new(), None),
+            (Some(provider), None, _) => {
+                self.error(provider, "which model of this provider?").help("add `model`").push();
+                (Vec::new(), None)
+            }
+            _ => {
+                self.error(link, "an entry names a `provider` and its `model`, a `model` from `models`, or a `template`").push();
+                (Vec::new(), None)
+            }
+        }
+    }
+
+    fn alias(&mut self, chain: &At<String>, name: &At<String>) -> Vec<Step> {
+        if let Some(alias) = self.aliases.get(&name.value) {
+            return alias.steps.clone();
+        }
+        if name.value == chain.value {
+            self.error(name, format!("chain `{}` names itself", chain.value)).help("a chain holds models, not chains").push();
+            return Vec::new();
+        }
+        let mend = match complaint::nearest(name, self.aliases.keys().map(String::as_str)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "add its `provider`, or declare it under `models`".to_owned(),
+        };
+        self.error(name, format!("`{}` is no name from `models`", name.value)).help(mend).push();
+        Vec::new()
+    }
+
+    /// The target of a provider's model, entered into the plan; `None` after a complaint.
+    fn target(&mut self, provider: &At<String>, model: &At<String>) -> Option<String> {
+        if !self.provider_known(provider) || !self.name_is_sound(model, "a model") {
+            return None;
+        }
+        let asked = match self.catalogue.successor(provider, model) {
+            Some(successor) => {
+                self.warning(model, format!("`{}` is no longer served: `{successor}` is asked in its place", model.value))
+                    .help("write the model that you want")
+                    .push();
+                successor.to_owned()
+            }
+            None => model.value.clone(),
+        };
+        let facts = self.catalogue.model(provider, &asked).cloned().unwrap_or_default();
+        if let Some(day) = facts.retires.as_ref().filter(|day| day.as_str() <= self.from.today.as_str()) {
+            self.warning(model, format!("`{asked}` is no longer served since {day}, says the catalogue"))
+                .help("choose its successor")
+                .push();
+        }
+        let name = format!("{}/{asked}", provider.value);
+        let disabled = self.plan.providers[&provider.value].disabled.clone();
+        let target = plan::Target { provider: provider.value.clone(), model: policy::Model::Named(asked), facts, disabled };
+        self.plan.targets.entry(name.clone()).or_insert(target);
+        if model.value != name[provider.len() + 1..] {
+            self.renamed.push((format!("{}/{}", provider.value, model.value), name.clone()));
+        }
+        Some(name)
+    }
+
+    /// A chain whose every target is disabled can never answer.
+    fn chain_lives(&mut self, at: &At<String>, noun: &str, steps: &[Step]) {
+        let mut reasons = Vec::new();
+        for (target, _) in steps.iter().flat_map(|step| &step.members) {
+            match &self.plan.targets[target].disabled {
+                None => return,
+                Some(reason) => reasons.push(format!("{target}: {reason}")),
+            }
+        }
+        reasons.dedup();
+        self.error(at, format!("{noun} has no target left ({})", reasons.join("; ")))
+            .help("give at least one of its providers a key")
+            .push();
+    }
+
+    fn chain_of(&mut self, steps: Vec<Step>, chain: &Chain, defaults: &Defaults) -> plan::Chain {
+        let empty = Retry::default();
+        let retry = chain.retry.as_ref().map_or(&empty, |at| &at.value);
+        let general = defaults.retry.as_ref().map_or(&empty, |at| &at.value);
+        let attempts = retry.max_attempts.as_ref().or(general.max_attempts.as_ref()).or(defaults.max_attempts.as_ref()).cloned();
+        let attempts_max = self.bounded(&attempts, "max_attempts", 1, limits::ATTEMPTS_MAX as u64, 6) as u8;
+        if let Some(at) = &retry.max_attempts
+            && usize::from(attempts_max) < steps.len()
+        {
+            let unasked = steps.len() - usize::from(attempts_max);
+            self.warning(at, format!("with {attempts_max} attempts the last {unasked} of {} models may never be asked", steps.len()))
+                .help(format!("`max_attempts: {}` reaches them all", steps.len()))
+                .push();
+        }
+        plan::Chain {
+            steps,
+            triggers: self.triggers(chain),
+            attempts_max,
+            backoff: self.backoff(retry, general),
+            patience: self.patience(chain, defaults),
+            breaker: self.breaker(chain.breaker.as_ref(), defaults.breaker.as_ref()),
+            stream_reasoning: chain.stream_reasoning.as_ref().is_some_and(|at| at.value),
+        }
+    }
+
+    fn backoff(&mut self, retry: &Retry, general: &Retry) -> policy::Backoff {
+        let preset = policy::Backoff::default();
+        let base = retry.base.clone().or(general.base.clone());
+        let cap = retry.cap.clone().or(general.cap.clone());
+        let base_ms = self.bounded(&base, "base", 0, limits::PAUSE_MS_MAX, preset.base_ms);
+        let cap_ms = self.bounded(&cap, "cap", 0, limits::PAUSE_MS_MAX, preset.cap_ms.max(base_ms));
+        if let Some(at) = cap.as_ref().or(base.as_ref())
+            && base_ms > cap_ms
+        {
+            self.error(at, "`base` is above `cap`").push();
+        }
+        let kind = retry.backoff.as_ref().or(general.backoff.as_ref()).map_or(Backoff::Exponential, |at| at.value);
+        policy::Backoff { exponential: kind == Backoff::Exponential, base_ms, cap_ms: cap_ms.max(base_ms) }
+    }
+
+    fn patience(&mut self, chain: &Chain, defaults: &Defaults) -> Patience {
+        let preset = Patience::default();
+        let ttft = chain.ttft.clone().or(defaults.ttft.clone());
+        // A chain that says how long it waits means it for every model of it.
+        let reasoning = chain.ttft.clone().or(defaults.ttft_reasoning.clone());
+        let most = limits::DEADLINE_MS_MAX;
+        let patience = Patience {
+            deadline_ms: self.bounded(&chain.deadline.clone().or(defaults.deadline.clone()), "deadline", 1, most, preset.deadline_ms),
+            connect_ms: self.bounded(&defaults.connect, "connect", 1, most, preset.connect_ms),
+            first_token_ms: self.bounded(&ttft, "ttft", 1, most, preset.first_token_ms),
+            first_token_reasoning_ms: self.bounded(&reasoning, "ttft_reasoning", 1, most, preset.first_token_reasoning_ms),
+            idle_ms: self.bounded(&chain.idle.clone().or(defaults.idle.clone()), "idle", 1, most, preset.idle_ms),
+            keepalive_after_ms: self.bounded(&defaults.keepalive_after, "keepalive_after", 1, most, preset.keepalive_after_ms),
+        };
+        if let Some(at) = &ttft
+            && patience.first_token_ms >= patience.deadline_ms
+        {
+            self.warning(at, "`ttft` is not below `deadline`, so a silent target uses up the whole exchange").push();
+        }
+        patience
+    }
+
+    fn breaker(&mut self, own: Option<&At<Breaker>>, general: Option<&At<Breaker>>) -> policy::Breaker {
+        let preset = policy::Breaker::default();
+        macro_rules! field {
+            ($name:ident, $min:expr, $max:expr, $default:expr) => {{
+                let at = own.and_then(|at| at.$name.clone()).or_else(|| general.and_then(|at| at.$name.clone()));
+                self.bounded(&at, stringify!($name), $min, $max, $default)
+            }};
+        }
+        let cooldown_ms = field!(cooldown, 1, limits::PAUSE_MS_MAX, preset.cooldown_ms);
+        let breaker = policy::Breaker {
+            consecutive: field!(consecutive, 1, 1_000_000, preset.consecutive.into()) as u32,
+            failure_permille: field!(failure_rate, 1, 1_000, preset.failure_permille.into()) as u32,
+            window_ms: field!(window, 100, limits::PAUSE_MS_MAX, preset.window_ms),
+            requests_min: field!(min_requests, 1, 1_000_000, preset.requests_min.into()) as u32,
+            cooldown_ms,
+            cooldown_max_ms: field!(cooldown_max, 1, limits::PAUSE_MS_MAX, preset.cooldown_max_ms.max(cooldown_ms)),
+        };
+        if let Some(at) = own.or(general)
+            && breaker.cooldown_ms > breaker.cooldown_max_ms
+        {
+            self.error(at, "`cooldown` is above `cooldown_max`").push();
+        }
+        policy::Breaker { cooldown_max_ms: breaker.cooldown_max_ms.max(breaker.cooldown_ms), ..breaker }
+    }
+
+    fn triggers(&mut self, chain: &Chain) -> Triggers {
+        let mut triggers = Triggers::default();
+        for trigger in chain.triggers.iter().flat_map(|triggers| &triggers.value) {
+            let Some(kind) = trigger.r#type.as_ref().map(|at| at.value) else { continue };
+            self.thresholds(trigger, kind);
+            let enabled = trigger.enabled.as_ref().is_none_or(|at| at.value);
+            match kind {
+                TriggerType::Latency if enabled => {
+                    let ms = trigger
+                        .threshold_ms
+                        .as_ref()
+                        .map(|_| self.bounded(&trigger.threshold_ms, "threshold_ms", 1, limits::DEADLINE_MS_MAX, 30_000));
+                    triggers.latency_ms = ms.or(triggers.latency_ms);
+                }
+                TriggerType::ErrorRate if enabled => {
+                    let share =
+                        trigger.threshold.as_ref().map(|_| self.bounded::<Share>(&trigger.threshold, "threshold", 1, 1_000, 500) as u32);
+                    triggers.error_permille = share.or(triggers.error_permille);
+                }
+                TriggerType::Latency => triggers.latency_ms = None,
+                TriggerType::ErrorRate => triggers.error_permille = None,
+                TriggerType::Class(class) if enabled => triggers.disabled.remove(class),
+                TriggerType::Class(class) => triggers.disabled.insert(class),
+                TriggerType::All if enabled => triggers.disabled = policy::ClassSet::EMPTY,
+                TriggerType::All => {
+                    self.warning(trigger, "every failure ends the request: this chain never falls back").push();
+                    Class::ALL.iter().for_each(|class| triggers.disabled.insert(*class));
+                }
+            }
+        }
+        triggers
+    }
+
+    fn thresholds(&mut self, trigger: &At<Trigger>, kind: TriggerType) {
+        if let Some(at) = &trigger.threshold_ms
+            && kind != TriggerType::Latency
+        {
+            self.error(at, "`threshold_ms` belongs to `type: latency`").push();
+        }
+        if let Some(at) = &trigger.threshold
+            && kind != TriggerType::ErrorRate
+        {
+            self.error(at, "`threshold` belongs to `type: error_rate`").push();
+        }
+        if kind == TriggerType::Latency && trigger.threshold_ms.is_none() {
+            self.note(trigger, "has no effect yet: `latency` without `threshold_ms` leaves it to `ttft`").push();
+        }
+        if kind == TriggerType::ErrorRate && trigger.threshold.is_none() {
+            self.note(trigger, "has no effect yet: `error_rate` without `threshold` leaves it to `breaker`").push();
+        }
+    }
+
+    /// `provider/model` for every target, and `provider/*` for every provider.
+    pub(super) fn names_of_targets(&mut self) {
+        for provider in self.plan.providers.keys() {
+            let planned = &self.plan.providers[provider];
+            let target = plan::Target {
+                provider: provider.clone(),
+                model: policy::Model::Rest,
+                facts: Default::default(),
+                disabled: planned.disabled.clone(),
+            };
+            self.plan.targets.insert(format!("{provider}/*"), target);
+        }
+        let defaults = self.defaults.clone();
+        let targets: Vec<String> = self.plan.targets.keys().cloned().collect();
+        for target in targets {
+            let steps = vec![Step { balance: policy::Balance::Weighted, members: vec![(target.clone(), 1)] }];
+            let chain = self.chain_of(steps, &Chain::default(), &defaults);
+            self.plan.chains.entry(target.clone()).or_insert(chain);
+            self.plan.names.entry(target.clone()).or_insert((target, false));
+        }
+        for (written, target) in std::mem::take(&mut self.renamed) {
+            self.plan.names.entry(written).or_insert((target, false));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Where models are: endpoints, trust, credentials.
+
+use super::Validator;
+use crate::{
+    catalogue::Known,
+    complaint::{self, Span},
+    document::{At, Auth, Dialect, Document, Key, Provider},
+    plan,
+    reference::{self, Missing, Reference},
+};
+use policy::{Origin, Roots, limits};
+
+/// An endpoint, taken apart.
+struct Endpoint {
+    tls: bool,
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Validator<'_> {
+    /// Every declared provider; those of the catalogue that are only used come with their use.
+    pub(super) fn providers(&mut self, document: &Document) {
+        let egress = document.gateway.as_ref().and_then(|gateway| gateway.egress.as_ref());
+        let proxy = egress.and_then(|egress| egress.proxy.as_ref()).and_then(|proxy| self.proxy(proxy));
+        let authorities = egress.and_then(|egress| egress.ca.as_ref()).and_then(|ca| self.authorities(ca));
+        self.surrounding = Some((proxy, authorities));
+        for (name, provider) in document.providers.iter().flat_map(|providers| &providers.0) {
+            if self.name_is_sound(name, "a provider") {
+                if name.contains('/') || name.contains('*') {
+                    self.error(name, "a provider's name holds no `/` and no `*`").help("requests name models as `provider/model`").push();
+                }
+                self.provider(name, &provider.value);
+            }
+        }
+    }
+
+    /// The provider of this name, taken from the catalogue when it is not declared; false after a
+    /// complaint.
+    pub(super) fn provider_known(&mut self, name: &At<String>) -> bool {
+        if self.plan.providers.contains_key(&name.value) {
+            return true;
+        }
+        if self.failed.contains(&name.value) {
+            return false;
+        }
+        if self.catalogue.provider(name).is_some() {
+            self.provider(name, &Provider::default());
+            return self.plan.providers.contains_key(&name.value);
+        }
+        let words = self.plan.providers.keys().map(String::as_str).chain(self.catalogue.names());
+        let mend = match complaint::nearest(name, words) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "declare it under `providers` with its `endpoint`".to_owned(),
+        };
+        self.error(name, format!("unknown provider `{}`", name.value)).help(mend).push();
+        self.failed.insert(name.value.clone());
+        false
+    }
+
+    fn provider(&mut self, name: &At<String>, declared: &Provider) {
+        let known = self.catalogue.provider(name).cloned();
+        let Some((endpoint, span)) = self.endpoint(name, declared, known.as_ref()) else {
+            self.failed.insert(name.value.clone());
+            return;
+        };
+        let dialect = match declared.dialect.as_ref().map(|at| at.value).or(known.as_ref().map(|known| known.dialect)) {
+            Some(Dialect::Anthropic) => policy::Dialect::Anthropic,
+            Some(Dialect::Gemini) => policy::Dialect::Gemini,
+            Some(Dialect::OpenAi) | None => policy::Dialect::OpenAi,
+        };
+        let mut disabled = None;
+        if !dialect.spoken() {
+            let what = format!("the {} dialect is not spoken to providers yet, so `{}` is never asked", dialect.word(), name.value);
+            let mend = "a provider with an OpenAI-compatible endpoint and `dialect: openai` is";
+            self.warning(name, what).help(mend).push();
+            disabled = Some(format!("the {} dialect is not spoken to providers yet", dialect.word()));
+        }
+        let (keys, missing) = self.keys(name, declared, known.as_ref());
+        disabled = disabled.or(missing);
+        let auth = self.auth(declared, known.as_ref(), &keys);
+        let (proxy, authorities) = self.surrounding.clone().unwrap_or_default();
+        let connections = declared.connections.as_ref();
+        let warm = self.bounded(&connections.and_then(|at| at.warm.clone()), "warm", 0, limits::WARM_MAX.into(), 1) as u32;
+        let most = self.bounded(&connections.and_then(|at| at.max.clone()), "max", 1, 1 << 20, 1_024) as u32;
+        let loopback = endpoint.host == "localhost" || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let server_name = declared.server_name.as_ref().map_or_else(|| endpoint.host.clone(), |at| at.value.clone());
+        let roots = self.roots(declared, endpoint.tls, authorities);
+        if !endpoint.tls && !loopback && !keys.is_empty() {
+            let at = At { value: (), span };
+            self.warning(&at, "credentials cross the network unencrypted").help("write https:// if the provider speaks TLS").push();
+        }
+        let headers = self.headers(declared);
+        let in_flight_max = self.bounded(&declared.in_flight, "in_flight", 1, 1 << 20, 4_096) as u32;
+        let planned = plan::Provider {
+            dialect,
+            origin: Origin {
+                host: endpoint.host,
+                port: endpoint.port,
+                tls: None,
+                server_name,
+                proxy: if loopback { None } else { proxy },
+                warm,
+                connections_max: most.max(warm),
+            },
+            roots,
+            base_path: endpoint.path,
+            auth,
+            keys,
+            in_flight_max,
+            headers,
+            regions: declared.regions.iter().flat_map(|regions| &regions.0).map(|region| region.value.clone()).collect(),
+            disabled,
+        };
+        self.plan.providers.insert(name.value.clone(), planned);
+    }
+
+    fn endpoint(&mut self, name: &At<String>, declared: &Provider, known: Option<&Known>) -> Option<(Endpoint, Span)> {
+        let text = match (&declared.endpoint, known) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(known)) => At { value: known.endpoint.clone(), span: name.span },
+            (None, None) => {
+                let words = self.catalogue.names();
+                let mend = match complaint::nearest(name, words) {
+                    Some(word) => format!("give its `endpoint`; or did you mean `{word}`?"),
+                    None => "give its URL: `endpoint: https://host/v1`".to_owned(),
+                };
+                self.error(name, format!("the catalogue does not know `{}`, so it needs an `endpoint`", name.value)).help(mend).push();
+                return None;
+            }
+        };
+        match endpoint(&text) {
+            Ok(endpoint) => Some((endpoint, text.span)),
+            Err(why) => {
+                self.error(&text, format!("`{}` is no endpoint: {why}", text.value)).help("write `https://host[:port][/path]`").push();
+                None
+            }
+        }
+    }
+
+    fn roots(&mut self, declared: &Provider, tls: bool, further: Option<Vec<u8>>) -> Option<Roots> {
+        if !tls {
+            if let Some(ca) = &declared.ca {
+                self.warning(ca, "`ca` is of no use to an http:// endpoint").push();
+            }
+            return None;
+        }
+        if let Some(ca) = &declared.ca {
+            return Some(self.authorities(ca).map_or(Roots::System, Roots::Only));
+        }
+        Some(further.map_or(Roots::System, Roots::SystemAnd))
+    }
+
+    fn auth(&mut self, declared: &Provider, known: Option<&Known>, keys: &[plan::Key]) -> policy::Auth {
+        let auth = declared.auth.as_ref().map(|at| at.value.clone());
+        if let (Some(at), true) = (&declared.auth, keys.is_empty() && declared.keys.is_none())
+            && at.value != Auth::None
+            && known.is_none_or(|known| known.variables.is_empty())
+        {
+            self.error(at, "there is no credential to present").help("give `keys`, or write `auth: none`").push();
+        }
+        let auth = auth.or_else(|| known.map(|known| known.auth.clone()).filter(|auth| *auth != Auth::None || keys.is_empty()));
+        match auth {
+            Some(Auth::Header(name)) => policy::Auth::Header(name),
+            Some(Auth::None) => policy::Auth::None,
+            Some(Auth::Bearer) => policy::Auth::Bearer,
+            None if keys.is_empty() => policy::Auth::None,
+            None => policy::Auth::Bearer,
+        }
+    }
+
+    fn headers(&mut self, declared: &Provider) -> Vec<(String, String)> {
+        let mut headers = Vec::new();
+        for (name, value) in declared.headers.iter().flat_map(|headers| &headers.0) {
+            let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            let clean = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+            let ours = ["host", "content-length", "transfer-encoding", "connection", "authorization"];
+            if !token || !clean {
+                self.error(name, "this may not stand in a request's head").help("names are tokens, values are printable ASCII").push();
+            } else if ours.contains(&name.to_ascii_lowercase().as_str()) {
+                self.error(name, format!("`{}` is written by the gateway itself", name.value)).push();
+            } else if reference::parse(value) != Reference::Literal {
+                self.error(value, "a reference has no effect here: headers are kept with the policy, and secrets are not")
+                    .help("use `keys` with `auth: {header: NAME}`")
+                    .push();
+            } else {
+                headers.push((name.to_ascii_lowercase(), value.value.clone()));
+            }
+        }
+        headers
+    }
+
+    /// Credentials, and why there is none where one is needed.
+    fn keys(&mut self, name: &At<String>, declared: &Provider, known: Option<&Known>) -> (Vec<plan::Key>, Option<String>) {
+        if let Some(keys) = &declared.keys {
+            if keys.0.len() > limits::KEYS_PER_PROVIDER_MAX {
+                self.error(keys, format!("there may be {} keys", limits::KEYS_PER_PROVIDER_MAX)).push();
+            }
+            let path = format!("providers.{}.keys", name.value);
+            let found = keys.0.iter().enumerate().filter_map(|(index, key)| self.key(&format!("{path}[{index}]"), index, key)).collect();
+            return (found, None);
+        }
+        let variables = known.map_or(&[][..], |known| known.variables.as_slice());
+        // A provider of the catalogue that is declared at another endpoint may well ask for none.
+        if variables.is_empty() || matches!(declared.auth.as_ref().map(|at| &at.value), Some(Auth::None)) {
+            return (Vec::new(), None);
+        }
+        for variable in variables {
+            let text = format!("${{{variable}}}");
+            match reference::credential(&text, self.from) {
+                Ok(secret) => return (vec![plan::Key { identity: text, secret, weight: 1 }], None),
+                Err(Missing::Unset(_)) => {}
+                Err(missing) => self.warning(name, missing.to_string()).push(),
+            }
+        }
+        let variables = complaint::list(variables.iter().map(String::as_str));
+        if known.is_none_or(|known| known.dialect == Dialect::OpenAi) {
+            self.warning(name, format!("{variables} is not set, so `{}` is never asked", name.value)).help("set it, or give `keys`").push();
+        }
+        (Vec::new(), Some(format!("{variables} is not set")))
+    }
+
+    fn key(&mut self, path: &str, index: usize, key: &At<Key>) -> Option<plan::Key> {
+        let text = key.0.key.as_ref()?;
+        let weight = self.bounded(&key.0.weight, "weight", 1, 1_000_000, 1) as u32;
+        let literal = reference::parse(text) == Reference::Literal;
+        if literal {
+            self.warning(text, "a secret stands in the policy itself").help("refer to it: `${NAME}` or `${file:/path}`").path(path).push();
+        }
+        match reference::credential(text, self.from) {
+            Ok(secret) => {
+                let identity = if literal { format!("key {index}") } else { text.value.clone() };
+                Some(plan::Key { identity, secret, weight })
+            }
+            Err(missing) => {
+                self.error(text, missing.to_string()).help("set it where the daemon runs").path(path).push();
+                None
+            }
+        }
+    }
+
+    fn proxy(&mut self, at: &At<String>) -> Option<(String, u16)> {
+        match endpoint(at) {
+            Ok(Endpoint { tls: false, host, port, path }) if path.is_empty() => Some((host, port)),
+            _ => {
+                self.error(at, "a proxy is written as `http://host:port`").push();
+                None
+            }
+        }
+    }
+}
+
+/// `scheme://host[:port][/path]`, and nothing else.
+fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
+    let (tls, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        _ => return Err("it begins with neither https:// nor http://"),
+    };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    if path.contains(['?', '#']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("its path holds what may not stand there");
+    }
+    if authority.contains('@') {
+        return Err("a credential does not belong here, but into `keys`");
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or("its bracket is not closed")?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| "no IPv6 address stands in its brackets")?;
+            (host, after.strip_prefix(':'))
+        }
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let sound = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+    if host.is_empty() || host.len() > 253 || !sound {
+        return Err("its host is none");
+    }
+    let port = match port {
+        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("its port is none")?,
+        None if tls => 443,
+        None => 80,
+    };
+    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.trim_end_matches('/').to_owned() })
+}

@@ -1,0 +1,236 @@
+use super::*;
+use std::io;
+
+/// Files and variables of every test.
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings {
+        variable: Box::new(|name| name.ends_with("_KEY").then(|| format!("secret of {name}"))),
+        file: Box::new(|path| match path.to_str() {
+            Some("/ca.pem") => Ok(b"-----BEGIN CERTIFICATE-----\n".to_vec()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }),
+        today: "2026-11-20".to_owned(),
+    }
+}
+
+fn nothing_set() -> Surroundings {
+    Surroundings { variable: Box::new(|_| None), ..surroundings() }
+}
+
+fn check(text: &str, from: &Surroundings) -> (Checked, String) {
+    let loaded = load::text("p.yaml", text);
+    let checked = validate(&loaded, from);
+    let rendered = checked.complaints.render(&loaded.sources);
+    (checked, rendered)
+}
+
+const CHAIN: &str = "fallback: {chains: [{name: c, models: [{provider: openai, model: gpt-4o}]}]}\n";
+
+/// The errors of a policy, word for word.
+fn refuses(text: &str, expected: &str) {
+    let (checked, rendered) = check(text, &surroundings());
+    assert!(checked.complaints.refuse(), "{text}");
+    assert_eq!(rendered, expected, "\n{rendered}");
+}
+
+#[test]
+fn every_mistake_at_once() {
+    refuses(
+        "gatway: {}
+defaults: {ttft: 5}
+fallback:
+  chains:
+    - name: c
+      models: [{provider: openai, model: gpt-4o}, {provider: antropic, model: y}, {model: gtp}]
+      triggers:
+        - type: rate_limt
+        - type: latency
+          threshhold_ms: 5000
+routes:
+  - {when: {tenant: x}, chain: d}
+",
+        "error: unknown key `gatway` in the policy
+ --> p.yaml:1:1
+1 | gatway: {}
+  | ^^^^^^ did you mean `gateway`?
+error: a duration needs its unit
+ --> p.yaml:2:18   (defaults.ttft)
+2 | defaults: {ttft: 5}
+  |                  ^ say which unit: `5ms` or `5s`
+error: unknown provider `antropic`
+ --> p.yaml:6:62
+6 |       models: [{provider: openai, model: gpt-4o}, {provider: antropic, model: y}, {model: gtp}]
+  |                                                              ^^^^^^^^ did you mean `anthropic`?
+error: `gtp` is no name from `models`
+ --> p.yaml:6:91
+6 |       models: [{provider: openai, model: gpt-4o}, {provider: antropic, model: y}, {model: gtp}]
+  |                                                                                           ^^^ add its `provider`, or declare it under `models`
+error: unknown word `rate_limt`
+ --> p.yaml:8:17   (fallback.chains[0].triggers[0].type)
+8 |         - type: rate_limt
+  |                 ^^^^^^^^^ did you mean `rate_limit`?
+error: unknown key `threshhold_ms` in a trigger
+  --> p.yaml:10:11   (fallback.chains[0].triggers[1])
+10 |           threshhold_ms: 5000
+   |           ^^^^^^^^^^^^^ did you mean `threshold_ms`?
+error: there is no tenant `x`
+  --> p.yaml:12:21
+12 |   - {when: {tenant: x}, chain: d}
+   |                     ^ declare it under `tenants`
+note: has no effect yet: `latency` without `threshold_ms` leaves it to `ttft`
+ --> p.yaml:9:11
+9 |         - type: latency
+  |           ^
+",
+    );
+}
+
+#[test]
+fn a_public_address_needs_tenants() {
+    refuses(
+        &format!("gateway:\n  listen: \"0.0.0.0:8080\"\n{CHAIN}"),
+        "error: 0.0.0.0:8080 can be reached by others, and no tenants are declared
+ --> p.yaml:2:11   (gateway.listen)
+2 |   listen: \"0.0.0.0:8080\"
+  |           ^^^^^^^^^^^^^^ declare `tenants`, or listen on 127.0.0.1
+",
+    );
+}
+
+#[test]
+fn an_explicit_reference_that_is_unset_names_its_field() {
+    refuses(
+        &format!("providers:\n  openai:\n    keys: [\"${{NOT_THERE}}\"]\n{CHAIN}"),
+        "error: the environment variable NOT_THERE is not set
+ --> p.yaml:3:12   (providers.openai.keys[0])
+3 |     keys: [\"${NOT_THERE}\"]
+  |            ^^^^^^^^^^^^^^ set it where the daemon runs
+",
+    );
+}
+
+#[test]
+fn the_smallest_file_loads_with_one_key() {
+    let text = include_str!("../../examples/smallest.yaml");
+    let (checked, rendered) = check(text, &surroundings());
+    assert!(!checked.complaints.refuse(), "{rendered}");
+    assert!(rendered.contains("`gpt-4-turbo` is no longer served: `gpt-4.1` is asked in its place"), "{rendered}");
+    let names: Vec<&str> = checked.plan.names.keys().map(String::as_str).collect();
+    for name in ["premium-reasoning", "fast-chat", "gpt-4-turbo", "openai/gpt-4-turbo", "openai/gpt-4.1", "openai/*", "anthropic/*"] {
+        assert!(names.contains(&name), "{name} of {names:?}");
+    }
+    let chain = &checked.plan.chains["premium-reasoning"];
+    assert_eq!(
+        (chain.steps.len(), chain.attempts_max, chain.triggers.latency_ms, chain.triggers.error_permille),
+        (3, 3, Some(5_000), Some(50))
+    );
+}
+
+#[test]
+fn the_smallest_file_without_a_key_names_the_variable() {
+    let (checked, rendered) = check(include_str!("../../examples/smallest.yaml"), &nothing_set());
+    assert!(checked.complaints.refuse());
+    let expected = "error: chain `fast-chat` has no target left (openai/gpt-4o-mini: OPENAI_API_KEY is not set; \
+                    anthropic/claude-haiku-4-5: the anthropic dialect is not spoken to providers yet)";
+    assert!(rendered.contains(expected), "{rendered}");
+}
+
+#[test]
+fn what_must_not_be_there() {
+    let table = [
+        ("providers: {m: {}}", "the catalogue does not know `m`, so it needs an `endpoint`"),
+        ("providers: {m: {endpoint: \"ftp://x\"}}", "it begins with neither https:// nor http://"),
+        ("providers: {m: {endpoint: \"https://u:p@x\"}}", "a credential does not belong here"),
+        ("providers: {m: {endpoint: \"http://x:0\"}}", "its port is none"),
+        ("providers: {m: {endpoint: \"http://x\", headers: {\"a b\": c}}}", "may not stand in a request's head"),
+        ("providers: {m: {endpoint: \"http://x\", headers: {host: c}}}", "written by the gateway itself"),
+        ("providers: {m: {endpoint: \"http://x\", headers: {a: \"${A_KEY}\"}}}", "a reference has no effect here"),
+        ("providers: {m: {endpoint: \"http://x\", connections: {warm: 1000}}}", "warm must be within 0 and 256"),
+        ("providers: {m: {endpoint: \"http://x\", auth: bearer}}", "there is no credential to present"),
+        ("version: 2", "only version 1"),
+        ("defaults: {max_body: 64MiB, body_memory: 32MiB}", "less than one body"),
+        ("tenants: [{name: a, keys: [{sha256: zz}]}]", "this is no SHA-256"),
+        ("tenants: [{name: a, keys: []}, {name: a, keys: []}]", "two tenants named `a`"),
+        ("routes: [{chain: cc}]", "there is no chain `cc`"),
+        ("routes: [{when: {model: \"a*b*\"}, chain: c}]", "one `*` in a pattern"),
+        ("gateway: {shards: 0}", "`shards` is a number from 1 to 1024"),
+        ("gateway: {access_log: logs}", "an absolute path"),
+        ("gateway: {tls: {certificate: /none}}", "`tls` needs `key`"),
+        ("models: {m: {deployments: []}}", "has no deployments"),
+        ("", "the policy is empty"),
+        ("[]", "a mapping is wanted here, and this is a list"),
+        ("fallback: {chains: [{name: c, models: []}]}", "has no models"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai}]}]}", "which model of this provider?"),
+        ("fallback: {chains: [{name: c, models: [{model: c}]}]}", "names itself"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], retry: {max_attempts: 17}}]}", "within 1 and 16"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], retry: {base: 9s, cap: 1s}}]}", "`base` is above `cap`"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: timeout, threshold: 0.1}]}]}",
+            "belongs to `type: error_rate`",
+        ),
+    ];
+    for (text, expected) in table {
+        let whole = if text.contains("fallback") || text.is_empty() || text == "[]" { text.to_owned() } else { format!("{text}\n{CHAIN}") };
+        let (checked, rendered) = check(&whole, &surroundings());
+        assert!(checked.complaints.refuse(), "{text}\n{rendered}");
+        assert!(rendered.contains(expected), "{text}\n{rendered}");
+    }
+}
+
+#[test]
+fn what_is_doubtful_or_has_no_effect_is_said() {
+    let table = [
+        ("providers: {openai: {keys: [sk-literal]}}", "a secret stands in the policy itself"),
+        ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 5}]}}", "has no effect yet: `rpm`"),
+        ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]", "has no effect yet: `budget`"),
+        ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], allow_ips: [10.0.0.0/8]}]", "`allow_ips` is not enforced"),
+        ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p95}}]}", "has no effect yet: `hedge`"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}]}]}", "has no effect yet: `template`"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: all, enabled: false}]}]}",
+            "never falls back",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {provider: openai, model: n}], retry: {max_attempts: 1}}]}",
+            "the last 1 of 2 models may never be asked",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}]}, {name: d, models: [{provider: openai, model: m}]}]}",
+            "`c` answers for its name, not `d`",
+        ),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: o3-mini-2025-01-31}]}]}", "no longer served since 2026-10-23"),
+    ];
+    for (text, expected) in table {
+        let whole = if text.contains("fallback") { text.to_owned() } else { format!("{text}\n{CHAIN}") };
+        let (checked, rendered) = check(&whole, &surroundings());
+        assert!(!checked.complaints.refuse(), "{text}\n{rendered}");
+        assert!(rendered.contains(expected), "{text}\n{rendered}");
+    }
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    // Every prefix of a policy, and every policy with one character changed, is judged.
+    let text = include_str!("../../examples/whole.yaml");
+    let marks: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    for at in marks.iter().step_by(7) {
+        check(&text[..*at], &surroundings());
+        let mut other = text.to_owned();
+        other.replace_range(*at..*at + 1, ":");
+        check(&other, &surroundings());
+    }
+}
+
+#[test]
+fn priorities_order_and_prices_order() {
+    let (checked, rendered) = check(
+        "models: {m: {balance: cheapest, deployments: [{provider: openai, model: gpt-4.1}, {provider: openai, model: gpt-4.1-mini}]}}
+fallback: {chains: [{name: c, models: [{provider: openai, model: z}, {provider: openai, model: b, priority: 2}, {provider: openai, model: a, priority: 1}]}]}",
+        &surroundings(),
+    );
+    let order = |name: &str| -> Vec<String> { checked.plan.chains[name].steps.iter().map(|step| step.members[0].0.clone()).collect() };
+    assert_eq!(order("c"), ["openai/a", "openai/b", "openai/z"], "{rendered}");
+    assert_eq!(order("m"), ["openai/gpt-4.1-mini", "openai/gpt-4.1"]);
+    assert_eq!(checked.plan.names["a"].0, "c");
+}

@@ -1,0 +1,154 @@
+//! What the daemon answers.
+
+use super::{Handler, find};
+use crate::{
+    document::{Read, Reader, units},
+    observe,
+    socket::{Answer, Asked, code},
+    steer::{self, Control, Reply},
+    tree,
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// Events that are shown when nobody says how many.
+const EVENTS_SHOWN: usize = 20;
+
+/// Answers an operator.
+pub fn answer(control: &mut Control, asked: Asked) {
+    let Some(verb) = find(&asked.request.verb) else {
+        let near = crate::complaint::nearest(&asked.request.verb, super::VERBS.iter().map(|verb| verb.name));
+        let near = near.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+        return give(&asked, Answer::refused(code::USAGE, format!("there is no verb `{}`{near}\n", asked.request.verb)));
+    };
+    if asked.role < verb.role {
+        let text = format!("{} may not `{}`: it takes an {}\n", asked.who, verb.name, verb.role.word());
+        return give(&asked, Answer::refused(code::REFUSED, text));
+    }
+    match verb.handler {
+        Handler::Daemon(handler) => handler(control, asked),
+        Handler::Here(_) => {
+            give(&asked, Answer::refused(code::USAGE, format!("`{}` is done by the command, not by the daemon\n", verb.name)))
+        }
+    }
+}
+
+fn give(asked: &Asked, answer: Answer) {
+    // Who has hung up has no use for the answer.
+    asked.reply.try_send(answer).ok();
+}
+
+fn argument<'a>(asked: &'a Asked, name: &str) -> &'a str {
+    asked.request.arguments.get(name).map_or("", String::as_str)
+}
+
+/// A duration of an argument; an answer when it is none.
+fn duration(asked: &Asked, name: &str) -> Result<Option<Duration>, Answer> {
+    let text = argument(asked, name);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let node = tree::Node { value: tree::Value::Text(text.to_owned()), span: crate::load::whole() };
+    match units::Duration::read(&node, &mut Reader::default()) {
+        Some(duration) => Ok(Some(Duration::from_millis(duration.0))),
+        None => Err(Answer::refused(code::USAGE, format!("`--{name} {text}` is no duration: write `60s`\n"))),
+    }
+}
+
+pub(super) fn diff(control: &mut Control, asked: Asked) {
+    give(&asked, steer::preview(control));
+}
+
+pub(super) fn reload(control: &mut Control, asked: Asked) {
+    match duration(&asked, "confirm-within") {
+        Ok(within) => {
+            let why = argument(&asked, "why").to_owned();
+            steer::reload_within(control, &asked.who, &why, within, Reply::Operator(asked.reply));
+        }
+        Err(answer) => give(&asked, answer),
+    }
+}
+
+pub(super) fn confirm(control: &mut Control, asked: Asked) {
+    let generation = control.generation();
+    let answer = match control.unconfirmed.take() {
+        Some(_) => Answer::new(format!("generation {generation} stays\n"), json!({"generation": generation})),
+        None => Answer::refused(code::FAILED, "there is nothing to confirm\n".to_owned()),
+    };
+    give(&asked, answer);
+}
+
+pub(super) fn rollback(control: &mut Control, asked: Asked) {
+    let text = argument(&asked, "generation");
+    let to = match text {
+        "" => None,
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => return give(&asked, Answer::refused(code::USAGE, format!("`{number}` is no generation\n"))),
+        },
+    };
+    let why = argument(&asked, "why").to_owned();
+    steer::rollback(control, to, &asked.who, &why, Reply::Operator(asked.reply));
+}
+
+pub(super) fn generations(control: &mut Control, asked: Asked) {
+    let entries = match control.journal.entries() {
+        Ok(entries) => entries,
+        Err(error) => return give(&asked, Answer::refused(code::FAILED, format!("the journal cannot be read: {error}\n"))),
+    };
+    let live = control.generation();
+    let mut text = format!("{:>6}  {:<8} {:<21} {:<20} {}\n", "NUMBER", "OUTCOME", "AT", "WHO", "WHY");
+    for entry in &entries {
+        let mark = if entry.generation == live { "*" } else { " " };
+        let mut why = entry.why.clone();
+        if why.is_empty() {
+            why = entry.changes.first().cloned().unwrap_or_else(|| "no changes".to_owned());
+            if entry.changes.len() > 1 {
+                why.push_str(&format!(" and {} more", entry.changes.len() - 1));
+            }
+        }
+        text.push_str(&format!("{:>5}{mark}  {:<8} {:<21} {:<20} {why}\n", entry.generation, entry.outcome.word(), entry.at, entry.who));
+    }
+    let data = json!({"live": live, "generations": entries});
+    give(&asked, Answer::new(text, data));
+}
+
+pub(super) fn status(control: &mut Control, asked: Asked) {
+    let planes: Vec<&observe::Plane> = control.planes.values().map(|(_, plane)| plane).collect();
+    let mut note = format!(" ({}, {})", control.live.entry.at, control.live.entry.who);
+    if let Some(underway) = &control.publishing {
+        note.push_str(&format!("; generation {} is on its way", underway.state.generation));
+    }
+    if control.sealed.is_none() {
+        note.push_str("; it cannot be passed on: its secrets are missing");
+    }
+    let text = observe::status_text(control.generation(), &note, &planes);
+    give(&asked, Answer::new(text, observe::status_json(control.generation(), &planes)));
+}
+
+pub(super) fn events(control: &mut Control, asked: Asked) {
+    let count = match argument(&asked, "last") {
+        "" => EVENTS_SHOWN,
+        text => match text.parse() {
+            Ok(count) => count,
+            Err(_) => return give(&asked, Answer::refused(code::USAGE, format!("`--last {text}` is no number\n"))),
+        },
+    };
+    let text: String = control.events.last(count).map(|event| observe::event_line(event) + "\n").collect();
+    let data: Vec<serde_json::Value> = control.events.last(count).map(observe::event_json).collect();
+    give(&asked, Answer::new(text, json!(data)));
+    if argument(&asked, "follow") == "true" && !control.events.watch(asked.watch.clone()) {
+        eprintln!("throwover: no more than {} may follow events at once", observe::WATCHERS_MAX);
+    }
+}
+
+pub(super) fn drain(control: &mut Control, asked: Asked) {
+    let answer = match duration(&asked, "grace") {
+        Ok(grace) => {
+            let grace = grace.map_or(control.live.draft.gateway.drain_ms, |grace| grace.as_millis() as u64);
+            steer::drain(control, grace)
+        }
+        Err(answer) => answer,
+    };
+    give(&asked, answer);
+}
