@@ -28,6 +28,7 @@ pub mod observe;
 pub mod steer;
 
 pub mod child;
+pub mod demo;
 pub mod doctor;
 pub mod places;
 pub mod socket;

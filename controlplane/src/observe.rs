@@ -75,6 +75,16 @@ pub fn event_json(event: &Event) -> Value {
     json!({"at_us": event.at_us, "kind": event.kind, "details": details})
 }
 
+/// An event as a program had it told.
+pub fn event_from(value: &Value) -> Event {
+    let details = value["details"].as_object().into_iter().flatten();
+    Event {
+        at_us: value["at_us"].as_u64().unwrap_or(0),
+        kind: value["kind"].as_str().unwrap_or_default().to_owned(),
+        details: details.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect(),
+    }
+}
+
 /// The state of everything, for people.
 pub fn status_text(generation: u64, note: &str, planes: &[&Plane]) -> String {
     let mut text = format!("policy    generation {generation}{note}\n");

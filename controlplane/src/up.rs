@@ -2,7 +2,7 @@
 
 use crate::{
     child::{self, Leashed},
-    places,
+    demo, places,
     verbs::Arguments,
 };
 use signal_hook::{
@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// A binary is missing, or a process cannot be started.
 pub fn run(arguments: &Arguments) -> io::Result<u8> {
     if arguments.contains_key("demo") {
-        return Err(io::Error::other("demo"));
+        return demo::run(arguments);
     }
     let (config, run, state) = (places::config(arguments), places::run(arguments), places::state(arguments));
     let places: Vec<OsString> = vec!["--run".into(), run.into(), "--state".into(), state.into()];

@@ -2,7 +2,7 @@
 
 use super::{Arguments, Verb};
 use crate::{
-    compile, daemon, doctor, document, load, places,
+    compile, daemon, doctor, document, load, observe, places,
     reference::Surroundings,
     socket::{self, Answer, Request, code},
     up, validate,
@@ -116,7 +116,7 @@ pub(super) fn ask(verb: &Verb, arguments: &Arguments) -> Answer {
             print(arguments, &answer);
             for line in lines.map_while(Result::ok) {
                 let line = match serde_json::from_str(&line) {
-                    Ok(event) if !json => event_line(&event),
+                    Ok(event) if !json => observe::event_line(&observe::event_from(&event)),
                     _ => line,
                 };
                 out(&format!("{line}\n"));
@@ -132,13 +132,6 @@ pub(super) fn ask(verb: &Verb, arguments: &Arguments) -> Answer {
             Answer::refused(code::UNREACHED, format!("no daemon is reached at {}: {error}\n{hint}\n", place.display()))
         }
     }
-}
-
-fn event_line(event: &serde_json::Value) -> String {
-    let details = event["details"].as_object().into_iter().flatten();
-    let details = details.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
-    let kind = event["kind"].as_str().unwrap_or_default().to_owned();
-    crate::observe::event_line(&policy::wire::Event { at_us: event["at_us"].as_u64().unwrap_or(0), kind, details })
 }
 
 /// Prints an answer in the format that was asked for.

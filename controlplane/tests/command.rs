@@ -1,0 +1,81 @@
+//! The command as operators and scripts use it.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use support::House;
+
+#[test]
+fn exit_codes() {
+    let house = House::new();
+    let config = house.config();
+    let config = config.to_str().unwrap();
+    let code = |verb: &str, arguments: &[&str]| house.command(verb, arguments).output().unwrap().status.code();
+    assert_eq!(code("check", &[config]), Some(0));
+    assert_eq!(code("check", &[config, "--strict"]), Some(0));
+    assert_eq!(code("check", &["/no/such/file"]), Some(3));
+    assert_eq!(code("no-such-verb", &[]), Some(2));
+    assert_eq!(code("check", &[config, "--format", "xml"]), Some(2));
+    let run = house.folder.join("nobody-here");
+    assert_eq!(code("status", &["--run", run.to_str().unwrap()]), Some(4));
+    house.write("x: 1\n");
+    assert_eq!(code("check", &[config]), Some(3));
+    let state = house.folder.join("state");
+    let places = ["--config", config, "--run", run.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    assert_eq!(code("daemon", &places), Some(3), "with neither a sound policy nor a journal there is nothing to serve");
+}
+
+#[test]
+fn the_smallest_file_by_the_command() {
+    let house = House::new();
+    house.write(include_str!("../examples/smallest.yaml"));
+    let config = house.config();
+    let with = house.command("check", &[config.to_str().unwrap()]).env("OPENAI_API_KEY", "sk-x").output().unwrap();
+    assert_eq!(with.status.code(), Some(0), "{}", String::from_utf8_lossy(&with.stdout));
+    let without = house.command("check", &[config.to_str().unwrap()]).output().unwrap();
+    assert_eq!(without.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&without.stdout).contains("OPENAI_API_KEY is not set"));
+}
+
+#[test]
+fn json_for_programs() {
+    let house = House::new();
+    house.write("gatway: {}\n");
+    let output = house.command("check", &[house.config().to_str().unwrap(), "--format", "json"]).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let first = &answer["complaints"][0];
+    assert_eq!((&first["line"], &first["column"], &first["severity"]), (&1.into(), &1.into(), &"error".into()));
+    assert_eq!(first["mend"], "did you mean `gateway`?");
+    let schema: serde_json::Value = serde_json::from_slice(&house.command("schema", &[]).output().unwrap().stdout).unwrap();
+    assert_eq!(schema["properties"]["routes"]["items"]["required"][0], "chain");
+}
+
+#[test]
+fn every_example_compiles() {
+    let house = House::new();
+    let mut count = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+        let path = file.unwrap().path();
+        let mut command = house.command("check", &[path.to_str().unwrap()]);
+        for variable in
+            ["OPENAI_API_KEY", "OPENAI_SECOND_KEY", "AZURE_EU_KEY", "ACME_TENANT_KEY", "GEMINI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY"]
+        {
+            command.env(variable, "secret-that-is-long-enough");
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}\n{}", path.display(), String::from_utf8_lossy(&output.stdout));
+        count += 1;
+    }
+    assert!(count >= 5, "there are {count} examples");
+}
+
+#[test]
+fn every_verb_has_help_with_examples() {
+    let house = House::new();
+    for verb in controlplane::verbs::VERBS {
+        let output = house.command(verb.name, &["--help"]).output().unwrap();
+        let help = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(verb.examples.iter().all(|example| help.contains(example)), "{help}");
+    }
+}

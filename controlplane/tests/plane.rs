@@ -1,0 +1,182 @@
+//! The daemon and a data plane, over the real socket and with real sealed files.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use policy::wire::{Frame, Stage, Stats};
+use support::{House, POLICY};
+
+fn text(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_data_plane_is_served_and_a_reload_waits_for_it() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    let first = plane.arrived();
+    assert_eq!(first.publish.generation, 1);
+    let key = first.snapshot.providers.iter().next().unwrap().1.keys[0].id;
+    assert_eq!(first.secrets.key(key).unwrap().reveal(), b"sk-test");
+    plane.adopt(1);
+    house.until("status", |status| status["planes"][0]["generation"] == 1);
+
+    house.write(&POLICY.replace("chat", "talk"));
+    let mut reload = house.begin("reload", &["--why", "another name"]);
+    let second = plane.arrived();
+    assert_eq!(second.publish.generation, 2);
+    plane.acknowledge(2, Stage::Prepared);
+    // Prepared is not adopted: the generation has not moved, and nobody else may publish.
+    let status = house.until("status", |status| status["planes"].is_array());
+    assert_eq!(status["generation"], 1);
+    assert!(reload.try_wait().unwrap().is_none());
+    let busy = house.ask("reload", &[]);
+    assert_eq!(busy.status.code(), Some(6), "{}", text(&busy));
+    plane.acknowledge(2, Stage::Adopted);
+    let done = reload.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(0));
+    assert!(text(&done).contains("generation 2 is live on 1 data plane after 1.2 ms"), "{}", text(&done));
+    assert!(text(&done).contains("diff      + chain talk"), "{}", text(&done));
+    assert_eq!(house.json("status")["generation"], 2);
+    let entries = house.json("generations");
+    assert_eq!(entries["generations"][1]["why"], "another name");
+}
+
+#[test]
+fn what_a_data_plane_refuses_is_not_live() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    plane.arrived();
+    plane.adopt(1);
+    let reload = house.begin("reload", &[]);
+    assert_eq!(plane.arrived().publish.generation, 2);
+    plane.refuse(2, "no memory for it");
+    let done = reload.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(6));
+    assert!(text(&done).contains("no memory for it") && text(&done).contains("still running generation 1"), "{}", text(&done));
+    assert_eq!(house.json("generations")["generations"][1]["outcome"]["refused"], "no memory for it");
+    // The number is not used again.
+    let reload = house.begin("reload", &[]);
+    assert_eq!(plane.arrived().publish.generation, 3);
+    plane.adopt(3);
+    assert_eq!(reload.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_data_plane_that_serves_it_already_is_left_alone() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    let first = plane.arrived();
+    plane.adopt(1);
+    drop(plane);
+    house.stop();
+    house.start();
+    let mut again = house.plane(1, first.publish.digest);
+    house.until("status", |status| status["planes"][0]["generation"] == 1);
+    let reload = house.begin("reload", &[]);
+    // The next thing that it hears is the reload: nothing was sent for its greeting.
+    assert_eq!(again.arrived().publish.generation, 2);
+    again.adopt(2);
+    assert_eq!(reload.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_lost_journal_is_outnumbered() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(41, [7; 32]);
+    let sent = plane.arrived();
+    assert_eq!(sent.publish.generation, 42);
+    plane.adopt(42);
+    house.until("status", |status| status["generation"] == 42);
+}
+
+#[test]
+fn a_bad_policy_changes_nothing_and_rollback_comes_back() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    let first = plane.arrived();
+    plane.adopt(1);
+    house.write("fallbak: {}\ndefaults: {ttft: 5}\n");
+    let refused = house.ask("reload", &[]);
+    assert_eq!(refused.status.code(), Some(3));
+    let said = text(&refused);
+    assert!(said.contains("did you mean `fallback`?") && said.contains("a duration needs its unit"), "{said}");
+    assert!(said.contains("still running generation 1"), "{said}");
+
+    house.write(&POLICY.replace("model: m", "model: n"));
+    let reload = house.begin("reload", &[]);
+    plane.arrived();
+    plane.adopt(2);
+    assert_eq!(reload.wait_with_output().unwrap().status.code(), Some(0));
+    let rollback = house.begin("rollback", &[]);
+    let third = plane.arrived();
+    plane.adopt(3);
+    assert_eq!(rollback.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(third.publish.generation, 3);
+    assert_eq!(third.snapshot.names, first.snapshot.names);
+    assert_eq!(third.secrets, first.secrets);
+    assert_eq!(house.ask("rollback", &["999"]).status.code(), Some(1));
+}
+
+#[test]
+fn events_and_counters_are_passed_on() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    plane.arrived();
+    plane.adopt(1);
+    plane.happen("fallback");
+    plane.count(Stats {
+        generation: 1,
+        ready: true,
+        meters: vec![("requests".to_owned(), 3)],
+        pools: vec![("o".to_owned(), 4, 1)],
+        ..Stats::default()
+    });
+    let status = house.until("status", |status| status["planes"][0]["stats"]["ready"] == true);
+    assert_eq!(status["planes"][0]["stats"]["meters"]["requests"], 3);
+    let events = house.json("events");
+    let fallback = events.as_array().unwrap().iter().find(|event| event["kind"] == "fallback").unwrap();
+    assert_eq!(fallback["details"]["to"], "b/m");
+    let drain = house.begin("drain", &["--grace", "2s"]);
+    assert_eq!(plane.hear(), Frame::Drain { grace_ms: 2_000 });
+    assert_eq!(drain.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(house.ask("drain", &["--grace", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_data_plane_may_ask_for_a_reload() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    plane.arrived();
+    plane.adopt(1);
+    plane.say(Frame::Reload);
+    assert_eq!(plane.arrived().publish.generation, 2);
+    plane.adopt(2);
+    house.until("status", |status| status["generation"] == 2);
+}
+
+#[test]
+fn unless_confirmed_it_comes_back() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    plane.arrived();
+    plane.adopt(1);
+    house.write(&POLICY.replace("chat", "talk"));
+    let reload = house.begin("reload", &["--confirm-within", "50ms"]);
+    assert_eq!(plane.arrived().publish.generation, 2);
+    plane.adopt(2);
+    assert_eq!(reload.wait_with_output().unwrap().status.code(), Some(0));
+    let back = plane.arrived();
+    assert_eq!(back.publish.generation, 3);
+    assert!(back.snapshot.chain_named("chat").is_some());
+    plane.adopt(3);
+    assert_eq!(house.ask("confirm", &[]).status.code(), Some(1));
+}
