@@ -10,4 +10,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod head;
+pub mod sse;
