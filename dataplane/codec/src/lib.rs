@@ -11,5 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod dialect;
 pub mod head;
+pub mod json;
 pub mod sse;
