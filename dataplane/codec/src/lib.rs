@@ -12,6 +12,7 @@
 
 pub mod body;
 pub mod dialect;
+pub mod fuzz;
 pub mod head;
 pub mod json;
 pub mod sse;

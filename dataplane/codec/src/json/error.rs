@@ -121,8 +121,10 @@ impl Sink for ErrorSink {
         if depth == 0 {
             self.level = if object { 1 } else { 2 };
         }
-        // A list or object in the place of a string says nothing by itself.
-        self.member = if self.within == Member::Detail {
+        // A list or object in the place of a string says nothing by itself, but `detail` may be a
+        // list of strings.
+        let detail = self.within == Member::Detail && depth == self.level;
+        self.member = if detail {
             Member::Detail
         } else {
             Member::Other
