@@ -47,14 +47,15 @@ enum State {
     Colon,
     After,
     String,
-    Number(Digits),
+    Number,
     Literal,
-    Failed(Refusal),
+    Failed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Digits {
     Minus,
+    #[default]
     Zero,
     Whole,
     Point,
@@ -77,6 +78,9 @@ enum Escape {
 #[derive(Clone, Debug)]
 pub(crate) struct Machine<const N: usize> {
     state: State,
+    /// Why the state is `Failed`.
+    refusal: Refusal,
+    digits: Digits,
     /// Offset of the segment that is being read.
     base: usize,
     /// Bit `d` is set when the container at depth `d + 1` is an object.
@@ -131,6 +135,11 @@ impl<const N: usize> Default for Machine<N> {
     fn default() -> Machine<N> {
         Machine {
             state: State::Value,
+            refusal: Refusal {
+                code: Code::Incomplete,
+                offset: 0,
+            },
+            digits: Digits::Zero,
             base: 0,
             objects: 0,
             depth: 0,
@@ -158,9 +167,9 @@ impl<const N: usize> Machine<N> {
         while at < segment.len() {
             let step = match self.state {
                 State::String => self.string(segment, at, sink),
-                State::Number(digits) => self.number(segment, at, digits, sink),
+                State::Number => self.number(segment, at, self.digits, sink),
                 State::Literal => self.literal(segment, at, sink),
-                State::Failed(refusal) => return Err(refusal),
+                State::Failed => return Err(self.refusal),
                 _ => self.structure(segment, at, sink),
             };
             at = match step {
@@ -174,83 +183,91 @@ impl<const N: usize> Machine<N> {
 
     /// The text has ended.
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Refusal> {
-        if let State::Number(digits) = self.state
-            && self.depth == 0
-        {
-            self.end_number(digits, self.base, sink)
+        if self.state == State::Number && self.depth == 0 {
+            self.end_number(self.digits, self.base, sink)
                 .map_err(|code| self.fail(code, self.base))?;
         }
         match self.state {
             State::After if self.depth == 0 => Ok(()),
-            State::Failed(refusal) => Err(refusal),
+            State::Failed => Err(self.refusal),
             _ => Err(self.fail(Code::Incomplete, self.base)),
         }
     }
 
     fn fail(&mut self, code: Code, offset: usize) -> Refusal {
-        let refusal = Refusal { code, offset };
-        self.state = State::Failed(refusal);
-        refusal
+        self.state = State::Failed;
+        self.refusal = Refusal { code, offset };
+        self.refusal
     }
 
     fn in_object(&self) -> bool {
         self.depth > 0 && self.objects >> (self.depth - 1) & 1 == 1
     }
 
-    #[inline]
+    /// Goes on between tokens until the segment ends; every token that is cut leaves its state.
     fn structure<S: Sink>(
         &mut self,
+        segment: &[u8],
+        mut at: usize,
+        sink: &mut S,
+    ) -> Result<usize, (Code, usize)> {
+        while let Some(&byte) = segment.get(at) {
+            at = match (self.state, byte) {
+                (State::After, b',') if self.depth > 0 => {
+                    self.state = if self.in_object() {
+                        State::Key
+                    } else {
+                        State::Value
+                    };
+                    at + 1
+                }
+                (State::Key | State::FirstKey, b'"') => self.key(segment, at, sink)?,
+                (State::Colon, b':') => {
+                    self.state = State::Value;
+                    at + 1
+                }
+                (_, b' ' | b'\t' | b'\n' | b'\r') => at + 1,
+                (State::Value | State::FirstValue, _) => self.value(byte, segment, at, sink)?,
+                (State::After | State::FirstKey, b'}') if self.in_object() => {
+                    self.close(at, sink)?
+                }
+                (State::After, b']') if self.depth > 0 && !self.in_object() => {
+                    self.close(at, sink)?
+                }
+                _ => return Err((Code::Syntax, at)),
+            };
+        }
+        Ok(at)
+    }
+
+    #[inline]
+    fn value<S: Sink>(
+        &mut self,
+        byte: u8,
         segment: &[u8],
         at: usize,
         sink: &mut S,
     ) -> Result<usize, (Code, usize)> {
-        let byte = segment[at];
-        match (self.state, byte) {
-            (State::Key | State::FirstKey, b'"') => self.begin_string(segment, at, true, sink),
-            (State::Value | State::FirstValue, b'"') => self.begin_string(segment, at, false, sink),
-            (State::Colon, b':') => {
-                self.state = State::Value;
-                Ok(at + 1)
-            }
-            (State::After, b',') if self.depth > 0 => {
-                self.state = if self.in_object() {
-                    State::Key
-                } else {
-                    State::Value
-                };
-                Ok(at + 1)
-            }
-            (_, b' ' | b'\t' | b'\n' | b'\r') => Ok(at + 1),
-            (State::After, b'}') | (State::FirstKey, b'}') if self.in_object() => {
-                self.end_container(at, sink)
-            }
-            (State::After, b']') if self.depth > 0 && !self.in_object() => {
-                self.end_container(at, sink)
-            }
-            (State::FirstValue, b']') => self.end_container(at, sink),
-            (State::Value | State::FirstValue, b'{' | b'[') => self.open(byte == b'{', at, sink),
-            (State::Value | State::FirstValue, b'-' | b'0'..=b'9') => {
+        match byte {
+            b'"' => self.text(segment, at, sink),
+            b'{' | b'[' => self.open(byte == b'{', at, sink),
+            b'-' | b'0'..=b'9' => {
                 self.start = self.base + at;
                 self.number = Some(u64::from(byte.wrapping_sub(b'0')));
                 let digits = match byte {
-                    b'-' => Digits::Minus,
+                    b'-' => {
+                        self.number = None;
+                        Digits::Minus
+                    }
                     b'0' => Digits::Zero,
                     _ => Digits::Whole,
                 };
-                if byte == b'-' {
-                    self.number = None;
-                }
                 self.number(segment, at + 1, digits, sink)
             }
-            (State::Value | State::FirstValue, b't') => {
-                self.begin_literal(Literal::True, segment, at, sink)
-            }
-            (State::Value | State::FirstValue, b'f') => {
-                self.begin_literal(Literal::False, segment, at, sink)
-            }
-            (State::Value | State::FirstValue, b'n') => {
-                self.begin_literal(Literal::Null, segment, at, sink)
-            }
+            b't' => self.begin_literal(Literal::True, segment, at, sink),
+            b'f' => self.begin_literal(Literal::False, segment, at, sink),
+            b'n' => self.begin_literal(Literal::Null, segment, at, sink),
+            b']' if self.state == State::FirstValue => self.close(at, sink),
             _ => Err((Code::Syntax, at)),
         }
     }
@@ -281,7 +298,7 @@ impl<const N: usize> Machine<N> {
         Ok(at + 1)
     }
 
-    fn end_container<S: Sink>(&mut self, at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
+    fn close<S: Sink>(&mut self, at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         self.depth -= 1;
         self.state = State::After;
         sink.close(self.depth, self.base + at + 1)
@@ -289,7 +306,50 @@ impl<const N: usize> Machine<N> {
         Ok(at + 1)
     }
 
+    /// A name, from its first quote on; with its colon, when that follows at once.
     #[inline]
+    fn key<S: Sink>(
+        &mut self,
+        segment: &[u8],
+        at: usize,
+        sink: &mut S,
+    ) -> Result<usize, (Code, usize)> {
+        let Some(end) = whole_string(segment, at)? else {
+            return self.begin_string(segment, at, true, sink);
+        };
+        sink.key(self.depth, &segment[at + 1..end], true)
+            .map_err(|code| (code, end))?;
+        if segment.get(end + 1) == Some(&b':') {
+            self.state = State::Value;
+            return Ok(end + 2);
+        }
+        self.state = State::Colon;
+        Ok(end + 1)
+    }
+
+    /// A string value, from its first quote on.
+    #[inline]
+    fn text<S: Sink>(
+        &mut self,
+        segment: &[u8],
+        at: usize,
+        sink: &mut S,
+    ) -> Result<usize, (Code, usize)> {
+        let Some(end) = whole_string(segment, at)? else {
+            return self.begin_string(segment, at, false, sink);
+        };
+        let text = &segment[at + 1..end];
+        let value = Scalar::Text {
+            text,
+            whole: true,
+            size: text.len(),
+        };
+        self.state = State::After;
+        sink.scalar(self.depth, value, self.base + at..self.base + end + 1)
+            .map_err(|code| (code, end))?;
+        Ok(end + 1)
+    }
+
     fn begin_string<S: Sink>(
         &mut self,
         segment: &[u8],
@@ -297,28 +357,6 @@ impl<const N: usize> Machine<N> {
         is_key: bool,
         sink: &mut S,
     ) -> Result<usize, (Code, usize)> {
-        let first = at + 1;
-        let (end, ascii) = plain::run(segment, first);
-        if segment.get(end) == Some(&b'"') {
-            // The usual case: a string without escapes that lies within the segment.
-            let text = &segment[first..end];
-            if !ascii {
-                check_utf8(text).map_err(|bad| (Code::Utf8, first + bad))?;
-            }
-            let range = self.base + at..self.base + end + 1;
-            self.state = if is_key { State::Colon } else { State::After };
-            let told = if is_key {
-                sink.key(self.depth, text, true)
-            } else {
-                let value = Scalar::Text {
-                    text,
-                    whole: true,
-                    size: text.len(),
-                };
-                sink.scalar(self.depth, value, range)
-            };
-            return told.map(|()| end + 1).map_err(|code| (code, end));
-        }
         self.start = self.base + at;
         self.is_key = is_key;
         self.keep = is_key || sink.wants(self.depth);
@@ -328,7 +366,7 @@ impl<const N: usize> Machine<N> {
         self.partial_len = 0;
         self.text.clear();
         self.state = State::String;
-        self.string(segment, first, sink)
+        self.string(segment, at + 1, sink)
     }
 
     /// Goes on within a string that has escapes or began in an earlier segment.
@@ -539,7 +577,8 @@ impl<const N: usize> Machine<N> {
             };
             at += 1;
         }
-        self.state = State::Number(digits);
+        self.state = State::Number;
+        self.digits = digits;
         Ok(at)
     }
 
@@ -600,9 +639,16 @@ impl<const N: usize> Machine<N> {
     }
 }
 
-/// The offset of the first byte that is not UTF-8.
-fn check_utf8(bytes: &[u8]) -> Result<(), usize> {
-    std::str::from_utf8(bytes)
-        .map(|_| ())
-        .map_err(|error| error.valid_up_to())
+/// The index of the closing quote of the string that opens at `at`, in the usual case that it lies
+/// within the segment and has no escapes.
+#[inline]
+fn whole_string(segment: &[u8], at: usize) -> Result<Option<usize>, (Code, usize)> {
+    let (end, ascii) = plain::run(segment, at + 1);
+    if segment.get(end) != Some(&b'"') {
+        return Ok(None);
+    }
+    if !ascii && let Err(error) = std::str::from_utf8(&segment[at + 1..end]) {
+        return Err((Code::Utf8, at + 1 + error.valid_up_to()));
+    }
+    Ok(Some(end))
 }
