@@ -1,2 +1,10 @@
-//! (filled by the first commits)
-fn main() {}
+//! The data plane's process.
+
+use dataplane::io::ring::probe;
+
+fn main() {
+    match probe::probe() {
+        Ok(found) => println!("{found:?}"),
+        Err(obstacle) => println!("{obstacle}"),
+    }
+}
