@@ -30,8 +30,12 @@ mod tasks;
 mod timers;
 mod waker;
 
+pub mod fake;
 pub mod ring;
 
+#[cfg(test)]
+pub use fake as world;
+#[cfg(not(test))]
 pub use ring as world;
 
 pub use alarm::Bell;
@@ -42,6 +46,8 @@ pub use group::Chunk;
 pub use local::Local;
 pub use piece::Piece;
 pub use pool::TaskPool;
+pub use ring::host;
+pub use ring::probe::{Capabilities, Obstacle, probe};
 pub use settings::{Settings, Stats};
 pub use tasks::TaskId;
 pub use timers::Deadline;

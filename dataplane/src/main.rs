@@ -1,9 +1,9 @@
 //! The data plane's process.
 
-use dataplane::io::ring::probe;
+use dataplane::io;
 
 fn main() {
-    match probe::probe() {
+    match io::probe() {
         Ok(found) => println!("{found:?}"),
         Err(obstacle) => println!("{obstacle}"),
     }

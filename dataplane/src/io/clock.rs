@@ -68,7 +68,6 @@ impl Sub<Instant> for Instant {
 pub(super) enum Clock {
     /// The machine's clocks.
     Kernel,
-    #[allow(dead_code, reason = "the simulator is built on it")]
     /// A simulation: the wall stands at this many microseconds when the instant is zero.
     Virtual { wall_at_zero: u64 },
 }

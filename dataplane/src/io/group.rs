@@ -64,7 +64,6 @@ impl Group {
         self.lent.get()
     }
 
-    #[allow(dead_code, reason = "the simulator is built on it")]
     pub(super) fn at_home(&self) -> usize {
         self.home.borrow().len()
     }
@@ -114,7 +113,6 @@ impl Group {
         }
     }
 
-    #[allow(dead_code, reason = "the simulator is built on it")]
     /// Plays the kernel: a chunk with these bytes, if a buffer is free and they fit into it.
     pub(super) fn fill(self: &Rc<Self>, bytes: &[u8]) -> Option<Chunk> {
         if bytes.len() > self.size as usize {

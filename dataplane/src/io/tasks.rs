@@ -163,7 +163,6 @@ impl Tasks {
         self.ready.push_all();
     }
 
-    #[allow(dead_code, reason = "the simulator is built on it")]
     /// How many tasks wait to be polled.
     pub(super) fn queued(&self) -> usize {
         self.ready.len()
@@ -179,7 +178,6 @@ impl Tasks {
         polls
     }
 
-    #[allow(dead_code, reason = "the simulator is built on it")]
     /// Polls the `choice`-th of the ready tasks: a simulation picks the order by its seed.
     pub(super) fn run_chosen(&self, choice: usize) -> bool {
         for _ in 0..choice {
