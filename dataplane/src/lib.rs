@@ -1,0 +1,3 @@
+//! The data plane of the gateway.
+
+pub mod io;
