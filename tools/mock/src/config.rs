@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
+#[cfg(test)]
+mod tests;
+
 /// The whole process: its providers and its admin port.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -15,8 +15,6 @@ mod completions;
 mod embeddings;
 mod models;
 mod responses;
-#[cfg(test)]
-mod tests;
 mod text;
 
 /// A request as the dialect sees it.
