@@ -22,6 +22,7 @@ pub mod line;
 pub mod openai;
 pub mod provider;
 pub mod script;
+pub mod sending;
 pub mod serve;
 pub mod zoo;
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::order;
 use crate::answer::{Answer, Dialect, Event, Role};
 
 /// An error as the API words it.
@@ -32,8 +33,16 @@ impl ApiError {
 /// The error as an answer.
 #[must_use]
 pub fn answer(error: &ApiError) -> Answer {
-    let mut text = format!("{:#}", error.body());
-    text.push('\n');
+    // Laid out as the API lays it out, by hand: its errors are indented, its answers are not.
+    let [message, kind, param, code] = [
+        json!(error.message),
+        json!(error.kind),
+        json!(error.param),
+        json!(error.code),
+    ];
+    let text = format!(
+        "{{\n    \"error\": {{\n        \"message\": {message},\n        \"type\": {kind},\n        \"param\": {param},\n        \"code\": {code}\n    }}\n}}\n"
+    );
     Answer::json(error.status, text.into_bytes())
 }
 
@@ -229,14 +238,14 @@ pub fn event(dialect: Dialect, code: &str, sequence: u64) -> Event {
             let body = json!({"error": {
                 "message": message, "type": "server_error", "param": null, "code": code
             }});
-            format!("data: {body}\n\n")
+            format!("data: {}\n\n", order::write(&body))
         }
         Dialect::Responses => {
             let body = json!({
                 "type": "error", "sequence_number": sequence,
                 "code": code, "message": message, "param": null
             });
-            format!("event: error\ndata: {body}\n\n")
+            format!("event: error\ndata: {}\n\n", order::write(&body))
         }
     };
     Event::new(Role::Content, bytes.into_bytes())
