@@ -216,17 +216,21 @@ fn packages(root: &Path) -> Result<(), String> {
         println!("all there: {}", PACKAGES.join(", "));
         return Ok(());
     }
-    let mut words = vec!["apt-get", "install", "-y", "--no-install-recommends"];
-    if !is_root() {
-        words.insert(0, "sudo");
-    }
-    words.extend(&missing);
-    command(root, &words, &[("DEBIAN_FRONTEND", "noninteractive")]).map_err(|why| {
-        format!(
-            "{why}; install {} by hand, or run `apt-get update` first",
-            missing.join(", ")
-        )
-    })
+    let apt = |arguments: &[&str]| {
+        let mut words = if is_root() {
+            vec!["apt-get"]
+        } else {
+            vec!["sudo", "apt-get"]
+        };
+        words.extend(arguments);
+        command(root, &words, &[("DEBIAN_FRONTEND", "noninteractive")])
+    };
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(&missing);
+    // Package lists that are old or were never fetched are the usual reason to fail.
+    apt(&install)
+        .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+        .map_err(|why| format!("{why}; install {} by hand", missing.join(", ")))
 }
 
 fn installed(package: &str) -> bool {

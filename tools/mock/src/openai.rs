@@ -14,6 +14,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod models;
+pub mod order;
 mod responses;
 mod text;
 
@@ -173,7 +174,10 @@ fn add_headers(asked: &Asked<'_>, answer: &mut Answer) {
 
 /// One `data:` event.
 fn data_event(role: crate::answer::Role, value: &Value) -> crate::answer::Event {
-    crate::answer::Event::new(role, format!("data: {value}\n\n").into_bytes())
+    crate::answer::Event::new(
+        role,
+        format!("data: {}\n\n", order::write(value)).into_bytes(),
+    )
 }
 
 /// The terminal marker of chat and text completions.

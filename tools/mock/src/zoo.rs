@@ -196,12 +196,25 @@ fn write_ports(path: &Path, addresses: &Addresses) -> Result<(), StartError> {
     attempt().map_err(|error| StartError::PortsFile(path.to_owned(), error))
 }
 
+/// Removes the file of an earlier run: whoever waits for it must not find yesterday's ports.
+fn remove_ports(path: &Path) -> Result<(), StartError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StartError::PortsFile(path.to_owned(), error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Opens everything, reports the addresses, and serves until `stop` is done.
 async fn serve_until(
     config: &Config,
     report: impl FnOnce(&Addresses),
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    if let Some(path) = &config.ports_file {
+        remove_ports(path)?;
+    }
     let opened = open(config)?;
     for (provider, listener, tls) in opened.listeners {
         let journal = Arc::clone(&opened.shared.journal);

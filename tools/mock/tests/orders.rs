@@ -78,3 +78,28 @@ fn bad_certificates_are_refused_by_callers_that_look() {
         );
     }
 }
+
+#[test]
+fn a_refusal_ends_by_itself_and_strikes_both_listeners() {
+    let world = World::new();
+    world.fault("refuse;for_ms=30");
+    let refused = |address| std::net::TcpStream::connect(address).is_err();
+    if refused(world.address()) && !refused(world.tls_address()) {
+        // Both were told before the order was answered; only time can have opened the other.
+        let state = world.admin.provider("a").unwrap();
+        assert_eq!(state["state"], "well");
+    }
+    world.until("plain connections are accepted again", |world| {
+        (!refused(world.address())).then_some(())
+    });
+    world.until("TLS connections are accepted again", |world| {
+        (!refused(world.tls_address())).then_some(())
+    });
+    assert_eq!(
+        world
+            .call_tls()
+            .ask("/v1/chat/completions", &chat_body("m", false))
+            .status,
+        200
+    );
+}

@@ -445,38 +445,3 @@ fn the_ports_file_tells_where_everything_listens() {
             .is_absolute()
     );
 }
-
-#[test]
-fn the_command_line_says_what_is_wrong_and_how_to_mend_it() {
-    let run = |arguments: &[&str]| {
-        let program = env!("CARGO_BIN_EXE_throwover-mock");
-        let output = std::process::Command::new(program)
-            .args(arguments)
-            .output()
-            .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-            said,
-        )
-    };
-    let (code, _, said) = run(&["serve"]);
-    assert_eq!(code, Some(2));
-    assert!(said.contains("--provider NAME="), "{said}");
-    let (code, _, said) = run(&["serve", "--provider", "a=nowhere"]);
-    assert!(
-        code == Some(2) && said.contains("openai-a=127.0.0.1:0"),
-        "{said}"
-    );
-    let (code, _, said) = run(&["status", "--admin", "127.0.0.1:1"]);
-    assert!(
-        code == Some(1) && said.contains("is `throwover-mock serve --admin` running"),
-        "{said}"
-    );
-    let (code, listing, _) = run(&["faults"]);
-    assert!(code == Some(0) && listing.contains("stall-before-head"));
-    assert_eq!(run(&["--help"]).0, Some(0));
-    let (code, _, said) = run(&["serve", "--provider", "a=192.0.2.1:1"]);
-    assert!(code == Some(1) && said.contains("192.0.2.1:1"), "{said}");
-}

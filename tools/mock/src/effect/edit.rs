@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Content, Event, Role};
 use crate::fault::{Fault, Kind};
-use crate::openai::errors;
+use crate::openai::{errors, order};
 
 /// What a refusing model says.
 const REFUSAL: &str = "I'm sorry, but I can't help with that.";
@@ -75,7 +75,7 @@ fn each_value(answer: &mut Answer, edit: impl Fn(&mut Value)) {
         Content::Whole(body) => {
             if let Ok(mut value) = serde_json::from_slice(body) {
                 edit(&mut value);
-                *body = value.to_string().into_bytes();
+                *body = order::write(&value).into_bytes();
             }
         }
         Content::Events(events) => {
@@ -96,10 +96,11 @@ fn edit_event(event: &mut Event, edit: &impl Fn(&mut Value)) {
     };
     edit(&mut value);
     // Only the Responses API names its events, and it names them as their `type` says.
-    event.bytes = match value["type"].as_str().filter(|_| text.contains("event: ")) {
-        Some(kind) => format!("event: {kind}\ndata: {value}\n\n").into_bytes(),
-        None => format!("data: {value}\n\n").into_bytes(),
-    };
+    let name = value["type"].as_str().filter(|_| text.contains("event: "));
+    let name = name
+        .map(|kind| format!("event: {kind}\n"))
+        .unwrap_or_default();
+    event.bytes = format!("{name}data: {}\n\n", order::write(&value)).into_bytes();
 }
 
 /// Ends the stream with an error event, at the first event of which `here` is true.

@@ -93,3 +93,24 @@ fn the_listing_names_every_parameter() {
         );
     }
 }
+
+#[test]
+fn the_faults_of_the_readme_are_faults() {
+    let readme = include_str!("../../README.md");
+    let orders = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("throwover-mock fault "));
+    let written: Vec<&str> = orders
+        .map(|order| {
+            let fault = order.split_once(' ').unwrap().1;
+            match fault.strip_prefix('\'') {
+                Some(quoted) => quoted.split('\'').next().unwrap(),
+                None => fault.split(' ').next().unwrap(),
+            }
+        })
+        .collect();
+    assert!(written.len() >= 6, "{written:?}");
+    for fault in written {
+        Fault::parse(fault).unwrap();
+    }
+}

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::{Asked, errors, text};
+use super::{Asked, errors, order, text};
 use crate::answer::Answer;
 use crate::script::Random;
 
@@ -44,7 +44,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
         "model": asked.model,
         "usage": {"prompt_tokens": prompt, "total_tokens": prompt}
     });
-    Ok(Answer::json(200, body.to_string().into_bytes()))
+    Ok(Answer::json(200, order::write(&body).into_bytes()))
 }
 
 /// A unit vector that follows from the input.

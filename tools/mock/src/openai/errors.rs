@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::order;
 use crate::answer::{Answer, Dialect, Event, Role};
 
 /// An error as the API words it.
@@ -32,8 +33,16 @@ impl ApiError {
 /// The error as an answer.
 #[must_use]
 pub fn answer(error: &ApiError) -> Answer {
-    let mut text = format!("{:#}", error.body());
-    text.push('\n');
+    // Laid out as the API lays it out, by hand: its errors are indented, its answers are not.
+    let [message, kind, param, code] = [
+        json!(error.message),
+        json!(error.kind),
+        json!(error.param),
+        json!(error.code),
+    ];
+    let text = format!(
+        "{{\n    \"error\": {{\n        \"message\": {message},\n        \"type\": {kind},\n        \"param\": {param},\n        \"code\": {code}\n    }}\n}}\n"
+    );
     Answer::json(error.status, text.into_bytes())
 }
 
@@ -154,62 +163,23 @@ pub fn bad_fault(message: &str) -> ApiError {
     )
 }
 
-/// The error that usually goes with a status.
+/// The codes by which a 429 is about money and not about rate: waiting does not help.
+const MONEY: &[&str] = &[
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+];
+
+/// What usually goes with a status: message, type, code.
+type Usual = (&'static str, &'static str, Option<&'static str>);
+
+/// The error that usually goes with a status; `code` replaces the usual one.
 #[must_use]
 pub fn for_status(status: u16, code: Option<&str>, model: &str) -> ApiError {
-    let (message, kind, usual): (String, &'static str, Option<&str>) = match (status, code) {
-        (429, Some("insufficient_quota")) => (
-            "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.".to_owned(),
-            "insufficient_quota",
-            None,
-        ),
-        (429, _) => (
-            format!("Rate limit reached for {model} in organization org-mock on requests per min (RPM): Limit 10000, Used 10000, Requested 1. Please try again in 6ms. Visit https://platform.openai.com/account/rate-limits to learn more."),
-            "requests",
-            Some("rate_limit_exceeded"),
-        ),
-        (401, _) => (
-            "Incorrect API key provided: sk-****. You can find your API key at https://platform.openai.com/account/api-keys.".to_owned(),
-            "invalid_request_error",
-            Some("invalid_api_key"),
-        ),
-        (402, _) => (
-            "Insufficient credits. Add more credits to continue.".to_owned(),
-            "insufficient_quota",
-            Some("insufficient_quota"),
-        ),
-        (403, _) => (
-            "Country, region, or territory not supported".to_owned(),
-            "request_forbidden",
-            Some("unsupported_country_region_territory"),
-        ),
-        (404, _) => {
-            let error = no_model(model);
-            (error.message, error.kind, Some("model_not_found"))
-        }
-        (400, Some("content_policy_violation" | "content_filter")) => (
-            "Your request was rejected as a result of our safety system.".to_owned(),
-            "invalid_request_error",
-            None,
-        ),
-        (400, None | Some("context_length_exceeded")) => {
-            let error = context_too_long(8192, 8193, "messages");
-            (error.message, error.kind, Some("context_length_exceeded"))
-        }
-        (400..=499, _) => ("Invalid request.".to_owned(), "invalid_request_error", None),
-        (503, _) => (
-            "The engine is currently overloaded, please try again later.".to_owned(),
-            "service_unavailable_error",
-            Some("server_is_overloaded"),
-        ),
-        (529, _) => ("Overloaded".to_owned(), "overloaded_error", Some("overloaded")),
-        (504, _) => ("The upstream model timed out.".to_owned(), "server_error", Some("timeout")),
-        _ => (
-            "The server had an error while processing your request. Sorry about that!".to_owned(),
-            "server_error",
-            None,
-        ),
-    };
+    let (message, kind, usual) = usual(status, code);
+    let message = message.replace("{model}", model);
     let param = (usual == Some("context_length_exceeded")).then(|| "messages".to_owned());
     ApiError {
         status,
@@ -217,6 +187,28 @@ pub fn for_status(status: u16, code: Option<&str>, model: &str) -> ApiError {
         kind,
         param,
         code: code.or(usual).map(str::to_owned),
+    }
+}
+
+#[rustfmt::skip] // A table of sentences; broken lines would hide the columns.
+fn usual(status: u16, code: Option<&str>) -> Usual {
+    const INVALID: &str = "invalid_request_error";
+    const SERVER: &str = "The server had an error while processing your request. Sorry about that!";
+    match (status, code) {
+        (400, None | Some("context_length_exceeded")) => ("This model's maximum context length is 8192 tokens. However, your messages resulted in 8193 tokens. Please reduce the length of the messages.", INVALID, Some("context_length_exceeded")),
+        (400, Some("content_policy_violation" | "content_filter")) => ("Your request was rejected as a result of our safety system.", INVALID, None),
+        (401, _) => ("Incorrect API key provided: sk-****. You can find your API key at https://platform.openai.com/account/api-keys.", INVALID, Some("invalid_api_key")),
+        (402, _) => ("Insufficient credits. Add more credits to continue.", "insufficient_quota", Some("insufficient_quota")),
+        (403, _) => ("Country, region, or territory not supported", "request_forbidden", Some("unsupported_country_region_territory")),
+        (404, _) => ("The model `{model}` does not exist or you do not have access to it.", INVALID, Some("model_not_found")),
+        (429, Some(code)) if MONEY.contains(&code) => ("You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.", "insufficient_quota", None),
+        (429, Some("slow_down")) => ("You are sending requests too quickly. Please slow down.", "rate_limit_error", None),
+        (429, _) => ("Rate limit reached for {model} in organization org-mock on requests per min (RPM): Limit 10000, Used 10000, Requested 1. Please try again in 6ms. Visit https://platform.openai.com/account/rate-limits to learn more.", "requests", Some("rate_limit_exceeded")),
+        (400..=499, _) => ("Invalid request.", INVALID, None),
+        (503, _) => ("The engine is currently overloaded, please try again later.", "service_unavailable_error", Some("server_is_overloaded")),
+        (504, _) => ("The upstream model timed out.", "server_error", Some("timeout")),
+        (529, _) => ("Overloaded", "overloaded_error", Some("overloaded")),
+        _ => (SERVER, "server_error", None),
     }
 }
 
@@ -229,14 +221,14 @@ pub fn event(dialect: Dialect, code: &str, sequence: u64) -> Event {
             let body = json!({"error": {
                 "message": message, "type": "server_error", "param": null, "code": code
             }});
-            format!("data: {body}\n\n")
+            format!("data: {}\n\n", order::write(&body))
         }
         Dialect::Responses => {
             let body = json!({
                 "type": "error", "sequence_number": sequence,
                 "code": code, "message": message, "param": null
             });
-            format!("event: error\ndata: {body}\n\n")
+            format!("event: error\ndata: {}\n\n", order::write(&body))
         }
     };
     Event::new(Role::Content, bytes.into_bytes())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, CREATED, errors};
+use super::{Asked, CREATED, errors, order};
 use crate::answer::Answer;
 
 /// What a provider without a list of models claims to have.
@@ -22,7 +22,7 @@ pub(super) fn answer(asked: &Asked<'_>, path: &str) -> Result<Answer, errors::Ap
         Some(id) if configured.is_empty() || known.contains(&id) => model(asked, id),
         Some(id) => return Err(errors::no_model(id)),
     };
-    Ok(Answer::json(200, body.to_string().into_bytes()))
+    Ok(Answer::json(200, order::write(&body).into_bytes()))
 }
 
 fn model(asked: &Asked<'_>, id: &str) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::text::{self, Saying};
-use super::{Asked, CREATED, errors};
+use super::{Asked, CREATED, errors, order};
 use crate::answer::{Answer, Dialect, Event, Role};
 
 /// The one item of an answer.
@@ -141,7 +141,7 @@ impl Sequence {
     fn push(&mut self, role: Role, kind: &str, mut value: Value) {
         value["type"] = json!(kind);
         value["sequence_number"] = json!(self.0.len());
-        let text = format!("event: {kind}\ndata: {value}\n\n");
+        let text = format!("event: {kind}\ndata: {}\n\n", order::write(&value));
         self.0.push(Event::new(role, text.into_bytes()));
     }
 }

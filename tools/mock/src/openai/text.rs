@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Asked;
+use super::{Asked, order};
 use crate::config::WORDS_MAX;
 
 /// The pieces of a text, one per token, and why it ended.
@@ -156,7 +156,7 @@ fn text_chars(value: &Value) -> u64 {
 /// Filler is plain ASCII, which JSON does not escape, so that one more character is one more byte.
 /// A document that is already larger stays as it is.
 pub(super) fn padded(mut body: Value, bytes: u64, text_of: &str) -> Vec<u8> {
-    let plain = body.to_string();
+    let plain = order::write(&body);
     let missing = bytes.saturating_sub(plain.len() as u64);
     if missing == 0 {
         return plain.into_bytes();
@@ -169,5 +169,5 @@ pub(super) fn padded(mut body: Value, bytes: u64, text_of: &str) -> Vec<u8> {
             .take(usize::try_from(missing).unwrap_or(0));
         text.extend(filler);
     }
-    body.to_string().into_bytes()
+    order::write(&body).into_bytes()
 }
