@@ -217,3 +217,6 @@ impl Exchange {
         matches!(self.state(), State::Surrendered | State::Cut | State::Ended)
     }
 }
+
+#[cfg(test)]
+mod tests;

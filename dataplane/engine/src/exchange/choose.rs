@@ -4,7 +4,7 @@ use super::{
     Again, Attempt, Event, Exchange, Next, Running, Skip,
     balance::{self, Choice},
     candidate::Packed,
-    trail::Trail,
+    trail::{End, Trail},
 };
 use crate::{
     backoff,
@@ -66,8 +66,21 @@ impl Exchange {
         usize::from(self.attempts_max - self.attempts_made)
     }
 
-    fn untried_count(&self) -> usize {
-        self.candidates().iter().filter(|candidate| candidate.is_untried()).count()
+    /// How many targets that were not asked can be, now or after a wait that is short enough.
+    fn askable(&mut self, prepared: &Prepared, board: &Board, now: Moment) -> usize {
+        let patience = failover::wait_until(now, self.deadline);
+        let mut count = 0;
+        for at in 0..self.candidates().len() {
+            if self.candidates[at].failures > 0 {
+                continue;
+            }
+            count += match self.look(prepared, board, at, now) {
+                Ok(()) => 1,
+                Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
+                Err(_) => 0,
+            };
+        }
+        count
     }
 
     /// The target that just failed, when its last failure calls for it: a stale connection, or a
@@ -81,7 +94,9 @@ impl Exchange {
     ) -> Option<Attempt> {
         let Again { candidate, fresh } = self.again.take()?;
         let at = usize::from(candidate);
-        let may = fresh || failover::may_ask_again(self.attempts_left(), self.untried_count());
+        // The first attempt at a target is owed to it, on whichever connection.
+        let owed = fresh && self.candidates[at].failures == 0;
+        let may = owed || failover::may_ask_again(self.attempts_left(), self.askable(prepared, board, now));
         if !may || self.look(prepared, board, at, now).is_err() {
             return None;
         }
@@ -207,7 +222,9 @@ impl Exchange {
     /// When the backoff after a candidate's last failure is over.
     fn rested(&self, at: usize) -> Moment {
         let target = self.candidates[at].target;
-        let last = self.trail().iter().rev().find(|trail| self.candidates[usize::from(trail.candidate)].target == target);
+        let is_failure =
+            |trail: &&Trail| matches!(trail.end, End::Failed(_)) && self.candidates[usize::from(trail.candidate)].target == target;
+        let last = self.trail().iter().rev().find(is_failure);
         last.map_or(self.started, |trail| self.started.plus_ns(u64::from(trail.retry_us) * NS_PER_US))
     }
 

@@ -116,6 +116,7 @@ fn answers_are_classed() {
         let verdict = status(code, &fields(kind, error, message), None, None);
         assert_eq!((verdict.class, verdict.detail), (class, detail), "{code} {kind} {error} {message}");
         assert_eq!(verdict.status, Some(code));
+        assert_eq!(DETAILS.get(usize::from(detail_index(detail))), Some(&detail), "a record can hold it");
     }
 }
 
@@ -189,6 +190,7 @@ fn transport_failures_are_classed() {
         let verdict = transport(failure);
         assert_eq!((verdict.class, verdict.counts_for_breaker), (class, counts), "{failure:?}");
         assert_eq!(verdict.fresh, failure == T::StaleConnection);
+        assert_eq!(DETAILS.get(usize::from(detail_index(verdict.detail))), Some(&verdict.detail));
         assert!(verdict.move_on);
     }
     assert_eq!(transport(T::TlsCertificate).fault, Fault::Operator);
