@@ -28,19 +28,11 @@ struct Step {
 
 impl Step {
     const fn run(name: &'static str, command: &'static [&'static str]) -> Step {
-        Step {
-            name,
-            act: Act::Run(command),
-            env: &[],
-        }
+        Step { name, act: Act::Run(command), env: &[] }
     }
 
     const fn call(name: &'static str, function: fn(&Path) -> Result<(), String>) -> Step {
-        Step {
-            name,
-            act: Act::Call(function),
-            env: &[],
-        }
+        Step { name, act: Act::Call(function), env: &[] }
     }
 
     const fn with(mut self, env: &'static [(&'static str, &'static str)]) -> Step {
@@ -54,31 +46,11 @@ const STEPS: &[Step] = &[
     Step::call("packages", packages),
     Step::run("format", &["cargo", "fmt", "--all", "--check"]),
     Step::call("tidy", |root| tidy::run(root, &[])),
-    Step::run(
-        "clippy",
-        &[
-            "cargo",
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ),
+    Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::run("test", &["cargo", "test", "--workspace"]),
     Step::run("release", &["cargo", "build", "--workspace", "--release"]),
     Step::call("python", python),
-    Step::run(
-        "sdk",
-        &[
-            "{target}/venv/bin/python",
-            "-m",
-            "pytest",
-            "-q",
-            "tests/sdk/python",
-        ],
-    ),
+    Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
     // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target
     // must be named so that build scripts and macros stay without; it has a folder of its own.
     Step::run(
@@ -95,15 +67,8 @@ const STEPS: &[Step] = &[
             "io::ring",
         ],
     )
-    .with(&[
-        ("RUSTC_BOOTSTRAP", "1"),
-        ("RUSTFLAGS", "-Zsanitizer=address"),
-        ("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
-    ]),
-    Step::run(
-        "demo",
-        &["{target}/release/throwover", "up", "--demo", "--once"],
-    ),
+    .with(&[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address"), ("ASAN_OPTIONS", "detect_stack_use_after_return=1")]),
+    Step::run("demo", &["{target}/release/throwover", "up", "--demo", "--once"]),
 ];
 
 /// The Debian packages that the steps need.
@@ -132,17 +97,10 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
         results.push((step.name, result.is_ok(), start.elapsed()));
     }
     print!("\n{}", summary(&results));
-    let failed: Vec<&str> = results
-        .iter()
-        .filter(|(_, ok, _)| !ok)
-        .map(|(name, _, _)| *name)
-        .collect();
+    let failed: Vec<&str> = results.iter().filter(|(_, ok, _)| !ok).map(|(name, _, _)| *name).collect();
     match failed.is_empty() {
         true => Ok(()),
-        false => Err(format!(
-            "failed: {}; repeat one with `cargo xtask ci STEP`",
-            failed.join(", ")
-        )),
+        false => Err(format!("failed: {}; repeat one with `cargo xtask ci STEP`", failed.join(", "))),
     }
 }
 
@@ -170,10 +128,7 @@ fn perform(root: &Path, step: &Step) -> Result<(), String> {
         Act::Call(function) => function(root),
         Act::Run(words) => {
             let target = target(root);
-            let words: Vec<String> = words
-                .iter()
-                .map(|word| word.replace("{target}", &target.to_string_lossy()))
-                .collect();
+            let words: Vec<String> = words.iter().map(|word| word.replace("{target}", &target.to_string_lossy())).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             command(root, &words, step.env)
         }
@@ -192,13 +147,8 @@ fn command(root: &Path, words: &[&str], env: &[(&str, &str)]) -> Result<(), Stri
     let (program, arguments) = words.split_first().ok_or("an empty command")?;
     println!("$ {}", words.join(" "));
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .envs(env.iter().copied())
-        .current_dir(root);
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot run {program}: {error}"))?;
+    command.args(arguments).envs(env.iter().copied()).current_dir(root);
+    let status = command.status().map_err(|error| format!("cannot run {program}: {error}"))?;
     match status.success() {
         true => Ok(()),
         false => Err(format!("{program} ended with {status}")),
@@ -207,21 +157,13 @@ fn command(root: &Path, words: &[&str], env: &[(&str, &str)]) -> Result<(), Stri
 
 /// Installs the Debian packages that are missing. Needs no network when none is.
 fn packages(root: &Path) -> Result<(), String> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .copied()
-        .filter(|package| !installed(package))
-        .collect();
+    let missing: Vec<&str> = PACKAGES.iter().copied().filter(|package| !installed(package)).collect();
     if missing.is_empty() {
         println!("all there: {}", PACKAGES.join(", "));
         return Ok(());
     }
     let apt = |arguments: &[&str]| {
-        let mut words = if is_root() {
-            vec!["apt-get"]
-        } else {
-            vec!["sudo", "apt-get"]
-        };
+        let mut words = if is_root() { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
         words.extend(arguments);
         command(root, &words, &[("DEBIAN_FRONTEND", "noninteractive")])
     };
@@ -234,9 +176,7 @@ fn packages(root: &Path) -> Result<(), String> {
 }
 
 fn installed(package: &str) -> bool {
-    let query = Command::new("dpkg-query")
-        .args(["-W", "-f=${Status}", package])
-        .output();
+    let query = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).output();
     query.is_ok_and(|output| output.stdout.ends_with(b" installed"))
 }
 
@@ -249,12 +189,7 @@ fn is_root() -> bool {
 /// the same.
 fn python(root: &Path) -> Result<(), String> {
     let lock = root.join(REQUIREMENTS);
-    let wanted = std::fs::read(&lock).map_err(|error| {
-        format!(
-            "{}: {error}; it lists the packages with their hashes",
-            lock.display()
-        )
-    })?;
+    let wanted = std::fs::read(&lock).map_err(|error| format!("{}: {error}; it lists the packages with their hashes", lock.display()))?;
     let folder = target(root).join("venv");
     let made_from = folder.join("requirements.lock");
     if std::fs::read(&made_from).is_ok_and(|made| made == wanted) {
@@ -264,18 +199,7 @@ fn python(root: &Path) -> Result<(), String> {
     let path = folder.to_string_lossy().into_owned();
     command(root, &["python3", "-m", "venv", "--clear", &path], &[])?;
     let pip = format!("{path}/bin/pip");
-    command(
-        root,
-        &[
-            &pip,
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "-r",
-            REQUIREMENTS,
-        ],
-        &[],
-    )?;
+    command(root, &[&pip, "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], &[])?;
     // Written last: an environment that was left half made is made again.
     std::fs::write(&made_from, wanted).map_err(|error| format!("{}: {error}", made_from.display()))
 }

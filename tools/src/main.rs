@@ -17,24 +17,9 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
-    Verb {
-        name: "ci",
-        arguments: "[--list | STEP…]",
-        help: "run every check there is, or only the named steps",
-        run: ci::run,
-    },
-    Verb {
-        name: "tidy",
-        arguments: "",
-        help: "check the rules of the repository that compilers do not know",
-        run: tidy::run,
-    },
-    Verb {
-        name: "certs",
-        arguments: "DIR",
-        help: "write a private CA and a certificate for localhost",
-        run: certs,
-    },
+    Verb { name: "ci", arguments: "[--list | STEP…]", help: "run every check there is, or only the named steps", run: ci::run },
+    Verb { name: "tidy", arguments: "", help: "check the rules of the repository that compilers do not know", run: tidy::run },
+    Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },
 ];
 
 fn main() -> ExitCode {
@@ -72,9 +57,7 @@ fn help() -> String {
 /// The top of the repository.
 fn root() -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tools
-        .parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_owned)
+    tools.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 fn certs(_root: &Path, arguments: &[String]) -> Result<(), String> {

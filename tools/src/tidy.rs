@@ -26,15 +26,7 @@ pub(crate) struct File {
 impl File {
     fn new(path: &str, text: &str) -> File {
         let is_rust = path.ends_with(".rs");
-        File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code: if is_rust {
-                blank::blanked(text)
-            } else {
-                String::new()
-            },
-        }
+        File { path: path.to_owned(), text: text.to_owned(), code: if is_rust { blank::blanked(text) } else { String::new() } }
     }
 
     fn is_rust(&self) -> bool {
@@ -62,19 +54,11 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn failure(path: &str, line: usize, message: impl Into<String>) -> Finding {
-        Finding {
-            path: path.to_owned(),
-            line,
-            weight: Weight::Failure,
-            message: message.into(),
-        }
+        Finding { path: path.to_owned(), line, weight: Weight::Failure, message: message.into() }
     }
 
     fn note(path: &str, line: usize, message: impl Into<String>) -> Finding {
-        Finding {
-            weight: Weight::Note,
-            ..Finding::failure(path, line, message)
-        }
+        Finding { weight: Weight::Note, ..Finding::failure(path, line, message) }
     }
 }
 
@@ -92,48 +76,22 @@ impl fmt::Display for Finding {
 type Rule = fn(&[File], &mut Vec<Finding>);
 
 /// Every rule.
-const RULES: &[Rule] = &[
-    top_level,
-    sizes,
-    names,
-    markers,
-    homes::check,
-    functions::check,
-    promises::check,
-];
+const RULES: &[Rule] = &[top_level, sizes, names, markers, homes::check, functions::check, promises::check];
 
 /// What may stand at the top, besides dotfiles.
-const TOP_LEVEL: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "LICENSE",
-    "README.md",
-    "dataplane",
-    "controlplane",
-    "bench",
-    "tests",
-    "tools",
-];
+const TOP_LEVEL: &[&str] = &["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "dataplane", "controlplane", "bench", "tests", "tools"];
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: &[&str] = &[
-    "utils", "util", "common", "helpers", "helper", "manager", "misc",
-];
+const EMPTY_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "misc"];
 
 /// Words that promise work instead of doing it. Put together here so that this file has none.
-const MARKERS: &[&str] = &[
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("X", "XX"),
-];
+const MARKERS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX")];
 
 /// What people write by hand: the caps hold for these.
 const WRITTEN: &[&str] = &["rs", "py", "sh", "js", "ts", "mjs"];
 
 /// Where text is searched for markers.
-const TEXTS: &[&str] = &[
-    "rs", "py", "sh", "js", "ts", "mjs", "md", "toml", "yaml", "yml", "html", "service",
-];
+const TEXTS: &[&str] = &["rs", "py", "sh", "js", "ts", "mjs", "md", "toml", "yaml", "yml", "html", "service"];
 
 /// From here on a file is worth a thought.
 const LINES_SOFT: usize = 400;
@@ -150,15 +108,8 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     for finding in &findings {
         println!("{finding}");
     }
-    let failures = findings
-        .iter()
-        .filter(|finding| finding.weight == Weight::Failure)
-        .count();
-    println!(
-        "{} files, {} notes, {failures} errors",
-        files.len(),
-        findings.len() - failures
-    );
+    let failures = findings.iter().filter(|finding| finding.weight == Weight::Failure).count();
+    println!("{} files, {} notes, {failures} errors", files.len(), findings.len() - failures);
     match failures {
         0 => Ok(()),
         count => Err(format!("{count} rules broken, see above")),
@@ -175,30 +126,15 @@ fn check(files: &[File]) -> Vec<Finding> {
 
 /// The files that git knows and that are text.
 fn repository(root: &Path) -> Result<Vec<File>, String> {
-    let listed = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root)
-        .output();
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
     let output = listed.map_err(|error| format!("cannot run git: {error}"))?;
     if !output.status.success() {
-        return Err(format!(
-            "git ls-files: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(format!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     let paths = String::from_utf8_lossy(&output.stdout);
     // A file that was removed but not staged is still listed, and not there to be read.
-    let read = |path: &str| {
-        Some(File::new(
-            path,
-            &std::fs::read_to_string(root.join(path)).ok()?,
-        ))
-    };
-    Ok(paths
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .filter_map(read)
-        .collect())
+    let read = |path: &str| Some(File::new(path, &std::fs::read_to_string(root.join(path)).ok()?));
+    Ok(paths.split('\0').filter(|path| !path.is_empty()).filter_map(read).collect())
 }
 
 fn top_level(files: &[File], findings: &mut Vec<Finding>) {
@@ -206,8 +142,7 @@ fn top_level(files: &[File], findings: &mut Vec<Finding>) {
     for file in files {
         let top = file.path.split('/').next().unwrap_or_default();
         if !top.starts_with('.') && !TOP_LEVEL.contains(&top) && seen.insert(top) {
-            let message =
-                format!("`{top}` does not belong at the top; put it into one of the packages");
+            let message = format!("`{top}` does not belong at the top; put it into one of the packages");
             findings.push(Finding::failure(&file.path, 1, message));
         }
     }
@@ -238,17 +173,8 @@ fn sizes(files: &[File], findings: &mut Vec<Finding>) {
 
 fn names(files: &[File], findings: &mut Vec<Finding>) {
     for file in files {
-        let stem = |part: &str| {
-            part.split('.')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-        };
-        if let Some(part) = file
-            .path
-            .split('/')
-            .find(|part| EMPTY_NAMES.contains(&stem(part).as_str()))
-        {
+        let stem = |part: &str| part.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        if let Some(part) = file.path.split('/').find(|part| EMPTY_NAMES.contains(&stem(part).as_str())) {
             let message = format!("`{part}` names nothing; call it after the noun that it holds");
             findings.push(Finding::failure(&file.path, 1, message));
         }
@@ -260,9 +186,7 @@ fn markers(files: &[File], findings: &mut Vec<Finding>) {
     for file in files.iter().filter(text) {
         for (index, line) in file.text.lines().enumerate() {
             if let Some(marker) = MARKERS.iter().find(|marker| has_word(line, marker)) {
-                let message = format!(
-                    "`{marker}`: do it now, or write down what is missing where users read"
-                );
+                let message = format!("`{marker}`: do it now, or write down what is missing where users read");
                 findings.push(Finding::failure(&file.path, index + 1, message));
             }
         }

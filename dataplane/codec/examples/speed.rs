@@ -33,10 +33,7 @@ fn measure(name: &str, bytes_count: usize, mut operation: impl FnMut()) {
         .collect();
     rounds.sort_by(f64::total_cmp);
     let (best, median) = (rounds[0], rounds[ROUNDS / 2]);
-    println!(
-        "{name:<44}{best:>10.0} ns{median:>10.0} ns{:>8.2} ns/byte{bytes_count:>9} bytes",
-        best / bytes_count as f64
-    );
+    println!("{name:<44}{best:>10.0} ns{median:>10.0} ns{:>8.2} ns/byte{bytes_count:>9} bytes", best / bytes_count as f64);
 }
 
 const HEAD: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.internal:8080\r\n\
@@ -53,9 +50,7 @@ const ANSWER_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ndate: Fri, 20 Nov 2026 10:00:00 
 
 /// A chat request of about `size` bytes, as the Python SDK writes it.
 fn chat(size: usize, word: &str) -> Vec<u8> {
-    let mut body = String::from(
-        "{\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful assistant. Be brief.\"}",
-    );
+    let mut body = String::from("{\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful assistant. Be brief.\"}");
     while body.len() + 120 < size {
         let text = word.repeat((size - body.len() - 80).min(240) / word.len());
         body += ",{\"role\":\"user\",\"content\":\"";
@@ -81,14 +76,8 @@ fn requests() {
         ("JSON request, 1 KiB chat", chat(1024, "some words ")),
         ("JSON request, 64 KiB chat", chat(64 * 1024, "some words ")),
         ("JSON request, 64 KiB, one string", image(64 * 1024)),
-        (
-            "JSON request, 64 KiB chat, Cyrillic",
-            chat(64 * 1024, "несколько слов "),
-        ),
-        (
-            "JSON request, 64 KiB chat, escapes",
-            chat(64 * 1024, "a line of code\\n"),
-        ),
+        ("JSON request, 64 KiB chat, Cyrillic", chat(64 * 1024, "несколько слов ")),
+        ("JSON request, 64 KiB chat, escapes", chat(64 * 1024, "a line of code\\n")),
     ];
     for (name, text) in &texts {
         measure(name, text.len(), || {
@@ -98,17 +87,13 @@ fn requests() {
         });
     }
     let text = &texts[1].1;
-    measure(
-        "JSON request, 64 KiB chat in 1460 byte pieces",
-        text.len(),
-        || {
-            let mut scan = RequestScan::new();
-            for piece in black_box(text).chunks(1460) {
-                scan.feed(piece).expect("valid");
-            }
-            black_box(scan.finish().expect("valid"));
-        },
-    );
+    measure("JSON request, 64 KiB chat in 1460 byte pieces", text.len(), || {
+        let mut scan = RequestScan::new();
+        for piece in black_box(text).chunks(1460) {
+            scan.feed(piece).expect("valid");
+        }
+        black_box(scan.finish().expect("valid"));
+    });
 }
 
 fn streams() {
@@ -125,30 +110,18 @@ fn streams() {
     });
     let mut splitter = Splitter::default();
     measure("SSE split and classify, chat delta", event.len(), || {
-        let cut = splitter
-            .next(black_box(&event))
-            .expect("short")
-            .expect("whole");
+        let cut = splitter.next(black_box(&event)).expect("short").expect("whole");
         let found = openai::classify(cut.event(&splitter, &event), cut.data(&splitter, &event));
         black_box(found);
     });
-    let event =
-        b"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\
+    let event = b"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\
         \"item_id\":\"msg_0123456789\",\"output_index\":0,\"content_index\":0,\"delta\":\" hello\",\
         \"logprobs\":[],\"sequence_number\":12}\n\n";
-    measure(
-        "SSE split and classify, Responses delta",
-        event.len(),
-        || {
-            let cut = splitter
-                .next(black_box(event))
-                .expect("short")
-                .expect("whole");
-            let found =
-                responses::classify(cut.event(&splitter, event), cut.data(&splitter, event));
-            black_box(found);
-        },
-    );
+    measure("SSE split and classify, Responses delta", event.len(), || {
+        let cut = splitter.next(black_box(event)).expect("short").expect("whole");
+        let found = responses::classify(cut.event(&splitter, event), cut.data(&splitter, event));
+        black_box(found);
+    });
 }
 
 fn bodies() {

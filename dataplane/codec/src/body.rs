@@ -48,15 +48,8 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, for tables and tests.
-    pub const ALL: &'static [Fault] = &[
-        Fault::TooLarge,
-        Fault::ChunkSize,
-        Fault::ChunkExtension,
-        Fault::ChunkEnd,
-        Fault::Trailer,
-        Fault::Overhead,
-        Fault::Truncated,
-    ];
+    pub const ALL: &'static [Fault] =
+        &[Fault::TooLarge, Fault::ChunkSize, Fault::ChunkExtension, Fault::ChunkEnd, Fault::Trailer, Fault::Overhead, Fault::Truncated];
 
     /// The status of the answer when a tenant's body has this fault.
     pub fn status(self) -> u16 {
@@ -134,48 +127,26 @@ impl Decoder {
             Framing::Chunked => State::Chunked(Chunks::default()),
             Framing::UntilClose => State::UntilClose,
         };
-        Ok(Decoder {
-            state,
-            received: 0,
-            max,
-        })
+        Ok(Decoder { state, received: 0, max })
     }
 
     /// Takes the next bytes. To be called with what was not `used`, until `done` or until `used`
     /// is 0. After a fault every further call returns the same fault.
     pub fn decode(&mut self, input: &[u8]) -> Result<Step, Fault> {
         let result = match &mut self.state {
-            State::Done => Ok(Step {
-                used: 0,
-                data: 0..0,
-                done: true,
-            }),
+            State::Done => Ok(Step { used: 0, data: 0..0, done: true }),
             State::Failed(fault) => Err(*fault),
             State::Length(missing) => {
-                let used = usize::try_from(*missing)
-                    .unwrap_or(usize::MAX)
-                    .min(input.len());
+                let used = usize::try_from(*missing).unwrap_or(usize::MAX).min(input.len());
                 *missing -= used as u64;
-                Ok(Step {
-                    used,
-                    data: 0..used,
-                    done: *missing == 0,
-                })
+                Ok(Step { used, data: 0..used, done: *missing == 0 })
             }
-            State::UntilClose => Ok(Step {
-                used: input.len(),
-                data: 0..input.len(),
-                done: false,
-            }),
+            State::UntilClose => Ok(Step { used: input.len(), data: 0..input.len(), done: false }),
             State::Chunked(chunks) => chunks.decode(input, self.received, self.max),
         };
         let result = result.and_then(|step| {
             self.received = self.received.saturating_add(step.data.len() as u64);
-            if self.received > self.max {
-                Err(Fault::TooLarge)
-            } else {
-                Ok(step)
-            }
+            if self.received > self.max { Err(Fault::TooLarge) } else { Ok(step) }
         });
         match &result {
             Ok(step) if step.done => self.state = State::Done,

@@ -97,11 +97,7 @@ pub struct Event {
 
 impl Event {
     fn new(kind: Kind) -> Event {
-        Event {
-            kind,
-            usage: None,
-            reasoning: false,
-        }
+        Event { kind, usage: None, reasoning: false }
     }
 }
 

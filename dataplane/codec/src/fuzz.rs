@@ -25,19 +25,14 @@ fn cut(input: &[u8], mut check: impl FnMut(&[&[u8]])) {
         }
         check(&input.chunks(1).collect::<Vec<_>>());
     }
-    let mut state = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     for _ in 0..RANDOM_CUTTINGS {
         let mut pieces = Vec::new();
         let mut rest = input;
         while !rest.is_empty() {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let size_max = 1 + input.len() / 3;
-            let (piece, tail) =
-                rest.split_at(rest.len().min((state >> 33) as usize % size_max + 1));
+            let (piece, tail) = rest.split_at(rest.len().min((state >> 33) as usize % size_max + 1));
             pieces.push(piece);
             rest = tail;
         }
@@ -97,14 +92,8 @@ pub fn request_head(bytes: &[u8]) {
     };
     let mut out = Vec::new();
     head::write_request(&mut out, &upstream).expect("accepted values can be written again");
-    let (_, size) = head::request(&out, usize::MAX)
-        .expect("what we write, we accept")
-        .expect("what we write is complete");
-    assert_eq!(
-        size,
-        out.len(),
-        "a second request hides in the head that was built"
-    );
+    let (_, size) = head::request(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");
+    assert_eq!(size, out.len(), "a second request hides in the head that was built");
 }
 
 /// [`head::response`], likewise.
@@ -130,18 +119,9 @@ pub fn response_head(bytes: &[u8]) {
     head::relay_fields(&mut out, &response, &bytes[..used]);
     head::write_length(&mut out, 1);
     head::write_end(&mut out);
-    let (_, size) = head::response(&out, usize::MAX)
-        .expect("what we write, we accept")
-        .expect("what we write is complete");
-    assert_eq!(
-        size,
-        out.len(),
-        "a second answer hides in the head that was built"
-    );
-    for value in [
-        head::ResponseField::RetryAfter,
-        head::ResponseField::RetryAfterMs,
-    ] {
+    let (_, size) = head::response(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");
+    assert_eq!(size, out.len(), "a second answer hides in the head that was built");
+    for value in [head::ResponseField::RetryAfter, head::ResponseField::RetryAfterMs] {
         let value = response.field(bytes, value).unwrap_or_default();
         if let Some(ms) = head::retry_after_ms(value) {
             let seconds = head::retry_after(value);
@@ -151,11 +131,7 @@ pub fn response_head(bytes: &[u8]) {
 }
 
 /// The content of a body that arrives in pieces, how many bytes it took, and how it went.
-fn decode(
-    framing: Framing,
-    max: u64,
-    pieces: &[&[u8]],
-) -> (Vec<u8>, usize, Result<bool, body::Fault>) {
+fn decode(framing: Framing, max: u64, pieces: &[&[u8]]) -> (Vec<u8>, usize, Result<bool, body::Fault>) {
     let mut content = Vec::new();
     let mut total = 0;
     let mut decoder = match Decoder::new(framing, max) {
@@ -193,18 +169,10 @@ fn decode(
 /// [`Decoder`]: in every framing, each cutting gives the same content, size and fault.
 pub fn body(bytes: &[u8]) {
     const MAX: u64 = 4096;
-    for framing in [
-        Framing::Chunked,
-        Framing::Length(7),
-        Framing::Length(MAX + 1),
-        Framing::UntilClose,
-        Framing::None,
-    ] {
+    for framing in [Framing::Chunked, Framing::Length(7), Framing::Length(MAX + 1), Framing::UntilClose, Framing::None] {
         let whole = decode(framing, MAX, &[bytes]);
         assert!(whole.0.len() as u64 <= MAX && whole.1 <= bytes.len());
-        cut(bytes, |pieces| {
-            assert_eq!(decode(framing, MAX, pieces), whole)
-        });
+        cut(bytes, |pieces| assert_eq!(decode(framing, MAX, pieces), whole));
     }
 }
 
@@ -227,11 +195,7 @@ fn split(max: usize, pieces: &[&[u8]]) -> Stream {
                 Ok(Some(cut)) => {
                     assert!(cut.used <= rest.len());
                     raw.extend_from_slice(cut.raw(&splitter, rest));
-                    stream.events.push((
-                        cut.kind,
-                        cut.event(&splitter, rest).map(<[u8]>::to_vec),
-                        cut.data(&splitter, rest).to_vec(),
-                    ));
+                    stream.events.push((cut.kind, cut.event(&splitter, rest).map(<[u8]>::to_vec), cut.data(&splitter, rest).to_vec()));
                     rest = &rest[cut.used..];
                 }
                 Ok(None) => break,
@@ -275,20 +239,13 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) {
         if found.kind == dialect::Kind::Malformed {
             let mut scan = AnswerScan::new();
             let trimmed = data.trim_ascii();
-            assert!(
-                scan.feed(trimmed)
-                    .and_then(|()| scan.finish().map(|_| ()))
-                    .is_err()
-            );
+            assert!(scan.feed(trimmed).and_then(|()| scan.finish().map(|_| ())).is_err());
         }
     }
     // It is bounded and whole characters, whatever came.
     let fields = json::read_error(data);
     assert!(fields.message.as_bytes().len() <= 512);
-    assert_eq!(
-        fields.message.as_str().as_bytes(),
-        fields.message.as_bytes()
-    );
+    assert_eq!(fields.message.as_str().as_bytes(), fields.message.as_bytes());
 }
 
 fn scan_request(pieces: &[&[u8]]) -> Result<json::Facts, Code> {
@@ -306,9 +263,7 @@ fn scan_request(pieces: &[&[u8]]) -> Result<json::Facts, Code> {
 /// [`RequestScan`]: each cutting gives the same facts, and ranges name what they say.
 pub fn json_request(bytes: &[u8]) {
     let whole = scan_request(&[bytes]);
-    cut(bytes, |pieces| {
-        assert_eq!(scan_request(pieces), whole, "{}", bytes.escape_ascii())
-    });
+    cut(bytes, |pieces| assert_eq!(scan_request(pieces), whole, "{}", bytes.escape_ascii()));
     let Ok(facts) = whole else { return };
     assert_eq!(bytes[facts.open - 1], b'{');
     assert!(facts.prompt_bytes <= bytes.len() as u64);
@@ -334,22 +289,14 @@ fn scan_answer(pieces: &[&[u8]]) -> Result<AnswerParts, Code> {
         scan.feed(piece).map_err(|refusal| refusal.code)?;
     }
     let answer = scan.finish().map_err(|refusal| refusal.code)?;
-    let strings = [
-        answer.id,
-        answer.model,
-        answer.error_kind,
-        answer.error_code,
-        answer.error_message,
-    ];
+    let strings = [answer.id, answer.model, answer.error_kind, answer.error_code, answer.error_message];
     Ok((*answer.facts, strings.map(str::to_owned)))
 }
 
 /// [`AnswerScan`]: each cutting gives the same facts and strings.
 pub fn json_answer(bytes: &[u8]) {
     let whole = scan_answer(&[bytes]);
-    cut(bytes, |pieces| {
-        assert_eq!(scan_answer(pieces), whole, "{}", bytes.escape_ascii())
-    });
+    cut(bytes, |pieces| assert_eq!(scan_answer(pieces), whole, "{}", bytes.escape_ascii()));
     classify(None, bytes);
 }
 

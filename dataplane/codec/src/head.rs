@@ -26,8 +26,8 @@ pub use response::{Response, response};
 pub use retry::{RetryAfter, retry_after, retry_after_ms};
 pub use target::percent_decode;
 pub use write::{
-    CONTINUE, RequestHead, Unwritable, reason, relay_fields, write_chunked, write_close, write_end,
-    write_field, write_length, write_number, write_request, write_status,
+    CONTINUE, RequestHead, Unwritable, reason, relay_fields, write_chunked, write_close, write_end, write_field, write_length,
+    write_number, write_request, write_status,
 };
 
 /// A part of the head, relative to the slice that the head was read from.
@@ -46,9 +46,7 @@ impl Span {
     /// The bytes that this span names in the slice it was read from; empty when `bytes` is
     /// another, shorter slice.
     pub fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes
-            .get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or_default()
+        bytes.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 
     fn absent(&self) -> bool {
@@ -66,11 +64,7 @@ impl Span {
     fn within(whole: &[u8], part: &[u8]) -> Option<Span> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         let end = start + part.len();
-        if end <= whole.len() {
-            Span::new(start, end)
-        } else {
-            None
-        }
+        if end <= whole.len() { Span::new(start, end) } else { None }
     }
 }
 
@@ -138,10 +132,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {
         return None;
     }
-    value.iter().try_fold(0_u64, |sum, &byte| {
-        byte.is_ascii_digit()
-            .then(|| sum * 10 + u64::from(byte - b'0'))
-    })
+    value.iter().try_fold(0_u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
 }
 
 /// Where the value of a field line lies. An empty value has no address of its own: it lies behind

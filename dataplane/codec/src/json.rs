@@ -100,10 +100,7 @@ pub struct Text<const N: usize> {
 
 impl<const N: usize> Text<N> {
     /// No characters.
-    pub const EMPTY: Text<N> = Text {
-        len: 0,
-        bytes: [0; N],
-    };
+    pub const EMPTY: Text<N> = Text { len: 0, bytes: [0; N] };
 
     /// A copy of `text`, or of as many of its characters as fit.
     pub fn new(text: &[u8]) -> Text<N> {

@@ -77,10 +77,7 @@ impl Cut {
     pub fn data<'a>(&self, splitter: &'a Splitter, input: &'a [u8]) -> &'a [u8] {
         match &self.data {
             Data::None => &[],
-            Data::Line(range) => self
-                .raw(splitter, input)
-                .get(range.clone())
-                .unwrap_or_default(),
+            Data::Line(range) => self.raw(splitter, input).get(range.clone()).unwrap_or_default(),
             Data::Joined => &splitter.joined,
         }
     }
@@ -113,15 +110,7 @@ impl Default for Splitter {
 impl Splitter {
     /// A splitter for events of at most `max` bytes.
     pub fn new(max: usize) -> Splitter {
-        Splitter {
-            carry: Vec::new(),
-            joined: Vec::new(),
-            max,
-            spent: false,
-            after_cr: false,
-            line_empty: true,
-            at_start: true,
-        }
+        Splitter { carry: Vec::new(), joined: Vec::new(), max, spent: false, after_cr: false, line_empty: true, at_start: true }
     }
 
     /// Takes the next bytes of the stream. `None` means that all of `input` was taken and no event
@@ -151,24 +140,14 @@ impl Splitter {
             Place::Carry => &self.carry,
         };
         let fields = read(raw, at_start, &mut self.joined);
-        Ok(Some(Cut {
-            kind: fields.kind(),
-            used: taken,
-            place,
-            event: fields.event,
-            data: fields.data,
-        }))
+        Ok(Some(Cut { kind: fields.kind(), used: taken, place, event: fields.event, data: fields.data }))
     }
 
     /// How many bytes of an incomplete event are held. At the end of a stream, anything but 0
     /// means that it was cut short.
     pub fn pending(&self) -> usize {
         // A lone LF is the second half of a CRLF that ended the event before.
-        if self.spent || self.carry == b"\n" {
-            0
-        } else {
-            self.carry.len()
-        }
+        if self.spent || self.carry == b"\n" { 0 } else { self.carry.len() }
     }
 
     fn forget(&mut self) {
@@ -233,17 +212,8 @@ impl Fields {
 /// COLON character (:), and let value be that string. If value starts with a U+0020 SPACE
 /// character, remove it from value."
 fn read(raw: &[u8], at_start: bool, joined: &mut Vec<u8>) -> Fields {
-    let mut fields = Fields {
-        event: None,
-        data: Data::None,
-        comments: false,
-        others: false,
-    };
-    let mut start = if at_start && raw.starts_with(b"\xef\xbb\xbf") {
-        3
-    } else {
-        0
-    };
+    let mut fields = Fields { event: None, data: Data::None, comments: false, others: false };
+    let mut start = if at_start && raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while start < raw.len() {
         let end = match memchr::memchr2(b'\n', b'\r', &raw[start..]) {
             Some(size) => start + size,

@@ -84,10 +84,7 @@ impl Alarm {
                 None => break,
             }
         }
-        Attended {
-            all: self.all.swap(false, Ordering::AcqRel),
-            rung: self.rung.swap(false, Ordering::AcqRel),
-        }
+        Attended { all: self.all.swap(false, Ordering::AcqRel), rung: self.rung.swap(false, Ordering::AcqRel) }
     }
 }
 

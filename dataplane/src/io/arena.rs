@@ -34,9 +34,7 @@ impl Arena {
             outstanding: Cell::new(0),
             peak: Cell::new(0),
         };
-        Arena {
-            shelf: Rc::new(shelf),
-        }
+        Arena { shelf: Rc::new(shelf) }
     }
 
     /// An empty block, or `None` when the budget is spent.
@@ -51,10 +49,7 @@ impl Arena {
         let memory = spare.unwrap_or_else(|| Rc::new(Vec::with_capacity(shelf.block_size)));
         shelf.outstanding.set(outstanding + 1);
         shelf.peak.set(shelf.peak.get().max(outstanding + 1));
-        Some(Block {
-            memory: Some(memory),
-            shelf: self.shelf.clone(),
-        })
+        Some(Block { memory: Some(memory), shelf: self.shelf.clone() })
     }
 
     /// Blocks in use.
@@ -143,10 +138,7 @@ impl Deref for Block {
 
 impl Clone for Block {
     fn clone(&self) -> Block {
-        Block {
-            memory: self.memory.clone(),
-            shelf: self.shelf.clone(),
-        }
+        Block { memory: self.memory.clone(), shelf: self.shelf.clone() }
     }
 }
 

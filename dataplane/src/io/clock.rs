@@ -12,6 +12,12 @@ pub struct Instant(pub u64);
 pub struct Wall(pub u64);
 
 impl Instant {
+    /// The time now, for the threads that are no shards; a shard asks its [`super::Io`].
+    #[must_use]
+    pub fn now() -> Instant {
+        kernel_now()
+    }
+
     /// Later than everything; as a deadline it never comes.
     pub const FAR: Instant = Instant(u64::MAX);
 
@@ -43,6 +49,16 @@ impl Instant {
     #[must_use]
     pub fn plus_micros(self, micros: u64) -> Instant {
         Instant(self.0.saturating_add(micros.saturating_mul(1_000)))
+    }
+}
+
+impl Wall {
+    /// The time now, for the threads that are no shards; a shard asks its [`super::Io`].
+    #[must_use]
+    pub fn now() -> Wall {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = since.map_or(0, |since| since.as_micros());
+        Wall(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 }
 
@@ -84,11 +100,7 @@ impl Clock {
     /// The wall; `turn` is the instant at the start of the turn.
     pub(super) fn wall(&self, turn: Instant) -> Wall {
         match self {
-            Clock::Kernel => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH);
-                let micros = since.map_or(0, |since| since.as_micros());
-                Wall(u64::try_from(micros).unwrap_or(u64::MAX))
-            }
+            Clock::Kernel => Wall::now(),
             Clock::Virtual { wall_at_zero } => Wall(wall_at_zero.saturating_add(turn.0 / 1_000)),
         }
     }

@@ -25,10 +25,7 @@ impl Errno {
     /// Whether the fault is our own lack of descriptors or memory rather than the peer's.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(
-            self.0,
-            libc::ENFILE | libc::EMFILE | libc::ENOMEM | libc::ENOBUFS | libc::ECANCELED
-        )
+        matches!(self.0, libc::ENFILE | libc::EMFILE | libc::ENOMEM | libc::ENOBUFS | libc::ECANCELED)
     }
 }
 

@@ -29,26 +29,14 @@ pub(super) struct Group {
 impl Group {
     /// `count` buffers of `size` bytes, all at home.
     pub(super) fn new(count: u16, size: u32) -> io::Result<Rc<Group>> {
-        assert!(
-            count.is_power_of_two() && count <= 1 << 15,
-            "the kernel wants a power of two"
-        );
-        assert!(
-            u64::from(count) * u64::from(size) <= u64::from(u32::MAX),
-            "chunks count in u32"
-        );
+        assert!(count.is_power_of_two() && count <= 1 << 15, "the kernel wants a power of two");
+        assert!(u64::from(count) * u64::from(size) <= u64::from(u32::MAX), "chunks count in u32");
         let memory = Region::new(count as usize * size as usize)?;
         memory.poison(0, count as usize * size as usize);
         // The first taken is the lowest, so a small load stays in few pages.
         let home = RefCell::new((0..count).rev().collect());
         let references = (0..count).map(|_| Cell::new(0)).collect();
-        Ok(Rc::new(Group {
-            memory,
-            size,
-            references,
-            home,
-            lent: Cell::new(0),
-        }))
+        Ok(Rc::new(Group { memory, size, references, home, lent: Cell::new(0) }))
     }
 
     pub(super) fn count(&self) -> usize {
@@ -88,29 +76,18 @@ impl Group {
     /// The kernel gave a buffer back that holds nothing.
     pub(super) fn put_back(&self, buffer: u16) {
         let before = self.references[usize::from(buffer)].replace(0);
-        assert_eq!(
-            before, WITH_KERNEL,
-            "the kernel gave a buffer that it did not have"
-        );
+        assert_eq!(before, WITH_KERNEL, "the kernel gave a buffer that it did not have");
         self.home.borrow_mut().push(buffer);
     }
 
     /// The kernel gave a buffer back that holds `len` bytes.
     pub(super) fn receive(self: &Rc<Self>, buffer: u16, len: u32) -> Chunk {
         let before = self.references[usize::from(buffer)].replace(1);
-        assert_eq!(
-            before, WITH_KERNEL,
-            "the kernel gave a buffer that it did not have"
-        );
+        assert_eq!(before, WITH_KERNEL, "the kernel gave a buffer that it did not have");
         assert!(len <= self.size, "the kernel wrote beyond the buffer");
         self.memory.unpoison(self.start(buffer), len as usize);
         self.lent.set(self.lent.get() + 1);
-        Chunk {
-            group: self.clone(),
-            start: self.start(buffer) as u32,
-            len,
-            buffer,
-        }
+        Chunk { group: self.clone(), start: self.start(buffer) as u32, len, buffer }
     }
 
     /// Plays the kernel: a chunk with these bytes, if a buffer is free and they fit into it.
@@ -120,9 +97,7 @@ impl Group {
         }
         let buffer = self.provide()?;
         let mut chunk = self.receive(buffer, bytes.len() as u32);
-        let place = chunk
-            .unique_mut()
-            .expect("a buffer just taken has one reference");
+        let place = chunk.unique_mut().expect("a buffer just taken has one reference");
         place.copy_from_slice(bytes);
         Some(chunk)
     }
@@ -167,10 +142,7 @@ impl Chunk {
             Bound::Excluded(&until) => until,
             Bound::Unbounded => self.len as usize,
         };
-        assert!(
-            from <= until && until <= self.len as usize,
-            "slice out of bounds"
-        );
+        assert!(from <= until && until <= self.len as usize, "slice out of bounds");
         let mut part = self.clone();
         part.start += from as u32;
         part.len = (until - from) as u32;
@@ -205,11 +177,7 @@ impl Chunk {
         // SAFETY: the one reference is `self`, which is borrowed mutably for as long as the slice
         // lives: no other chunk can read these bytes. The kernel does not have the buffer, or the
         // count would be WITH_KERNEL; a send in flight holds a chunk, and so would raise it.
-        Some(unsafe {
-            self.group
-                .memory
-                .bytes_mut(self.start as usize, self.len as usize)
-        })
+        Some(unsafe { self.group.memory.bytes_mut(self.start as usize, self.len as usize) })
     }
 
     /// How many bytes the buffer below has: what keeping this chunk really keeps.
@@ -225,11 +193,7 @@ impl Deref for Chunk {
     fn deref(&self) -> &[u8] {
         // SAFETY: this chunk holds a reference, so the kernel does not have the buffer; writers
         // need `unique_mut`, which needs this very chunk mutably.
-        unsafe {
-            self.group
-                .memory
-                .bytes(self.start as usize, self.len as usize)
-        }
+        unsafe { self.group.memory.bytes(self.start as usize, self.len as usize) }
     }
 }
 
@@ -242,15 +206,9 @@ impl AsRef<[u8]> for Chunk {
 impl Clone for Chunk {
     fn clone(&self) -> Chunk {
         let count = &self.group.references[usize::from(self.buffer)];
-        assert!(
-            count.get() < WITH_KERNEL - 1,
-            "too many chunks of one buffer"
-        );
+        assert!(count.get() < WITH_KERNEL - 1, "too many chunks of one buffer");
         count.set(count.get() + 1);
-        Chunk {
-            group: self.group.clone(),
-            ..*self
-        }
+        Chunk { group: self.group.clone(), ..*self }
     }
 }
 

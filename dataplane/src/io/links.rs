@@ -14,11 +14,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) const EMPTY: Queue = Queue {
-        head: NONE,
-        tail: NONE,
-        len: 0,
-    };
+    pub(super) const EMPTY: Queue = Queue { head: NONE, tail: NONE, len: 0 };
 
     pub(super) fn len(&self) -> usize {
         self.len as usize
@@ -45,11 +41,7 @@ pub(super) struct Links<T> {
 
 impl<T> Links<T> {
     pub(super) fn new() -> Links<T> {
-        Links {
-            nodes: Vec::new(),
-            free: NONE,
-            used: 0,
-        }
+        Links { nodes: Vec::new(), free: NONE, used: 0 }
     }
 
     /// Nodes in use, over all queues.
@@ -60,19 +52,13 @@ impl<T> Links<T> {
     fn node(&mut self, value: T, next: u32) -> u32 {
         self.used += 1;
         if self.free == NONE {
-            self.nodes.push(Node {
-                value: Some(value),
-                next,
-            });
+            self.nodes.push(Node { value: Some(value), next });
             return self.nodes.len() as u32 - 1;
         }
         let index = self.free;
         let node = &mut self.nodes[index as usize];
         self.free = node.next;
-        *node = Node {
-            value: Some(value),
-            next,
-        };
+        *node = Node { value: Some(value), next };
         index
     }
 

@@ -137,9 +137,7 @@ impl Local {
     /// A bell that wakes this shard from any thread.
     #[must_use]
     pub fn bell(&self) -> Bell {
-        Bell {
-            alarm: self.alarm.clone(),
-        }
+        Bell { alarm: self.alarm.clone() }
     }
 
     /// Ready when the bell was rung since this was last ready. One task may wait at a time.

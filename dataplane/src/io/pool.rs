@@ -59,9 +59,7 @@ impl<F: Future<Output = ()> + 'static> TaskPool<F> {
     #[must_use]
     pub fn new(spare_max: usize) -> TaskPool<F> {
         let spare = RefCell::new(Vec::with_capacity(spare_max.min(1024)));
-        TaskPool {
-            inner: Rc::new(Inner { spare, spare_max }),
-        }
+        TaskPool { inner: Rc::new(Inner { spare, spare_max }) }
     }
 
     /// How many places are kept unused.
@@ -72,12 +70,7 @@ impl<F: Future<Output = ()> + 'static> TaskPool<F> {
 
     pub(super) fn place(&self, future: F) -> Box<dyn Recycled> {
         let spare = self.inner.spare.borrow_mut().pop();
-        let mut place = spare.unwrap_or_else(|| {
-            Box::new(Place {
-                future: Box::pin(None),
-                pool: None,
-            })
-        });
+        let mut place = spare.unwrap_or_else(|| Box::new(Place { future: Box::pin(None), pool: None }));
         place.future.set(Some(future));
         place.pool = Some(self.inner.clone());
         place
@@ -86,8 +79,6 @@ impl<F: Future<Output = ()> + 'static> TaskPool<F> {
 
 impl<F> Clone for TaskPool<F> {
     fn clone(&self) -> TaskPool<F> {
-        TaskPool {
-            inner: self.inner.clone(),
-        }
+        TaskPool { inner: self.inner.clone() }
     }
 }

@@ -15,16 +15,8 @@ impl Region {
     pub(super) fn new(size: usize) -> io::Result<Region> {
         let flags = MapFlags::PRIVATE;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice overlaps nothing.
-        let base = unsafe {
-            mmap_anonymous(
-                ptr::null_mut(),
-                size,
-                ProtFlags::READ | ProtFlags::WRITE,
-                flags,
-            )?
-        };
-        let base = NonNull::new(base.cast::<u8>())
-            .ok_or_else(|| io::Error::other("mmap gave the null page"))?;
+        let base = unsafe { mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, flags)? };
+        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| io::Error::other("mmap gave the null page"))?;
         Ok(Region { base, size })
     }
 
@@ -45,10 +37,7 @@ impl Region {
     /// # Safety
     ///
     /// Nobody, the kernel included, may read or write these bytes while the slice lives.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "exclusion is per range and is the caller's duty"
-    )]
+    #[expect(clippy::mut_from_ref, reason = "exclusion is per range and is the caller's duty")]
     pub(super) unsafe fn bytes_mut(&self, start: usize, len: usize) -> &mut [u8] {
         debug_assert!(start <= self.size && len <= self.size - start);
         // SAFETY: as in `bytes`, and the caller excludes readers as well.
@@ -89,7 +78,6 @@ impl Drop for Region {
         self.unpoison(0, self.size);
         // SAFETY: base and size are those of the mapping; every slice borrows this region, and the
         // ring gives its regions up only when no operation of the kernel is left.
-        unsafe { munmap(self.base.as_ptr().cast(), self.size) }
-            .expect("unmapping a mapping of our own cannot fail");
+        unsafe { munmap(self.base.as_ptr().cast(), self.size) }.expect("unmapping a mapping of our own cannot fail");
     }
 }

@@ -75,11 +75,7 @@ impl Core {
         };
         let local = Rc::new(Local::new(Clock::Kernel, clock::kernel_now(), seed, alarm));
         let kernel = RefCell::new(Kernel::new(settings, local.clone())?);
-        Ok(Rc::new(Core {
-            local,
-            kernel,
-            hosting: Cell::new(Hosting::Thread),
-        }))
+        Ok(Rc::new(Core { local, kernel, hosting: Cell::new(Hosting::Thread) }))
     }
 
     fn kernel(&self) -> RefMut<'_, Kernel> {

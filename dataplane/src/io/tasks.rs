@@ -54,23 +54,13 @@ pub(super) struct Tasks {
 
 impl fmt::Debug for Tasks {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "Tasks {{ live: {}, ready: {} }}",
-            self.live.get(),
-            self.ready.len()
-        )
+        write!(out, "Tasks {{ live: {}, ready: {} }}", self.live.get(), self.ready.len())
     }
 }
 
 impl Tasks {
     pub(super) fn new(alarm: &Arc<Alarm>) -> Tasks {
-        Tasks {
-            bodies: RefCell::default(),
-            free: RefCell::default(),
-            ready: Ready::enrol(alarm),
-            live: Cell::new(0),
-        }
+        Tasks { bodies: RefCell::default(), free: RefCell::default(), ready: Ready::enrol(alarm), live: Cell::new(0) }
     }
 
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + 'static) -> TaskId {
@@ -93,10 +83,7 @@ impl Tasks {
                 index
             }
             None => {
-                assert!(
-                    bodies.len() < TASKS_MAX,
-                    "admission keeps tasks far below this"
-                );
+                assert!(bodies.len() < TASKS_MAX, "admission keeps tasks far below this");
                 bodies.push(body);
                 bodies.len() as u32 - 1
             }

@@ -62,15 +62,7 @@ impl Wheel {
     fn arm(&mut self, at: Instant, owner: u32) -> u32 {
         // Rounded up, so that nothing fires before its time.
         let tick = ((at.0 >> TICK_SHIFT) + 1).max(self.tick + 1);
-        let entry = Entry {
-            next: NONE,
-            previous: NONE,
-            tick,
-            waker: None,
-            owner,
-            slot: NOWHERE,
-            fired: false,
-        };
+        let entry = Entry { next: NONE, previous: NONE, tick, waker: None, owner, slot: NOWHERE, fired: false };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -170,13 +162,9 @@ impl Wheel {
             return None;
         }
         let from = self.tick + 1;
-        let fine = self
-            .first_occupied(0, from as usize % SLOTS)
-            .map(|ahead| from + ahead as u64);
+        let fine = self.first_occupied(0, from as usize % SLOTS).map(|ahead| from + ahead as u64);
         let round = (self.tick >> SLOT_SHIFT) + 1;
-        let coarse = self
-            .first_occupied(SLOTS, round as usize % SLOTS)
-            .map(|ahead| (round + ahead as u64) << SLOT_SHIFT);
+        let coarse = self.first_occupied(SLOTS, round as usize % SLOTS).map(|ahead| (round + ahead as u64) << SLOT_SHIFT);
         match (fine, coarse) {
             (Some(fine), Some(coarse)) => Some(fine.min(coarse)),
             (fine, coarse) => fine.or(coarse),
@@ -239,10 +227,7 @@ impl Timers {
     pub(super) const NONE: u32 = NONE;
 
     pub(super) fn new(now: Instant) -> Rc<Timers> {
-        Rc::new(Timers {
-            wheel: RefCell::new(Wheel::new(now)),
-            now: Cell::new(now),
-        })
+        Rc::new(Timers { wheel: RefCell::new(Wheel::new(now)), now: Cell::new(now) })
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -280,10 +265,7 @@ impl Timers {
 
     pub(super) fn deadline(self: &Rc<Self>, at: Instant) -> Deadline {
         let id = self.wheel.borrow_mut().arm(at, NONE);
-        Deadline {
-            timers: self.clone(),
-            id,
-        }
+        Deadline { timers: self.clone(), id }
     }
 }
 
@@ -322,11 +304,7 @@ impl Future for Deadline {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.poll_expired(context) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if self.poll_expired(context) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -31,17 +31,11 @@ pub(super) struct Word {
 
 impl Word {
     pub(super) fn pack(self) -> u64 {
-        u64::from(self.core) << 48
-            | u64::from(self.generation & GENERATION_MASK) << 24
-            | u64::from(self.index)
+        u64::from(self.core) << 48 | u64::from(self.generation & GENERATION_MASK) << 24 | u64::from(self.index)
     }
 
     pub(super) fn unpack(word: u64) -> Word {
-        Word {
-            core: (word >> 48) as u16,
-            generation: (word >> 24) as u32 & GENERATION_MASK,
-            index: word as u32 & (TASKS_MAX as u32 - 1),
-        }
+        Word { core: (word >> 48) as u16, generation: (word >> 24) as u32 & GENERATION_MASK, index: word as u32 & (TASKS_MAX as u32 - 1) }
     }
 }
 
@@ -74,9 +68,7 @@ static CORES: RwLock<Vec<Weak<Alarm>>> = RwLock::new(Vec::new());
 
 /// Takes a core number for a new shard.
 fn enrol(alarm: &Arc<Alarm>) -> u16 {
-    let mut cores = CORES
-        .write()
-        .expect("nobody panics while holding the cores");
+    let mut cores = CORES.write().expect("nobody panics while holding the cores");
     let free = cores.iter().position(|known| known.strong_count() == 0);
     let core = free.unwrap_or(cores.len());
     assert!(core < CORES_MAX, "too many shards in one process");
@@ -92,10 +84,7 @@ impl Ready {
     /// A ready queue that wakers on this thread find; others go through `alarm`.
     pub(super) fn enrol(alarm: &Arc<Alarm>) -> Rc<Ready> {
         let core = enrol(alarm);
-        let ready = Rc::new(Ready {
-            core,
-            inner: RefCell::default(),
-        });
+        let ready = Rc::new(Ready { core, inner: RefCell::default() });
         HERE.with_borrow_mut(|here| here.push(ready.clone()));
         ready
     }
@@ -103,8 +92,7 @@ impl Ready {
     /// Forgets the queue: later wakes go nowhere.
     pub(super) fn retire(&self) {
         // At thread exit the list itself may be gone already, and then nothing can find us.
-        HERE.try_with(|here| here.borrow_mut().retain(|ready| ready.core != self.core))
-            .ok();
+        HERE.try_with(|here| here.borrow_mut().retain(|ready| ready.core != self.core)).ok();
     }
 
     /// Makes room for the task `index` and gives its word.
@@ -113,11 +101,7 @@ impl Ready {
         if inner.marks.len() <= index as usize {
             inner.marks.resize(index as usize + 1, Mark::default());
         }
-        Word {
-            core: self.core,
-            generation: inner.marks[index as usize].generation,
-            index,
-        }
+        Word { core: self.core, generation: inner.marks[index as usize].generation, index }
     }
 
     /// The task has ended: its words are stale from now on.
@@ -151,11 +135,7 @@ impl Ready {
         let index = inner.queue.pop_front()?;
         let mark = &mut inner.marks[index as usize];
         mark.queued = false;
-        Some(Word {
-            core: self.core,
-            generation: mark.generation,
-            index,
-        })
+        Some(Word { core: self.core, generation: mark.generation, index })
     }
 
     /// Queues every task: for when single wakes were lost to an overflow.
@@ -188,9 +168,7 @@ fn wake(word: u64) {
         return;
     }
     let alarm = match CORES.read() {
-        Ok(cores) => cores
-            .get(usize::from(word_here.core))
-            .and_then(Weak::upgrade),
+        Ok(cores) => cores.get(usize::from(word_here.core)).and_then(Weak::upgrade),
         Err(_) => None,
     };
     if let Some(alarm) = alarm {
@@ -198,12 +176,8 @@ fn wake(word: u64) {
     }
 }
 
-static TABLE: RawWakerVTable = RawWakerVTable::new(
-    |word| RawWaker::new(word, &TABLE),
-    |word| wake(word.addr() as u64),
-    |word| wake(word.addr() as u64),
-    |_| {},
-);
+static TABLE: RawWakerVTable =
+    RawWakerVTable::new(|word| RawWaker::new(word, &TABLE), |word| wake(word.addr() as u64), |word| wake(word.addr() as u64), |_| {});
 
 /// The waker of a task.
 pub(super) fn waker(word: Word) -> Waker {

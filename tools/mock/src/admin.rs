@@ -65,10 +65,8 @@ async fn talk(shared: &Shared, tcp: TcpStream) {
                     Err(wrong) => (wrong.status, json!({"error": wrong.message})),
                 };
                 let mut body = format!("{value:#}\n").into_bytes();
-                let mut headers = vec![
-                    ("content-type".to_owned(), "application/json".to_owned()),
-                    ("content-length".to_owned(), body.len().to_string()),
-                ];
+                let mut headers =
+                    vec![("content-type".to_owned(), "application/json".to_owned()), ("content-length".to_owned(), body.len().to_string())];
                 if !request.keep_alive {
                     headers.push(("connection".to_owned(), "close".to_owned()));
                 }
@@ -95,42 +93,27 @@ struct Wrong {
 }
 
 fn wrong(status: u16, message: impl Into<String>) -> Wrong {
-    Wrong {
-        status,
-        message: message.into(),
-    }
+    Wrong { status, message: message.into() }
 }
 
 async fn answer(shared: &Shared, request: &Request) -> Result<Value, Wrong> {
-    let path: Vec<&str> = request
-        .path()
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
+    let path: Vec<&str> = request.path().split('/').filter(|part| !part.is_empty()).collect();
     match (request.method.as_str(), path.as_slice()) {
         ("GET", ["providers"]) => {
             let states: Vec<Value> = shared.providers.iter().map(|p| p.state()).collect();
             Ok(json!({"providers": states}))
         }
         ("GET", ["providers", name]) => Ok(named(shared, name)?.state()),
-        ("PUT" | "POST", ["providers", name, "faults"]) => {
-            change_faults(named(shared, name)?, request, true).await
-        }
-        ("PATCH", ["providers", name, "faults"]) => {
-            change_faults(named(shared, name)?, request, false).await
-        }
+        ("PUT" | "POST", ["providers", name, "faults"]) => change_faults(named(shared, name)?, request, true).await,
+        ("PATCH", ["providers", name, "faults"]) => change_faults(named(shared, name)?, request, false).await,
         ("DELETE", ["providers", name, "faults"]) => {
             let provider = named(shared, name)?;
             provider.set_faults(Vec::new(), true);
             provider.settled().await;
             Ok(provider.state())
         }
-        ("POST" | "PUT", ["providers", name, "certificate"]) => {
-            certificate(shared, named(shared, name)?, request)
-        }
-        ("PUT" | "PATCH" | "POST", ["providers", name, "answers"]) => {
-            change_answers(named(shared, name)?, request)
-        }
+        ("POST" | "PUT", ["providers", name, "certificate"]) => certificate(shared, named(shared, name)?, request),
+        ("PUT" | "PATCH" | "POST", ["providers", name, "answers"]) => change_answers(named(shared, name)?, request),
         ("GET", ["log"]) => log(shared, request),
         ("GET", ["faults"]) => Ok(kinds()),
         ("POST", ["reset"]) => reset(shared).await,
@@ -147,16 +130,12 @@ async fn answer(shared: &Shared, request: &Request) -> Result<Value, Wrong> {
 fn named<'a>(shared: &'a Shared, name: &str) -> Result<&'a Arc<Provider>, Wrong> {
     shared.provider(name).ok_or_else(|| {
         let known: Vec<&str> = shared.providers.iter().map(|p| p.name.as_str()).collect();
-        wrong(
-            404,
-            format!("no provider `{name}`; there are {}", known.join(", ")),
-        )
+        wrong(404, format!("no provider `{name}`; there are {}", known.join(", ")))
     })
 }
 
 fn body(request: &Request) -> Result<Value, Wrong> {
-    serde_json::from_slice(&request.body)
-        .map_err(|error| wrong(400, format!("the body is not JSON: {error}")))
+    serde_json::from_slice(&request.body).map_err(|error| wrong(400, format!("the body is not JSON: {error}")))
 }
 
 /// A list, one fault alone, or `{"faults": [...]}`.
@@ -173,11 +152,7 @@ fn faults(request: &Request) -> Result<Vec<Fault>, Wrong> {
     parsed.map_err(|error| wrong(400, error.to_string()))
 }
 
-async fn change_faults(
-    provider: &Arc<Provider>,
-    request: &Request,
-    replace: bool,
-) -> Result<Value, Wrong> {
+async fn change_faults(provider: &Arc<Provider>, request: &Request, replace: bool) -> Result<Value, Wrong> {
     provider.set_faults(faults(request)?, replace);
     provider.settled().await;
     Ok(provider.state())
@@ -186,25 +161,16 @@ async fn change_faults(
 fn certificate(shared: &Shared, provider: &Provider, request: &Request) -> Result<Value, Wrong> {
     let value = body(request)?;
     let kind = value.get("kind").unwrap_or(&value);
-    let kind: CertificateKind = serde_json::from_value(kind.clone())
-        .map_err(|error| wrong(400, format!("`kind`: {error}")))?;
-    let authority = shared
-        .authority
-        .as_ref()
-        .ok_or_else(|| wrong(409, "there is no TLS; start with --tls-dir DIR"))?;
-    provider
-        .show(authority, kind)
-        .map_err(|error| wrong(500, error.to_string()))?;
+    let kind: CertificateKind = serde_json::from_value(kind.clone()).map_err(|error| wrong(400, format!("`kind`: {error}")))?;
+    let authority = shared.authority.as_ref().ok_or_else(|| wrong(409, "there is no TLS; start with --tls-dir DIR"))?;
+    provider.show(authority, kind).map_err(|error| wrong(500, error.to_string()))?;
     Ok(provider.state())
 }
 
 /// Changes the fields that are given and leaves the others.
 fn change_answers(provider: &Provider, request: &Request) -> Result<Value, Wrong> {
     let Value::Object(changes) = body(request)? else {
-        return Err(wrong(
-            400,
-            "the body is not an object of fields, as in {\"words\": 100}",
-        ));
+        return Err(wrong(400, "the body is not an object of fields, as in {\"words\": 100}"));
     };
     let current = serde_json::to_value(&*provider.answers());
     let mut fields: Map<String, Value> = match current {
@@ -212,11 +178,8 @@ fn change_answers(provider: &Provider, request: &Request) -> Result<Value, Wrong
         _ => Map::new(),
     };
     fields.extend(changes);
-    let answers: Answers = serde_json::from_value(Value::Object(fields))
-        .map_err(|error| wrong(400, error.to_string()))?;
-    answers
-        .check(&provider.name)
-        .map_err(|error| wrong(400, error.to_string()))?;
+    let answers: Answers = serde_json::from_value(Value::Object(fields)).map_err(|error| wrong(400, error.to_string()))?;
+    answers.check(&provider.name).map_err(|error| wrong(400, error.to_string()))?;
     provider.set_answers(answers);
     Ok(provider.state())
 }
@@ -224,9 +187,7 @@ fn change_answers(provider: &Provider, request: &Request) -> Result<Value, Wrong
 fn log(shared: &Shared, request: &Request) -> Result<Value, Wrong> {
     let number = |name: &str, default: u64| match request.query(name) {
         None | Some("") => Ok(default),
-        Some(text) => text
-            .parse::<u64>()
-            .map_err(|_| wrong(400, format!("`{name}` is no number"))),
+        Some(text) => text.parse::<u64>().map_err(|_| wrong(400, format!("`{name}` is no number"))),
     };
     let provider = request.query("provider").filter(|name| !name.is_empty());
     if let Some(name) = provider {

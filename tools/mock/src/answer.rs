@@ -41,12 +41,7 @@ impl Event {
     /// An event without filler.
     #[must_use]
     pub fn new(role: Role, bytes: Vec<u8>) -> Event {
-        Event {
-            role,
-            bytes,
-            filler_bytes: 0,
-            tail: Vec::new(),
-        }
+        Event { role, bytes, filler_bytes: 0, tail: Vec::new() }
     }
 
     /// Its length on the wire, chunk framing aside.
@@ -102,10 +97,7 @@ impl Answer {
         let content_type = "text/event-stream; charset=utf-8".to_owned();
         Answer {
             status: 200,
-            headers: vec![
-                ("content-type".to_owned(), content_type),
-                ("cache-control".to_owned(), "no-cache".to_owned()),
-            ],
+            headers: vec![("content-type".to_owned(), content_type), ("cache-control".to_owned(), "no-cache".to_owned())],
             content: Content::Events(events),
             dialect,
         }
@@ -113,8 +105,7 @@ impl Answer {
 
     /// Sets a header, replacing one of the same name.
     pub fn set_header(&mut self, name: &str, value: &str) {
-        self.headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 }

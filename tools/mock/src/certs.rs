@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -69,10 +69,9 @@ impl fmt::Display for CertError {
                 "{}: {error}; the TLS folder must be writable, or hold the ca.pem and ca-key.pem of an earlier run",
                 path.display()
             ),
-            CertError::Generation(error) => write!(
-                f,
-                "cannot make certificates: {error}; if ca-key.pem is damaged, remove the TLS folder and start again"
-            ),
+            CertError::Generation(error) => {
+                write!(f, "cannot make certificates: {error}; if ca-key.pem is damaged, remove the TLS folder and start again")
+            }
             CertError::Tls(error) => write!(f, "the TLS library refused the certificate: {error}"),
         }
     }
@@ -123,15 +122,13 @@ impl Authority {
         let path = dir.join("ca.pem");
         let key_path = dir.join("ca-key.pem");
         let key = if path.exists() && key_path.exists() {
-            let pem = std::fs::read_to_string(&key_path)
-                .map_err(|error| CertError::File(key_path.clone(), error))?;
+            let pem = std::fs::read_to_string(&key_path).map_err(|error| CertError::File(key_path.clone(), error))?;
             KeyPair::from_pem(&pem)?
         } else {
             let key = new_key()?;
             write_private(&key_path, &key.serialize_pem())?;
             let certificate = authority_params("Throwover mock CA").self_signed(&key)?;
-            std::fs::write(&path, certificate.pem())
-                .map_err(|error| CertError::File(path.clone(), error))?;
+            std::fs::write(&path, certificate.pem()).map_err(|error| CertError::File(path.clone(), error))?;
             key
         };
         // A leaf carries its issuer's name and key identifier. Both follow from these parameters
@@ -162,9 +159,7 @@ impl Authority {
             CertificateKind::WrongHost => {
                 params.subject_alt_names = vec![SanType::DnsName("other.invalid".try_into()?)];
             }
-            CertificateKind::Good
-            | CertificateKind::SelfSigned
-            | CertificateKind::UnknownIssuer => {}
+            CertificateKind::Good | CertificateKind::SelfSigned | CertificateKind::UnknownIssuer => {}
         }
         let certificate = match kind {
             CertificateKind::SelfSigned => params.self_signed(&key)?,
@@ -247,12 +242,7 @@ fn write_private(path: &Path, text: &str) -> Result<(), CertError> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let attempt = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())
     };
     attempt().map_err(|error| CertError::File(path.to_owned(), error))

@@ -30,15 +30,11 @@ pub enum ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClientError::Unreachable(address, error) => write!(
-                f,
-                "cannot reach the admin port at {address}: {error}; is `throwover-mock serve --admin` running there?"
-            ),
+            ClientError::Unreachable(address, error) => {
+                write!(f, "cannot reach the admin port at {address}: {error}; is `throwover-mock serve --admin` running there?")
+            }
             ClientError::NotAdmin(address) => {
-                write!(
-                    f,
-                    "{address} does not answer like the admin port of throwover-mock"
-                )
+                write!(f, "{address} does not answer like the admin port of throwover-mock")
             }
             ClientError::Refused(why) => f.write_str(why),
         }
@@ -61,19 +57,11 @@ impl Client {
     }
 
     /// Sends one order.
-    pub fn call(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ClientError> {
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
         let unreachable = |error| ClientError::Unreachable(self.address, error);
         let bytes = self.exchange(method, path, body).map_err(unreachable)?;
         let not_admin = || ClientError::NotAdmin(self.address);
-        let split = bytes
-            .windows(4)
-            .position(|w| w == b"\r\n\r\n")
-            .ok_or_else(not_admin)?;
+        let split = bytes.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(not_admin)?;
         let value: Value = serde_json::from_slice(&bytes[split + 4..]).map_err(|_| not_admin())?;
         match value.get("error").and_then(Value::as_str) {
             Some(why) => Err(ClientError::Refused(why.to_owned())),
@@ -83,11 +71,8 @@ impl Client {
 
     fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Vec<u8>> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", self.address, body.len());
         let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(head.as_bytes())?;
@@ -99,20 +84,12 @@ impl Client {
 
     /// Replaces the faults of a provider. When it returns, they are in force.
     pub fn set_faults(&self, provider: &str, faults: &[Fault]) -> Result<Value, ClientError> {
-        self.call(
-            "PUT",
-            &format!("/providers/{provider}/faults"),
-            Some(&json!(faults)),
-        )
+        self.call("PUT", &format!("/providers/{provider}/faults"), Some(&json!(faults)))
     }
 
     /// Adds to the faults of a provider.
     pub fn add_faults(&self, provider: &str, faults: &[Fault]) -> Result<Value, ClientError> {
-        self.call(
-            "PATCH",
-            &format!("/providers/{provider}/faults"),
-            Some(&json!(faults)),
-        )
+        self.call("PATCH", &format!("/providers/{provider}/faults"), Some(&json!(faults)))
     }
 
     /// Takes all faults of a provider away.
@@ -121,22 +98,14 @@ impl Client {
     }
 
     /// Shows another certificate from now on.
-    pub fn set_certificate(
-        &self,
-        provider: &str,
-        kind: CertificateKind,
-    ) -> Result<Value, ClientError> {
+    pub fn set_certificate(&self, provider: &str, kind: CertificateKind) -> Result<Value, ClientError> {
         let path = format!("/providers/{provider}/certificate");
         self.call("POST", &path, Some(&json!({"kind": kind})))
     }
 
     /// Changes some fields of how a provider answers.
     pub fn set_answers(&self, provider: &str, fields: &Value) -> Result<Value, ClientError> {
-        self.call(
-            "PUT",
-            &format!("/providers/{provider}/answers"),
-            Some(fields),
-        )
+        self.call("PUT", &format!("/providers/{provider}/answers"), Some(fields))
     }
 
     /// The state of one provider.
@@ -145,15 +114,8 @@ impl Client {
     }
 
     /// What was received after entry `since`, by one provider or all; and where to go on.
-    pub fn log(
-        &self,
-        provider: Option<&str>,
-        since: u64,
-    ) -> Result<(Vec<Entry>, u64), ClientError> {
-        let path = format!(
-            "/log?provider={}&since={since}&limit=10000",
-            provider.unwrap_or_default()
-        );
+    pub fn log(&self, provider: Option<&str>, since: u64) -> Result<(Vec<Entry>, u64), ClientError> {
+        let path = format!("/log?provider={}&since={since}&limit=10000", provider.unwrap_or_default());
         let value = self.call("GET", &path, None)?;
         let not_admin = |_| ClientError::NotAdmin(self.address);
         let entries = serde_json::from_value(value["entries"].clone()).map_err(not_admin)?;

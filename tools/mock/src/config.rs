@@ -33,14 +33,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config {
-            admin: None,
-            tls_dir: None,
-            ports_file: None,
-            keep_bodies: false,
-            seed: 1,
-            providers: Vec::new(),
-        }
+        Config { admin: None, tls_dir: None, ports_file: None, keep_bodies: false, seed: 1, providers: Vec::new() }
     }
 }
 
@@ -68,13 +61,7 @@ impl ProviderConfig {
     /// A provider of this name with every default.
     #[must_use]
     pub fn named(name: &str) -> ProviderConfig {
-        ProviderConfig {
-            name: name.to_owned(),
-            listen: any_port(),
-            tls: None,
-            answers: Answers::default(),
-            faults: Vec::new(),
-        }
+        ProviderConfig { name: name.to_owned(), listen: any_port(), tls: None, answers: Answers::default(), faults: Vec::new() }
     }
 }
 
@@ -105,15 +92,7 @@ pub const BODY_BYTES_MAX: u64 = 256 << 20;
 
 impl Default for Answers {
     fn default() -> Answers {
-        Answers {
-            keys: Vec::new(),
-            models: Vec::new(),
-            context_limit: 0,
-            words: 16,
-            body_bytes: 0,
-            latency_ms: 0,
-            gap_ms: 0,
-        }
+        Answers { keys: Vec::new(), models: Vec::new(), context_limit: 0, words: 16, body_bytes: 0, latency_ms: 0, gap_ms: 0 }
     }
 }
 
@@ -153,43 +132,25 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::Unreadable(path, error) => {
-                write!(
-                    f,
-                    "cannot read {}: {error}; check the path given to --config",
-                    path.display()
-                )
+                write!(f, "cannot read {}: {error}; check the path given to --config", path.display())
             }
-            ConfigError::Malformed(path, error) => write!(
-                f,
-                "{}: {error}; the fields are listed in `throwover-mock serve --help`",
-                path.display()
-            ),
-            ConfigError::NoProviders => write!(
-                f,
-                "no providers; add `--provider NAME=127.0.0.1:0` or a `providers` list in the file"
-            ),
+            ConfigError::Malformed(path, error) => {
+                write!(f, "{}: {error}; the fields are listed in `throwover-mock serve --help`", path.display())
+            }
+            ConfigError::NoProviders => write!(f, "no providers; add `--provider NAME=127.0.0.1:0` or a `providers` list in the file"),
             ConfigError::DuplicateName(name) => {
                 write!(f, "provider `{name}` appears twice; names must differ")
             }
-            ConfigError::BadName(name) => write!(
-                f,
-                "provider name `{name}` will not do; use letters, digits, `-`, `_` and `.`, at most 64"
-            ),
-            ConfigError::OutOfBounds {
-                provider,
-                field,
-                max,
-            } => {
+            ConfigError::BadName(name) => {
+                write!(f, "provider name `{name}` will not do; use letters, digits, `-`, `_` and `.`, at most 64")
+            }
+            ConfigError::OutOfBounds { provider, field, max } => {
                 write!(f, "provider `{provider}`: `{field}` may be at most {max}")
             }
-            ConfigError::TlsWithoutDir(name) => write!(
-                f,
-                "provider `{name}` has a TLS address, but there is no CA to sign for it; add --tls-dir DIR"
-            ),
-            ConfigError::BadFlag(flag) => write!(
-                f,
-                "`--provider {flag}` is not NAME=ADDRESS[,tls=ADDRESS], as in openai-a=127.0.0.1:0"
-            ),
+            ConfigError::TlsWithoutDir(name) => {
+                write!(f, "provider `{name}` has a TLS address, but there is no CA to sign for it; add --tls-dir DIR")
+            }
+            ConfigError::BadFlag(flag) => write!(f, "`--provider {flag}` is not NAME=ADDRESS[,tls=ADDRESS], as in openai-a=127.0.0.1:0"),
         }
     }
 }
@@ -199,10 +160,8 @@ impl std::error::Error for ConfigError {}
 impl Config {
     /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text =
-            std::fs::read(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
-        serde_json::from_slice(&text)
-            .map_err(|error| ConfigError::Malformed(path.to_owned(), error))
+        let text = std::fs::read(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+        serde_json::from_slice(&text).map_err(|error| ConfigError::Malformed(path.to_owned(), error))
     }
 
     /// Checks what types cannot say.
@@ -213,10 +172,7 @@ impl Config {
         let mut seen = std::collections::BTreeSet::new();
         for provider in &self.providers {
             let name = &provider.name;
-            let fits = (1..=64).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
             if !fits {
                 return Err(ConfigError::BadName(name.clone()));
             }
@@ -235,17 +191,10 @@ impl Config {
 impl Answers {
     /// Checks the bounds.
     pub fn check(&self, provider: &str) -> Result<(), ConfigError> {
-        let bounds = [
-            ("words", self.words, WORDS_MAX),
-            ("body_bytes", self.body_bytes, BODY_BYTES_MAX),
-        ];
+        let bounds = [("words", self.words, WORDS_MAX), ("body_bytes", self.body_bytes, BODY_BYTES_MAX)];
         for (field, value, max) in bounds {
             if value > max {
-                return Err(ConfigError::OutOfBounds {
-                    provider: provider.to_owned(),
-                    field,
-                    max,
-                });
+                return Err(ConfigError::OutOfBounds { provider: provider.to_owned(), field, max });
             }
         }
         Ok(())
@@ -258,10 +207,7 @@ pub fn provider_flag(flag: &str) -> Result<ProviderConfig, ConfigError> {
     let (name, rest) = flag.split_once('=').ok_or_else(bad)?;
     let mut provider = ProviderConfig::named(name);
     let mut parts = rest.split(',');
-    provider.listen = parts
-        .next()
-        .and_then(|part| part.parse().ok())
-        .ok_or_else(bad)?;
+    provider.listen = parts.next().and_then(|part| part.parse().ok()).ok_or_else(bad)?;
     for part in parts {
         let address = part.strip_prefix("tls=").ok_or_else(bad)?;
         provider.tls = Some(address.parse().map_err(|_| bad())?);

@@ -102,13 +102,7 @@ pub struct Delivery {
 
 /// Applies faults to the answer that a well provider would give.
 #[must_use]
-pub fn apply(
-    faults: &[Fault],
-    mut answer: Answer,
-    mut delivery: Delivery,
-    model: &str,
-    random: &mut Random,
-) -> (Answer, Delivery) {
+pub fn apply(faults: &[Fault], mut answer: Answer, mut delivery: Delivery, model: &str, random: &mut Random) -> (Answer, Delivery) {
     for fault in faults.iter().rev() {
         if let Some(instead) = substitute::answer(fault, &answer, model) {
             answer = instead;
@@ -128,9 +122,7 @@ fn timing(fault: &Fault, delivery: &mut Delivery, random: &mut Random) {
         Kind::Latency => delivery.wait = latency(fault, random),
         Kind::Pace => {
             delivery.gap = match fault.optional("tokens_per_second") {
-                Some(rate) => {
-                    Duration::from_secs(1) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX)
-                }
+                Some(rate) => Duration::from_secs(1) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX),
                 None => millis(fault.number("gap_ms")),
             }
         }
@@ -219,10 +211,7 @@ pub fn stop_at_bytes(stop: Stop, content: &Content) -> u64 {
     match (stop.at, content) {
         (Point::BeforeHead | Point::AfterHead, _) => 0,
         (Point::Bytes(bytes), _) => bytes,
-        (Point::Events(count), Content::Events(_)) => lengths
-            .iter()
-            .take(usize::try_from(count).unwrap_or(usize::MAX))
-            .sum(),
+        (Point::Events(count), Content::Events(_)) => lengths.iter().take(usize::try_from(count).unwrap_or(usize::MAX)).sum(),
         (Point::Events(_), Content::Whole(_)) | (Point::Half, _) => total / 2,
     }
 }

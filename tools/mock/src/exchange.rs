@@ -42,13 +42,7 @@ pub struct Place {
 }
 
 /// Answers one request.
-pub async fn run(
-    line: &mut Line,
-    provider: &Provider,
-    journal: &Journal,
-    request: &Request,
-    place: Place,
-) -> After {
+pub async fn run(line: &mut Line, provider: &Provider, journal: &Journal, request: &Request, place: Place) -> After {
     let body: Option<Value> = serde_json::from_slice(&request.body).ok();
     let decided = decide(provider, request, body.as_ref(), place.tls);
     let mut entry = journal.entry(&provider.name, request);
@@ -64,21 +58,13 @@ pub async fn run(
     counters.requests.fetch_add(1, Ordering::Relaxed);
 
     counters.in_flight.fetch_add(1, Ordering::Relaxed);
-    let mut open = Open {
-        provider,
-        journal,
-        sequence,
-        settled: false,
-    };
+    let mut open = Open { provider, journal, sequence, settled: false };
     let mut sending = Sending::new(line, &decided.delivery);
     let keep = request.keep_alive && !decided.delivery.close_after;
     let id = format!("req_{:024x}", sequence);
     let halted = sending.all(&decided.answer, keep, &id).await;
     let (outcome, after) = match halted {
-        Ok(()) => (
-            Outcome::Complete,
-            after_answer(&decided.delivery, keep, place.requests),
-        ),
+        Ok(()) => (Outcome::Complete, after_answer(&decided.delivery, keep, place.requests)),
         Err(Halt::Gone) => (Outcome::HungUp, After::Close { notify: false }),
         Err(Halt::Fault(after)) => (Outcome::Broken, after),
     };
@@ -99,10 +85,7 @@ impl Open<'_> {
     fn settle(&mut self, outcome: Outcome, bytes: u64, events: u64) {
         self.settled = true;
         self.journal.end(self.sequence, outcome, bytes, events);
-        self.provider
-            .counters
-            .in_flight
-            .fetch_sub(1, Ordering::Relaxed);
+        self.provider.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
         if outcome == Outcome::HungUp {
             self.provider.count_hang_up();
         }
@@ -122,9 +105,7 @@ fn after_answer(delivery: &Delivery, keep: bool, requests: u64) -> After {
     if !keep || off {
         return After::Close { notify: true };
     }
-    let due = delivery
-        .idle_close_requests
-        .is_none_or(|count| requests >= count);
+    let due = delivery.idle_close_requests.is_none_or(|count| requests >= count);
     After::Keep(delivery.idle_close.filter(|_| due))
 }
 
@@ -138,9 +119,7 @@ struct Decided {
 }
 
 fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: bool) -> Decided {
-    let named = body
-        .and_then(|body| body["model"].as_str())
-        .unwrap_or_default();
+    let named = body.and_then(|body| body["model"].as_str()).unwrap_or_default();
     let (model, suffix) = named.split_once('!').unwrap_or((named, ""));
     let stream = body.is_some_and(|body| body["stream"] == true);
     let answers = provider.answers();
@@ -157,11 +136,8 @@ fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: boo
     let facts = Facts { stream, model, tls };
     let (scripted, mut random) = provider.strike(Stage::Request, facts);
     let own = own_faults(request.header("x-mock-fault").unwrap_or_default(), suffix);
-    let delivery = Delivery {
-        wait: Duration::from_millis(answers.latency_ms),
-        gap: Duration::from_millis(answers.gap_ms),
-        ..Delivery::default()
-    };
+    let delivery =
+        Delivery { wait: Duration::from_millis(answers.latency_ms), gap: Duration::from_millis(answers.gap_ms), ..Delivery::default() };
     let (faults, answer, delivery) = match own {
         Ok(mut faults) => {
             faults.extend(scripted);
@@ -169,28 +145,14 @@ fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: boo
             let (answer, delivery) = effect::apply(&faults, well, delivery, model, &mut random);
             (faults, answer, delivery)
         }
-        Err(message) => (
-            Vec::new(),
-            errors::answer(&errors::bad_fault(&message)),
-            delivery,
-        ),
+        Err(message) => (Vec::new(), errors::answer(&errors::bad_fault(&message)), delivery),
     };
-    Decided {
-        model: model.to_owned(),
-        stream,
-        faults,
-        answer,
-        delivery,
-    }
+    Decided { model: model.to_owned(), stream, faults, answer, delivery }
 }
 
 /// The provider's settings, as this request changes them for itself.
 fn own_answers(request: &Request, answers: &crate::config::Answers) -> crate::config::Answers {
-    let number = |name: &str| {
-        request
-            .header(name)
-            .and_then(|value| value.parse::<u64>().ok())
-    };
+    let number = |name: &str| request.header(name).and_then(|value| value.parse::<u64>().ok());
     let mut answers = answers.clone();
     if let Some(words) = number("x-mock-words") {
         answers.words = words.min(crate::config::WORDS_MAX);
@@ -205,14 +167,8 @@ fn own_answers(request: &Request, answers: &crate::config::Answers) -> crate::co
 fn own_faults(header: &str, suffix: &str) -> Result<Vec<Fault>, String> {
     let mut faults = Fault::parse_list(header).map_err(|error| error.to_string())?;
     faults.extend(Fault::parse_list(suffix).map_err(|error| error.to_string())?);
-    match faults
-        .iter()
-        .find(|fault| fault.kind.row().stage != Stage::Request)
-    {
-        Some(fault) => Err(format!(
-            "fault `{}` strikes before any request is read; set it through the admin port",
-            fault.kind.row().name
-        )),
+    match faults.iter().find(|fault| fault.kind.row().stage != Stage::Request) {
+        Some(fault) => Err(format!("fault `{}` strikes before any request is read; set it through the admin port", fault.kind.row().name)),
         None => Ok(faults),
     }
 }

@@ -99,27 +99,14 @@ pub enum FaultError {
 impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FaultError::UnknownKind { written, nearest } => write!(
-                f,
-                "no fault kind `{written}`; did you mean `{nearest}`? `throwover-mock faults` lists all"
-            ),
-            FaultError::UnknownParameter {
-                kind,
-                written,
-                known,
-            } => write!(
-                f,
-                "fault `{kind}` has no parameter `{written}`; it takes {known}"
-            ),
-            FaultError::BadValue {
-                name,
-                written,
-                expected,
-            } => write!(f, "`{name}` is `{written}`; expected {expected}"),
-            FaultError::NotAFault { written } => write!(
-                f,
-                "`{written}` is not a fault; write \"kind;name=value\" or {{\"kind\": …}}"
-            ),
+            FaultError::UnknownKind { written, nearest } => {
+                write!(f, "no fault kind `{written}`; did you mean `{nearest}`? `throwover-mock faults` lists all")
+            }
+            FaultError::UnknownParameter { kind, written, known } => {
+                write!(f, "fault `{kind}` has no parameter `{written}`; it takes {known}")
+            }
+            FaultError::BadValue { name, written, expected } => write!(f, "`{name}` is `{written}`; expected {expected}"),
+            FaultError::NotAFault { written } => write!(f, "`{written}` is not a fault; write \"kind;name=value\" or {{\"kind\": …}}"),
         }
     }
 }
@@ -136,16 +123,7 @@ impl Fault {
     /// A fault of this kind with the defaults of the table, always and for every exchange.
     #[must_use]
     pub fn new(kind: Kind) -> Fault {
-        Fault {
-            kind,
-            probability: 1.0,
-            count: None,
-            for_ms: None,
-            after_ms: 0,
-            form: Form::Any,
-            model: None,
-            values: BTreeMap::new(),
-        }
+        Fault { kind, probability: 1.0, count: None, for_ms: None, after_ms: 0, form: Form::Any, model: None, values: BTreeMap::new() }
     }
 
     /// Reads the short form, `kind;name=value;…`.
@@ -172,10 +150,7 @@ impl Fault {
 
     /// Reads a list in short form, separated by commas.
     pub fn parse_list(text: &str) -> Result<Vec<Fault>, FaultError> {
-        text.split(',')
-            .filter(|part| !part.trim().is_empty())
-            .map(Fault::parse)
-            .collect()
+        text.split(',').filter(|part| !part.trim().is_empty()).map(Fault::parse).collect()
     }
 
     /// The same fault, at most `count` times.
@@ -190,8 +165,7 @@ impl Fault {
         match name {
             "probability" => {
                 let chance = number_in(value).filter(|chance| (0.0..=1.0).contains(chance));
-                self.probability =
-                    chance.ok_or_else(|| bad(name, value, "a number from 0 to 1"))?;
+                self.probability = chance.ok_or_else(|| bad(name, value, "a number from 0 to 1"))?;
             }
             "count" => self.count = Some(whole(name, value)?),
             "for_ms" => self.for_ms = Some(whole(name, value)?),
@@ -214,16 +188,8 @@ impl Fault {
         let row = self.kind.row();
         let Some(parameter) = row.parameters.iter().find(|p| p.name == name) else {
             let own: Vec<&str> = row.parameters.iter().map(|p| p.name).collect();
-            let known = if own.is_empty() {
-                COMMON.to_owned()
-            } else {
-                format!("{}, {COMMON}", own.join(", "))
-            };
-            return Err(FaultError::UnknownParameter {
-                kind: row.name,
-                written: name.to_owned(),
-                known,
-            });
+            let known = if own.is_empty() { COMMON.to_owned() } else { format!("{}, {COMMON}", own.join(", ")) };
+            return Err(FaultError::UnknownParameter { kind: row.name, written: name.to_owned(), known });
         };
         let checked = match parameter.shape {
             Shape::Number(_) | Shape::Optional => Value::from(whole(name, value)?),
@@ -243,11 +209,10 @@ impl Fault {
     /// A number that has a default.
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
-        self.optional(name)
-            .unwrap_or_else(|| match self.shape(name) {
-                Shape::Number(default) => default,
-                _ => 0,
-            })
+        self.optional(name).unwrap_or_else(|| match self.shape(name) {
+            Shape::Number(default) => default,
+            _ => 0,
+        })
     }
 
     /// A number that may be absent.
@@ -259,12 +224,11 @@ impl Fault {
     /// A text or choice; its default when it was not given.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
-        self.optional_text(name)
-            .unwrap_or_else(|| match self.shape(name) {
-                Shape::Text(default) => default,
-                Shape::Choice(choices) => choices.first().copied().unwrap_or_default(),
-                _ => "",
-            })
+        self.optional_text(name).unwrap_or_else(|| match self.shape(name) {
+            Shape::Text(default) => default,
+            Shape::Choice(choices) => choices.first().copied().unwrap_or_default(),
+            _ => "",
+        })
     }
 
     /// A text that may be absent.
@@ -276,9 +240,7 @@ impl Fault {
     fn shape(&self, name: &str) -> Shape {
         let parameters = self.kind.row().parameters;
         let found = parameters.iter().find(|p| p.name == name);
-        found
-            .expect("effects ask only for parameters that the table lists")
-            .shape
+        found.expect("effects ask only for parameters that the table lists").shape
     }
 
     /// Whether the fault concerns this exchange.
@@ -289,13 +251,10 @@ impl Fault {
             Form::Stream => stream,
             Form::Json => !stream,
         };
-        form && self
-            .model
-            .as_deref()
-            .is_none_or(|pattern| match pattern.strip_suffix('*') {
-                Some(start) => model.starts_with(start),
-                None => model == pattern,
-            })
+        form && self.model.as_deref().is_none_or(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => model.starts_with(start),
+            None => model == pattern,
+        })
     }
 }
 
@@ -317,19 +276,14 @@ impl TryFrom<Value> for Fault {
             Value::String(text) => Fault::parse(&text),
             Value::Number(number) => Fault::parse(&number.to_string()),
             Value::Object(members) => {
-                let kind = members
-                    .get("kind")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
+                let kind = members.get("kind").and_then(Value::as_str).unwrap_or_default();
                 let mut fault = Fault::parse(kind)?;
                 for (name, value) in members.iter().filter(|(name, _)| *name != "kind") {
                     fault.set(name, value)?;
                 }
                 Ok(fault)
             }
-            other => Err(FaultError::NotAFault {
-                written: other.to_string(),
-            }),
+            other => Err(FaultError::NotAFault { written: other.to_string() }),
         }
     }
 }
@@ -365,12 +319,7 @@ impl From<Fault> for Value {
 
 fn kind_named(name: &str) -> Result<Kind, FaultError> {
     let found = KINDS.iter().find(|row| row.name == name);
-    found
-        .map(|row| row.kind)
-        .ok_or_else(|| FaultError::UnknownKind {
-            written: name.to_owned(),
-            nearest: listing::nearest(name),
-        })
+    found.map(|row| row.kind).ok_or_else(|| FaultError::UnknownKind { written: name.to_owned(), nearest: listing::nearest(name) })
 }
 
 fn text_of(value: &Value) -> String {
@@ -386,15 +335,9 @@ fn number_in(value: &Value) -> Option<f64> {
 
 fn whole(name: &str, value: &Value) -> Result<u64, FaultError> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    number
-        .filter(|number| *number <= VALUE_MAX)
-        .ok_or_else(|| bad(name, value, "a whole number up to 2^40"))
+    number.filter(|number| *number <= VALUE_MAX).ok_or_else(|| bad(name, value, "a whole number up to 2^40"))
 }
 
 fn bad(name: &str, value: &Value, expected: &str) -> FaultError {
-    FaultError::BadValue {
-        name: name.to_owned(),
-        written: text_of(value),
-        expected: expected.to_owned(),
-    }
+    FaultError::BadValue { name: name.to_owned(), written: text_of(value), expected: expected.to_owned() }
 }

@@ -36,10 +36,7 @@ impl Request {
     /// The first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -53,9 +50,7 @@ impl Request {
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// The bearer credential, or one of the headers that other dialects use.
@@ -145,16 +140,7 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<Head>, BadRequest> {
     let request = Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         target: parsed.path.unwrap_or_default().to_owned(),
-        headers: parsed
-            .headers
-            .iter()
-            .map(|h| {
-                (
-                    h.name.to_owned(),
-                    String::from_utf8_lossy(h.value).trim().to_owned(),
-                )
-            })
-            .collect(),
+        headers: parsed.headers.iter().map(|h| (h.name.to_owned(), String::from_utf8_lossy(h.value).trim().to_owned())).collect(),
         body: Vec::new(),
         keep_alive: parsed.version == Some(1),
     };
@@ -162,10 +148,7 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<Head>, BadRequest> {
 }
 
 fn finish_head(mut request: Request, length: usize) -> Result<Head, BadRequest> {
-    let mut lengths = request
-        .headers
-        .iter()
-        .filter(|(n, _)| n.eq_ignore_ascii_case("content-length"));
+    let mut lengths = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("content-length"));
     let content_length = lengths.next().map(|(_, value)| value.clone());
     if lengths.next().is_some() {
         return Err(BadRequest::Length);
@@ -185,10 +168,7 @@ fn finish_head(mut request: Request, length: usize) -> Result<Head, BadRequest> 
         }
         (None, None) => Framing::Length(0),
     };
-    let tokens = request
-        .header("connection")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let tokens = request.header("connection").unwrap_or_default().to_ascii_lowercase();
     if tokens.split(',').any(|token| token.trim() == "close") {
         request.keep_alive = false;
     } else if tokens.split(',').any(|token| token.trim() == "keep-alive") {
@@ -196,12 +176,7 @@ fn finish_head(mut request: Request, length: usize) -> Result<Head, BadRequest> 
     }
     let expect = request.header("expect").unwrap_or_default();
     let expects_continue = expect.eq_ignore_ascii_case("100-continue");
-    Ok(Head {
-        request,
-        framing,
-        expects_continue,
-        length,
-    })
+    Ok(Head { request, framing, expects_continue, length })
 }
 
 /// One step of decoding chunked coding.
@@ -242,9 +217,7 @@ fn end_of_chunks(bytes: &[u8], skip: usize) -> Result<Chunk, BadRequest> {
         return Ok(Chunk::End { skip: skip + 2 });
     }
     match rest.windows(4).position(|window| window == b"\r\n\r\n") {
-        Some(at) => Ok(Chunk::End {
-            skip: skip + at + 4,
-        }),
+        Some(at) => Ok(Chunk::End { skip: skip + at + 4 }),
         None if rest.len() < CHUNK_LINE_MAX => Ok(Chunk::Partial),
         None => Err(BadRequest::Chunk),
     }
@@ -288,12 +261,8 @@ pub fn reason(status: u16) -> &'static str {
 #[must_use]
 pub fn date(at: SystemTime) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let seconds = at
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let days = seconds / 86_400;
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -308,8 +277,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

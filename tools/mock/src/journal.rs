@@ -23,14 +23,7 @@ const BODY_KEPT_MAX: usize = 4096;
 const HEADERS_KEPT_MAX: usize = 8192;
 
 /// Headers whose values are secrets.
-const SECRETS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-];
+const SECRETS: &[&str] = &["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"];
 
 /// How an answer went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,10 +112,7 @@ impl Journal {
             started: Instant::now(),
             keep_bodies,
             tagger: RandomState::new(),
-            ring: Mutex::new(Ring {
-                entries: VecDeque::new(),
-                next: 1,
-            }),
+            ring: Mutex::new(Ring { entries: VecDeque::new(), next: 1 }),
         }
     }
 
@@ -147,9 +137,7 @@ impl Journal {
             path: request.target.clone(),
             headers: self.shown(&request.headers),
             body_bytes: request.body.len() as u64,
-            body: self
-                .keep_bodies
-                .then(|| String::from_utf8_lossy(kept).into_owned()),
+            body: self.keep_bodies.then(|| String::from_utf8_lossy(kept).into_owned()),
             model: String::new(),
             stream: false,
             faults: Vec::new(),
@@ -182,9 +170,7 @@ impl Journal {
         let Some(first) = ring.entries.front().map(|entry| entry.sequence) else {
             return;
         };
-        let index = sequence
-            .checked_sub(first)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = sequence.checked_sub(first).and_then(|index| usize::try_from(index).ok());
         if let Some(entry) = index.and_then(|index| ring.entries.get_mut(index)) {
             entry.outcome = outcome;
             entry.hung_up = outcome == Outcome::HungUp;
@@ -199,16 +185,8 @@ impl Journal {
     #[must_use]
     pub fn read(&self, provider: Option<&str>, since: u64, limit: usize) -> (Vec<Entry>, u64) {
         let ring = self.ring();
-        let wanted = |entry: &&Entry| {
-            entry.sequence > since && provider.is_none_or(|name| name == entry.provider)
-        };
-        let found: Vec<Entry> = ring
-            .entries
-            .iter()
-            .filter(wanted)
-            .take(limit)
-            .cloned()
-            .collect();
+        let wanted = |entry: &&Entry| entry.sequence > since && provider.is_none_or(|name| name == entry.provider);
+        let found: Vec<Entry> = ring.entries.iter().filter(wanted).take(limit).cloned().collect();
         let next = match found.last() {
             Some(last) if found.len() == limit => last.sequence,
             _ => ring.next - 1,
@@ -222,19 +200,14 @@ impl Journal {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring
-            .lock()
-            .expect("nothing panics while it holds the ring")
+        self.ring.lock().expect("nothing panics while it holds the ring")
     }
 
     fn shown(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
         let mut room = HEADERS_KEPT_MAX;
         let mut shown = Vec::new();
         for (name, value) in headers {
-            let value = match SECRETS
-                .iter()
-                .any(|secret| name.eq_ignore_ascii_case(secret))
-            {
+            let value = match SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
                 true => self.masked(value),
                 false => value.clone(),
             };

@@ -38,11 +38,7 @@ impl Wire {
         }
     }
 
-    fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Wire::Plain(tcp) => Pin::new(tcp).poll_read(context, into),
             Wire::Tls(tls) => Pin::new(tls).poll_read(context, into),
@@ -92,12 +88,7 @@ impl Line {
     /// A line over a connected wire.
     #[must_use]
     pub fn new(wire: Wire) -> Line {
-        Line {
-            wire,
-            inbox: Vec::new(),
-            gone: false,
-            drip: None,
-        }
+        Line { wire, inbox: Vec::new(), gone: false, drip: None }
     }
 
     /// From now on, one byte per write with this wait after each; `None` ends that.
@@ -133,10 +124,7 @@ impl Line {
             Framing::Length(length) => Ok(self.take(length).await?),
             Framing::Chunked => self.take_chunks().await?,
         };
-        Ok(body.map(|body| Request {
-            body,
-            ..head.request
-        }))
+        Ok(body.map(|body| Request { body, ..head.request }))
     }
 
     async fn take(&mut self, length: usize) -> Result<Vec<u8>, Gone> {

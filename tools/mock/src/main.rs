@@ -212,19 +212,9 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Serve(serve) => Ok(zoo::run(&config_of(serve)?, announce)?),
-        Verb::Faults { markdown } => say(&if markdown {
-            fault::markdown()
-        } else {
-            fault::listing()
-        }),
-        Verb::Fault {
-            admin,
-            add,
-            provider,
-            faults,
-        } => {
-            let faults: Result<Vec<Fault>, _> =
-                faults.iter().map(|text| Fault::parse(text)).collect();
+        Verb::Faults { markdown } => say(&if markdown { fault::markdown() } else { fault::listing() }),
+        Verb::Fault { admin, add, provider, faults } => {
+            let faults: Result<Vec<Fault>, _> = faults.iter().map(|text| Fault::parse(text)).collect();
             let (client, faults) = (Client::new(admin.admin), faults?);
             let state = match add {
                 true => client.add_faults(&provider, &faults)?,
@@ -233,23 +223,13 @@ fn run(verb: Verb) -> Result<(), Failure> {
             show(&state)
         }
         Verb::Heal { admin, provider } => show(&Client::new(admin.admin).heal(&provider)?),
-        Verb::Certificate {
-            admin,
-            provider,
-            kind,
-        } => {
+        Verb::Certificate { admin, provider, kind } => {
             let parsed: Result<CertificateKind, _> = serde_json::from_value(Value::from(kind));
             let kind = parsed.map_err(|error| Failure::Usage(error.to_string()))?;
             show(&Client::new(admin.admin).set_certificate(&provider, kind)?)
         }
-        Verb::Status { admin } => {
-            show(&Client::new(admin.admin).call("GET", "/providers", None)?)
-        }
-        Verb::Log {
-            admin,
-            provider,
-            since,
-        } => {
+        Verb::Status { admin } => show(&Client::new(admin.admin).call("GET", "/providers", None)?),
+        Verb::Log { admin, provider, since } => {
             let (entries, _) = Client::new(admin.admin).log(provider.as_deref(), since)?;
             for entry in entries {
                 say(&format!("{}\n", serde_json::json!(entry)))?;

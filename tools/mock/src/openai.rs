@@ -126,11 +126,7 @@ fn check_body(asked: &Asked<'_>) -> Result<(), errors::ApiError> {
         other => return Err(errors::wrong_type("model", "a string", other)),
     }
     if !asked.member("stream").is_null() && !asked.member("stream").is_boolean() {
-        return Err(errors::wrong_type(
-            "stream",
-            "a boolean",
-            asked.member("stream"),
-        ));
+        return Err(errors::wrong_type("stream", "a boolean", asked.member("stream")));
     }
     let models = &asked.answers.models;
     if !models.is_empty() && !models.iter().any(|known| known == asked.model) {
@@ -140,11 +136,7 @@ fn check_body(asked: &Asked<'_>) -> Result<(), errors::ApiError> {
 }
 
 /// Refuses a prompt that is larger than the configured context.
-fn check_context(
-    asked: &Asked<'_>,
-    prompt_tokens: u64,
-    param: &str,
-) -> Result<(), errors::ApiError> {
+fn check_context(asked: &Asked<'_>, prompt_tokens: u64, param: &str) -> Result<(), errors::ApiError> {
     let limit = asked.answers.context_limit;
     if limit > 0 && prompt_tokens > limit {
         return Err(errors::context_too_long(limit, prompt_tokens, param));
@@ -174,10 +166,7 @@ fn add_headers(asked: &Asked<'_>, answer: &mut Answer) {
 
 /// One `data:` event.
 fn data_event(role: crate::answer::Role, value: &Value) -> crate::answer::Event {
-    crate::answer::Event::new(
-        role,
-        format!("data: {}\n\n", order::write(value)).into_bytes(),
-    )
+    crate::answer::Event::new(role, format!("data: {}\n\n", order::write(value)).into_bytes())
 }
 
 /// The terminal marker of chat and text completions.

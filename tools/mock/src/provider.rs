@@ -101,9 +101,7 @@ impl Provider {
         let seed = hasher.finish();
         let mut script = Script::new(seed);
         script.set(config.faults.clone(), Instant::now());
-        let shown = authority
-            .map(|authority| shown(authority, CertificateKind::Good))
-            .transpose()?;
+        let shown = authority.map(|authority| shown(authority, CertificateKind::Good)).transpose()?;
         let (address, tls_address) = addresses;
         Ok(Provider {
             name: config.name.clone(),
@@ -114,19 +112,12 @@ impl Provider {
             acted: [watch::Sender::new(0), watch::Sender::new(0)],
             resets: watch::Sender::new(0),
             seed,
-            changing: Mutex::new(Changing {
-                script,
-                answers: Arc::new(config.answers.clone()),
-                shown,
-                last_hang_up: None,
-            }),
+            changing: Mutex::new(Changing { script, answers: Arc::new(config.answers.clone()), shown, last_hang_up: None }),
         })
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
-        self.changing
-            .lock()
-            .expect("nothing panics while it holds a provider")
+        self.changing.lock().expect("nothing panics while it holds a provider")
     }
 
     /// Replaces all faults, or adds to them.
@@ -156,9 +147,7 @@ impl Provider {
         let mut changing = self.changing();
         let struck = changing.script.strike(stage, facts, Instant::now());
         let random = changing.script.fork();
-        self.counters
-            .faults_struck
-            .fetch_add(struck.len() as u64, Ordering::Relaxed);
+        self.counters.faults_struck.fetch_add(struck.len() as u64, Ordering::Relaxed);
         (struck, random)
     }
 
@@ -166,10 +155,7 @@ impl Provider {
     pub fn refusal(&self) -> (Option<Fault>, Option<std::time::Duration>) {
         let now = Instant::now();
         let changing = self.changing();
-        (
-            changing.script.refusal(now),
-            changing.script.next_change(now),
-        )
+        (changing.script.refusal(now), changing.script.next_change(now))
     }
 
     /// How it answers.
@@ -184,10 +170,7 @@ impl Provider {
 
     /// The TLS side with the certificate shown now.
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.changing()
-            .shown
-            .as_ref()
-            .map(|shown| Arc::clone(&shown.config))
+        self.changing().shown.as_ref().map(|shown| Arc::clone(&shown.config))
     }
 
     /// Shows another certificate from the next handshake on; tickets given before are void.

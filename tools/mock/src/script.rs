@@ -80,10 +80,7 @@ impl Script {
     /// An empty script whose chances follow from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Script {
-        Script {
-            active: Vec::new(),
-            random: Random::new(seed),
-        }
+        Script { active: Vec::new(), random: Random::new(seed) }
     }
 
     /// Replaces all faults.
@@ -94,26 +91,17 @@ impl Script {
 
     /// Adds faults behind those in force.
     pub fn add(&mut self, faults: Vec<Fault>, now: Instant) {
-        self.active.retain(|active| {
-            active.left != Some(0) && active.until.is_none_or(|until| now < until)
-        });
+        self.active.retain(|active| active.left != Some(0) && active.until.is_none_or(|until| now < until));
         for fault in faults {
             let from = now + Duration::from_millis(fault.after_ms);
-            self.active.push(Active {
-                from,
-                until: fault.for_ms.map(|ms| from + Duration::from_millis(ms)),
-                left: fault.count,
-                fault,
-            });
+            self.active.push(Active { from, until: fault.for_ms.map(|ms| from + Duration::from_millis(ms)), left: fault.count, fault });
         }
     }
 
     /// The faults that are or may still come into force.
     #[must_use]
     pub fn list(&self, now: Instant) -> Vec<Fault> {
-        let alive = |active: &&Active| {
-            active.left != Some(0) && active.until.is_none_or(|until| now < until)
-        };
+        let alive = |active: &&Active| active.left != Some(0) && active.until.is_none_or(|until| now < until);
         self.active
             .iter()
             .filter(alive)
@@ -149,22 +137,13 @@ impl Script {
     /// The listener fault in force, if any. Counts and chances mean nothing to a closed door.
     #[must_use]
     pub fn refusal(&self, now: Instant) -> Option<Fault> {
-        self.active
-            .iter()
-            .find(|active| active.fault.kind == Kind::Refuse && active.in_force(now))
-            .map(|active| active.fault.clone())
+        self.active.iter().find(|active| active.fault.kind == Kind::Refuse && active.in_force(now)).map(|active| active.fault.clone())
     }
 
     /// How long until time alone changes what is in force.
     #[must_use]
     pub fn next_change(&self, now: Instant) -> Option<Duration> {
-        self.active
-            .iter()
-            .flat_map(|active| [Some(active.from), active.until])
-            .flatten()
-            .filter(|at| *at > now)
-            .min()
-            .map(|at| at - now)
+        self.active.iter().flat_map(|active| [Some(active.from), active.until]).flatten().filter(|at| *at > now).min().map(|at| at - now)
     }
 
     /// A seed for the chances of one exchange (waits with a spread).

@@ -38,13 +38,7 @@ pub struct Sending<'a> {
 impl<'a> Sending<'a> {
     /// An answer of which nothing has been sent yet.
     pub fn new(line: &'a mut Line, delivery: &'a Delivery) -> Sending<'a> {
-        Sending {
-            line,
-            delivery,
-            end: None,
-            sent_bytes: 0,
-            sent_events: 0,
-        }
+        Sending { line, delivery, end: None, sent_bytes: 0, sent_events: 0 }
     }
 
     /// How many bytes of the body have been sent.
@@ -64,11 +58,7 @@ impl<'a> Sending<'a> {
         self.line.pause(Some(self.delivery.wait)).await?;
         self.line.set_drip(self.delivery.drip);
         let stop = self.delivery.stop;
-        if let Some(Stop {
-            at: Point::BeforeHead,
-            how,
-        }) = stop
-        {
+        if let Some(Stop { at: Point::BeforeHead, how }) = stop {
             self.stop(how).await?;
         }
         if let Some(bytes) = self.delivery.garbage_bytes {
@@ -78,15 +68,8 @@ impl<'a> Sending<'a> {
         self.informational().await?;
         self.head(answer, keep, id).await?;
         match stop {
-            Some(Stop {
-                at: Point::BeforeHead,
-                ..
-            })
-            | None => {}
-            Some(Stop {
-                at: Point::AfterHead,
-                how,
-            }) => self.stop(how).await?,
+            Some(Stop { at: Point::BeforeHead, .. }) | None => {}
+            Some(Stop { at: Point::AfterHead, how }) => self.stop(how).await?,
             Some(stop) => {
                 self.end = Some((effect::stop_at_bytes(stop, &answer.content), stop.how));
             }
@@ -117,10 +100,7 @@ impl<'a> Sending<'a> {
     }
 
     async fn informational(&mut self) -> Result<(), Halt> {
-        let head = http::head(
-            103,
-            &[("link".to_owned(), "</style.css>; rel=preload".to_owned())],
-        );
+        let head = http::head(103, &[("link".to_owned(), "</style.css>; rel=preload".to_owned())]);
         for _ in 0..self.delivery.informational_heads {
             self.line.send(&head).await?;
         }
@@ -142,11 +122,7 @@ impl<'a> Sending<'a> {
         bytes.truncate(bytes.len() - 2);
         self.line.send(&bytes).await?;
         let padding = format!("x-padding: {}\r\n", "x".repeat(1011));
-        for _ in 0..self
-            .delivery
-            .head_padding_bytes
-            .div_ceil(padding.len() as u64)
-        {
+        for _ in 0..self.delivery.head_padding_bytes.div_ceil(padding.len() as u64) {
             self.line.send(padding.as_bytes()).await?;
         }
         Ok(self.line.send(b"\r\n").await?)
@@ -254,9 +230,7 @@ impl<'a> Sending<'a> {
             self.sent_bytes += event.len();
         } else {
             if chunked {
-                self.line
-                    .send(format!("{:x}\r\n", event.len()).as_bytes())
-                    .await?;
+                self.line.send(format!("{:x}\r\n", event.len()).as_bytes()).await?;
             }
             self.payload(&event.bytes).await?;
             self.filler(event.filler_bytes).await?;
@@ -269,24 +243,14 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    async fn event_with_stop(
-        &mut self,
-        event: &Event,
-        room: u64,
-        how: How,
-        chunked: bool,
-    ) -> Result<(), Halt> {
-        let room = usize::try_from(room)
-            .unwrap_or(usize::MAX)
-            .min(event.bytes.len());
+    async fn event_with_stop(&mut self, event: &Event, room: u64, how: How, chunked: bool) -> Result<(), Halt> {
+        let room = usize::try_from(room).unwrap_or(usize::MAX).min(event.bytes.len());
         let (before, after) = event.bytes.split_at(room);
         if before.is_empty() {
             self.stop(how).await?;
         }
         if chunked {
-            self.line
-                .send(format!("{:x}\r\n", event.len()).as_bytes())
-                .await?;
+            self.line.send(format!("{:x}\r\n", event.len()).as_bytes()).await?;
         }
         self.payload(before).await?;
         if after.is_empty() && event.filler_bytes == 0 {

@@ -54,12 +54,7 @@ fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 /// Accepts connections for as long as the process lives, except while a fault refuses them.
-pub async fn listen(
-    provider: Arc<Provider>,
-    journal: Arc<Journal>,
-    listener: TcpListener,
-    tls: bool,
-) {
+pub async fn listen(provider: Arc<Provider>, journal: Arc<Journal>, listener: TcpListener, tls: bool) {
     let Ok(address) = listener.local_addr() else {
         return;
     };
@@ -120,12 +115,7 @@ async fn reopen(held: &mut Option<Option<TcpSocket>>, address: SocketAddr) -> Op
     None
 }
 
-async fn accept_all(
-    provider: &Arc<Provider>,
-    journal: &Arc<Journal>,
-    listener: Option<&TcpListener>,
-    tls: bool,
-) {
+async fn accept_all(provider: &Arc<Provider>, journal: &Arc<Journal>, listener: Option<&TcpListener>, tls: bool) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
@@ -158,13 +148,7 @@ async fn connection(provider: Arc<Provider>, journal: Arc<Journal>, tcp: TcpStre
         return;
     }
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    let (faults, _) = provider.strike(
-        Stage::Accept,
-        Facts {
-            tls,
-            ..Facts::default()
-        },
-    );
+    let (faults, _) = provider.strike(Stage::Accept, Facts { tls, ..Facts::default() });
     let mut resets = provider.resets.subscribe();
     match faults.first().map(|fault| fault.kind) {
         None => {}
@@ -187,11 +171,7 @@ async fn connection(provider: Arc<Provider>, journal: Arc<Journal>, tcp: TcpStre
 }
 
 /// The faults of accepted connections.
-async fn refuse_service(
-    kind: Kind,
-    tcp: TcpStream,
-    resets: &mut tokio::sync::watch::Receiver<u64>,
-) {
+async fn refuse_service(kind: Kind, tcp: TcpStream, resets: &mut tokio::sync::watch::Receiver<u64>) {
     match kind {
         Kind::ResetOnAccept => Line::new(Wire::Plain(tcp)).reset(),
         Kind::NeverRead => {
@@ -243,22 +223,12 @@ async fn secured(provider: &Provider, tcp: TcpStream, tls: bool) -> Option<Wire>
 }
 
 /// Serves requests until the connection is to end.
-async fn talk(
-    line: &mut Line,
-    provider: &Provider,
-    journal: &Journal,
-    connection: u64,
-    tls: bool,
-) -> After {
+async fn talk(line: &mut Line, provider: &Provider, journal: &Journal, connection: u64, tls: bool) -> After {
     let mut idle = IDLE;
     for requests in 1.. {
         match line.request(idle, PATIENCE).await {
             Incoming::Request(request) => {
-                let place = Place {
-                    connection,
-                    requests,
-                    tls,
-                };
+                let place = Place { connection, requests, tls };
                 match exchange::run(line, provider, journal, &request, place).await {
                     After::Keep(silence) => idle = silence.unwrap_or(IDLE),
                     end => return end,
@@ -276,13 +246,8 @@ async fn talk(
 
 /// Tells the caller what was wrong with its bytes.
 pub async fn refuse_request(line: &mut Line, bad: http::BadRequest) {
-    let error = ApiError {
-        status: bad.status(),
-        message: bad.message().to_owned(),
-        kind: "invalid_request_error",
-        param: None,
-        code: None,
-    };
+    let error =
+        ApiError { status: bad.status(), message: bad.message().to_owned(), kind: "invalid_request_error", param: None, code: None };
     let body = error.body().to_string();
     let headers = [
         ("content-type".to_owned(), "application/json".to_owned()),

@@ -69,17 +69,10 @@ impl fmt::Display for StartError {
             StartError::Config(error) => error.fmt(f),
             StartError::Certificates(error) => error.fmt(f),
             StartError::Bind(address, error) => {
-                write!(
-                    f,
-                    "cannot listen on {address}: {error}; use port 0 to let the kernel choose"
-                )
+                write!(f, "cannot listen on {address}: {error}; use port 0 to let the kernel choose")
             }
             StartError::PortsFile(path, error) => {
-                write!(
-                    f,
-                    "cannot write {}: {error}; its folder must exist and be writable",
-                    path.display()
-                )
+                write!(f, "cannot write {}: {error}; its folder must exist and be writable", path.display())
             }
             StartError::System(error) => {
                 write!(f, "the system refused to start the process: {error}")
@@ -135,17 +128,13 @@ fn bound(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
 fn open(config: &Config) -> Result<Opened, StartError> {
     config.check().map_err(StartError::Config)?;
     let authority = config.tls_dir.as_deref().map(Authority::open).transpose()?;
-    let ca = authority
-        .as_ref()
-        .map(|authority| absolute(authority.ca_path()));
+    let ca = authority.as_ref().map(|authority| absolute(authority.ca_path()));
     let mut listeners = Vec::new();
     let mut providers = Vec::new();
     let mut named = BTreeMap::new();
     for settings in &config.providers {
         let (plain, address) = bound(settings.listen)?;
-        let wanted = settings
-            .tls
-            .unwrap_or(SocketAddr::new(settings.listen.ip(), 0));
+        let wanted = settings.tls.unwrap_or(SocketAddr::new(settings.listen.ip(), 0));
         let secure = match &authority {
             Some(_) => Some(bound(wanted)?),
             None => None,
@@ -156,24 +145,14 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         listeners.push((Arc::clone(&provider), plain, false));
         listeners.extend(secure.map(|(listener, _)| (Arc::clone(&provider), listener, true)));
         let ca = ca.clone();
-        named.insert(
-            settings.name.clone(),
-            ProviderAddresses { address, tls, ca },
-        );
+        named.insert(settings.name.clone(), ProviderAddresses { address, tls, ca });
         providers.push(provider);
     }
     let admin = config.admin.map(bound).transpose()?;
-    let addresses = Addresses {
-        admin: admin.as_ref().map(|(_, address)| *address),
-        providers: named,
-    };
+    let addresses = Addresses { admin: admin.as_ref().map(|(_, address)| *address), providers: named };
     let journal = Arc::new(Journal::new(config.keep_bodies));
     Ok(Opened {
-        shared: Arc::new(Shared {
-            providers,
-            journal,
-            authority,
-        }),
+        shared: Arc::new(Shared { providers, journal, authority }),
         addresses,
         listeners,
         admin: admin.map(|(listener, _)| listener),
@@ -199,19 +178,13 @@ fn write_ports(path: &Path, addresses: &Addresses) -> Result<(), StartError> {
 /// Removes the file of an earlier run: whoever waits for it must not find yesterday's ports.
 fn remove_ports(path: &Path) -> Result<(), StartError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StartError::PortsFile(path.to_owned(), error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StartError::PortsFile(path.to_owned(), error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
 /// Opens everything, reports the addresses, and serves until `stop` is done.
-async fn serve_until(
-    config: &Config,
-    report: impl FnOnce(&Addresses),
-    stop: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+async fn serve_until(config: &Config, report: impl FnOnce(&Addresses), stop: impl Future<Output = ()>) -> Result<(), StartError> {
     if let Some(path) = &config.ports_file {
         remove_ports(path)?;
     }
@@ -272,25 +245,19 @@ impl Zoo {
         let runtime = runtime()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (started, starting) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("mock-zoo".to_owned())
-            .spawn(move || {
-                let report = started.clone();
-                let ready = move |addresses: &Addresses| drop(report.send(Ok(addresses.clone())));
-                // A dropped sender means the same as a sent stop.
-                let stop = async { drop(stopped.await) };
-                if let Err(error) = runtime.block_on(serve_until(&config, ready, stop)) {
-                    drop(started.send(Err(error)));
-                }
-            });
+        let thread = std::thread::Builder::new().name("mock-zoo".to_owned()).spawn(move || {
+            let report = started.clone();
+            let ready = move |addresses: &Addresses| drop(report.send(Ok(addresses.clone())));
+            // A dropped sender means the same as a sent stop.
+            let stop = async { drop(stopped.await) };
+            if let Err(error) = runtime.block_on(serve_until(&config, ready, stop)) {
+                drop(started.send(Err(error)));
+            }
+        });
         let thread = thread.map_err(StartError::System)?;
         let gone = || StartError::System(io::Error::other("the thread of the zoo ended early"));
         let addresses = starting.recv().map_err(|_| gone())??;
-        Ok(Zoo {
-            addresses,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Zoo { addresses, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where everything listens.

@@ -28,13 +28,8 @@ fn it_serves_from_a_file_obeys_orders_and_ends_on_sigterm() {
     });
     let file = folder.join("config.json");
     std::fs::write(&file, config.to_string()).unwrap();
-    let mut child = program()
-        .args(["serve", "--config"])
-        .arg(&file)
-        .args(["--provider", "b=127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        program().args(["serve", "--config"]).arg(&file).args(["--provider", "b=127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
@@ -46,11 +41,7 @@ fn it_serves_from_a_file_obeys_orders_and_ends_on_sigterm() {
         caller.chat(false);
         assert_eq!(caller.reply().status, status);
     }
-    assert!(
-        run(&["fault", "--admin", &admin, "a", "429", "latency;ms=1"])
-            .status
-            .success()
-    );
+    assert!(run(&["fault", "--admin", &admin, "a", "429", "latency;ms=1"]).status.success());
     caller.chat(false);
     assert_eq!(caller.reply().status, 429);
     let wrong = run(&["fault", "--admin", &admin, "c", "429"]);
@@ -60,17 +51,8 @@ fn it_serves_from_a_file_obeys_orders_and_ends_on_sigterm() {
     let log = run(&["log", "--admin", &admin, "--since", "2"]);
     let log = String::from_utf8(log.stdout).unwrap();
     assert_eq!(log.lines().count(), 1);
-    assert!(
-        log.contains("\"faults\":[\"status;status=429\",\"latency;ms=1\"]"),
-        "{log}"
-    );
-    assert!(
-        Command::new("kill")
-            .arg(child.id().to_string())
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(log.contains("\"faults\":[\"status;status=429\",\"latency;ms=1\"]"), "{log}");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     std::fs::remove_dir_all(&folder).unwrap();
 }
@@ -80,25 +62,15 @@ fn the_command_line_says_what_is_wrong_and_how_to_mend_it() {
     let run = |arguments: &[&str]| {
         let output = run(arguments);
         let said = String::from_utf8(output.stderr).unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-            said,
-        )
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
     };
     let (code, _, said) = run(&["serve"]);
     assert_eq!(code, Some(2));
     assert!(said.contains("--provider NAME="), "{said}");
     let (code, _, said) = run(&["serve", "--provider", "a=nowhere"]);
-    assert!(
-        code == Some(2) && said.contains("openai-a=127.0.0.1:0"),
-        "{said}"
-    );
+    assert!(code == Some(2) && said.contains("openai-a=127.0.0.1:0"), "{said}");
     let (code, _, said) = run(&["status", "--admin", "127.0.0.1:1"]);
-    assert!(
-        code == Some(1) && said.contains("is `throwover-mock serve --admin` running"),
-        "{said}"
-    );
+    assert!(code == Some(1) && said.contains("is `throwover-mock serve --admin` running"), "{said}");
     let (code, listing, _) = run(&["faults"]);
     assert!(code == Some(0) && listing.contains("stall-before-head"));
     assert_eq!(run(&["--help"]).0, Some(0));

@@ -66,10 +66,7 @@ const CHECKS: &[(&str, Check)] = &[
 fn every_kind_is_observable_on_the_wire() {
     let checked: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
     let known: Vec<&str> = KINDS.iter().map(|row| row.name).collect();
-    assert_eq!(
-        checked, known,
-        "each kind has its check, in the order of the table"
-    );
+    assert_eq!(checked, known, "each kind has its check, in the order of the table");
     let world = World::new();
     for (name, check) in CHECKS {
         println!("{name}");
@@ -77,11 +74,7 @@ fn every_kind_is_observable_on_the_wire() {
         world.admin.reset().unwrap();
         // After each fault the provider is well again: nothing leaks into the next.
         let reply = chat(&world, false);
-        assert_eq!(
-            reply.json()["choices"][0]["message"]["content"],
-            WHOLE,
-            "after {name}"
-        );
+        assert_eq!(reply.json()["choices"][0]["message"]["content"], WHOLE, "after {name}");
         world.admin.reset().unwrap();
     }
 }
@@ -104,18 +97,10 @@ fn refuse(world: &World) {
     let refused = std::net::TcpStream::connect(world.address()).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     open.chat(false);
-    assert_eq!(
-        open.reply().status,
-        200,
-        "open connections are kept unless asked otherwise"
-    );
+    assert_eq!(open.reply().status, 200, "open connections are kept unless asked otherwise");
     world.fault("refuse;existing=reset");
     world.heal();
-    assert_eq!(
-        chat(world, false).status,
-        200,
-        "the same port listens again"
-    );
+    assert_eq!(chat(world, false).status, 200, "the same port listens again");
     let mut open = world.call();
     open.chat(false);
     assert_eq!(open.reply().status, 200);
@@ -145,40 +130,25 @@ fn never_read(world: &World) {
     world.fault("never-read");
     let mut caller = world.call();
     caller.chat(false);
-    world.until("accepted", |world| {
-        (world.counter("accepted") > 0).then_some(())
-    });
+    world.until("accepted", |world| (world.counter("accepted") > 0).then_some(()));
     drop(caller);
-    world.until("the hang-up is seen", |world| {
-        (world.counter("open") == 0).then_some(())
-    });
+    world.until("the hang-up is seen", |world| (world.counter("open") == 0).then_some(()));
     assert_eq!(world.counter("requests"), 0);
 }
 
 fn tls_stall(world: &World) {
     world.fault("tls-stall");
-    assert_eq!(
-        chat(world, false).status,
-        200,
-        "plain connections are left alone"
-    );
+    assert_eq!(chat(world, false).status, 200, "plain connections are left alone");
     let mut session = {
         let name = "localhost".try_into().unwrap();
         rustls::ClientConnection::new(world.trust(), name).unwrap()
     };
     let mut tcp = caller::connect(world.tls_address());
     session.write_tls(&mut tcp).unwrap();
-    world.until("it struck", |world| {
-        (world.counter("faults_struck") == 1).then_some(())
-    });
+    world.until("it struck", |world| (world.counter("faults_struck") == 1).then_some(()));
     drop(tcp);
-    world.until("the hang-up is seen", |world| {
-        (world.counter("open") == 0).then_some(())
-    });
-    assert_eq!(
-        world.counter("handshakes_full") + world.counter("handshakes_failed"),
-        0
-    );
+    world.until("the hang-up is seen", |world| (world.counter("open") == 0).then_some(()));
+    assert_eq!(world.counter("handshakes_full") + world.counter("handshakes_failed"), 0);
 }
 
 fn latency(world: &World) {
@@ -203,10 +173,7 @@ fn drip(world: &World) {
     assert_eq!(caller.reply().json()["id"], "gpt-4o");
     let entry = world.settled();
     // The head drips as well.
-    assert!(
-        entry.ended_ms.unwrap() - entry.at_ms >= entry.sent_bytes,
-        "{entry:?}"
-    );
+    assert!(entry.ended_ms.unwrap() - entry.at_ms >= entry.sent_bytes, "{entry:?}");
 }
 
 /// Every write of a TLS connection is a record of its own, so records show what TCP would join.
@@ -232,42 +199,27 @@ fn split(world: &World) {
     }
     // TLS 1.3: one byte of content, one of type, sixteen of tag.
     let single = sizes.iter().filter(|size| **size == 18).count();
-    assert!(
-        single > 300,
-        "a head alone is more than 300 bytes: {sizes:?}"
-    );
+    assert!(single > 300, "a head alone is more than 300 bytes: {sizes:?}");
 }
 
 fn status(world: &World) {
     world.fault("429;retry_after=7;retry_after_ms=7100");
     let reply = chat(world, true);
-    assert_eq!(
-        (reply.status, reply.header("retry-after")),
-        (429, Some("7"))
-    );
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("7")));
     assert_eq!(reply.header("retry-after-ms"), Some("7100"));
     assert_eq!(reply.json()["error"]["code"], "rate_limit_exceeded");
     assert!(reply.header("x-request-id").is_some());
     world.fault("429;retry_after_date=120");
-    let date = chat(world, false)
-        .header("retry-after")
-        .map(str::to_owned)
-        .unwrap();
+    let date = chat(world, false).header("retry-after").map(str::to_owned).unwrap();
     assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
     world.fault("429;code=insufficient_quota");
     let reply = chat(world, false);
     assert_eq!((reply.header("retry-after"), reply.status), (None, 429));
     assert_eq!(reply.json()["error"]["type"], "insufficient_quota");
     world.fault("429;code=credit_balance_exhausted");
-    assert_eq!(
-        chat(world, false).json()["error"]["type"],
-        "insufficient_quota"
-    );
+    assert_eq!(chat(world, false).json()["error"]["type"], "insufficient_quota");
     world.fault("429;code=slow_down");
-    assert_eq!(
-        chat(world, false).json()["error"]["type"],
-        "rate_limit_error"
-    );
+    assert_eq!(chat(world, false).json()["error"]["type"], "rate_limit_error");
     for status in [400_u16, 401, 402, 403, 404, 500, 502, 503, 504, 529] {
         world.fault(&status.to_string());
         let reply = chat(world, false);
@@ -279,29 +231,20 @@ fn status(world: &World) {
     world.fault("503;shape=string");
     assert!(chat(world, false).json()["error"].is_string());
     world.fault("503;shape=problem");
-    assert_eq!(
-        chat(world, false).header("content-type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(chat(world, false).header("content-type"), Some("application/problem+json"));
 }
 
 fn html(world: &World) {
     world.fault("html");
     let reply = chat(world, true);
-    assert_eq!(
-        (reply.status, reply.header("content-type")),
-        (502, Some("text/html"))
-    );
+    assert_eq!((reply.status, reply.header("content-type")), (502, Some("text/html")));
     assert!(reply.text().starts_with("<html>"));
 }
 
 fn redirect(world: &World) {
     world.fault("redirect;location=http://elsewhere.invalid/");
     let reply = chat(world, false);
-    assert_eq!(
-        (reply.status, reply.header("location")),
-        (307, Some("http://elsewhere.invalid/"))
-    );
+    assert_eq!((reply.status, reply.header("location")), (307, Some("http://elsewhere.invalid/")));
 }
 
 fn garbage(world: &World) {
@@ -314,16 +257,10 @@ fn garbage(world: &World) {
 /// Hangs up on a stalled answer and checks that the provider saw it, and how far it had come.
 fn hang_up_on_stall(world: &World, mut caller: Caller, seen: &[u8], events: u64) {
     world.until("the request has arrived", |world| world.log().pop());
-    caller
-        .read_until(|bytes| find(bytes, seen).is_some())
-        .unwrap();
+    caller.read_until(|bytes| find(bytes, seen).is_some()).unwrap();
     drop(caller);
     let entry = world.settled();
-    assert_eq!(
-        (entry.outcome, entry.hung_up),
-        (Outcome::HungUp, true),
-        "{entry:?}"
-    );
+    assert_eq!((entry.outcome, entry.hung_up), (Outcome::HungUp, true), "{entry:?}");
     assert_eq!(entry.sent_events, events, "{entry:?}");
     assert_eq!(world.counter("hang_ups"), 1);
 }
@@ -353,11 +290,7 @@ fn stall(world: &World) {
     world.admin.reset().unwrap();
     world.fault("stall;bytes=10;ms=1");
     let reply = chat(world, false);
-    assert_eq!(
-        reply.json()["choices"][0]["message"]["content"],
-        WHOLE,
-        "it went on"
-    );
+    assert_eq!(reply.json()["choices"][0]["message"]["content"], WHOLE, "it went on");
 }
 
 fn cut_before_head(world: &World) {
@@ -377,10 +310,7 @@ fn cut(world: &World) {
     world.fault("cut;events=3");
     let (bytes, end) = chat_to_end(world, true);
     assert_eq!((count(&bytes, b"data: "), end), (3, End::Clean));
-    assert!(
-        !bytes.ends_with(b"0\r\n\r\n"),
-        "the chunked coding has no end"
-    );
+    assert!(!bytes.ends_with(b"0\r\n\r\n"), "the chunked coding has no end");
     world.fault("cut;bytes=100");
     let (bytes, _) = chat_to_end(world, false);
     let head = find(&bytes, b"\r\n\r\n").unwrap() + 4;
@@ -399,9 +329,7 @@ fn reset(world: &World) {
     world.fault("reset;events=2;match=stream");
     let mut caller = world.call();
     caller.chat(true);
-    caller
-        .read_until(|bytes| count(bytes, b"data: ") == 2)
-        .unwrap();
+    caller.read_until(|bytes| count(bytes, b"data: ") == 2).unwrap();
     assert_eq!(caller.rest().1, End::Reset);
     assert_eq!(chat(world, false).status, 200, "only streams were to break");
     assert_eq!(world.settled().outcome, Outcome::Complete);
@@ -443,10 +371,7 @@ fn length_short(world: &World) {
 fn promised_and_sent(bytes: &[u8]) -> (usize, usize) {
     let head = find(bytes, b"\r\n\r\n").unwrap() + 4;
     let (_, headers) = caller::parse_head(&bytes[..head]);
-    let length = headers
-        .iter()
-        .find(|(name, _)| name == "content-length")
-        .unwrap();
+    let length = headers.iter().find(|(name, _)| name == "content-length").unwrap();
     (length.1.parse().unwrap(), bytes.len() - head)
 }
 
@@ -454,20 +379,13 @@ fn length_and_chunked(world: &World) {
     world.fault("length-and-chunked");
     let reply = chat(world, false);
     assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
-    assert_eq!(
-        reply.header("content-length"),
-        Some(reply.body.len().to_string().as_str())
-    );
+    assert_eq!(reply.header("content-length"), Some(reply.body.len().to_string().as_str()));
 }
 
 fn length_twice(world: &World) {
     world.fault("length-twice");
     let reply = chat(world, false);
-    let lengths: Vec<_> = reply
-        .headers
-        .iter()
-        .filter(|(n, _)| n == "content-length")
-        .collect();
+    let lengths: Vec<_> = reply.headers.iter().filter(|(n, _)| n == "content-length").collect();
     assert_eq!(lengths.len(), 2);
     assert_ne!(lengths[0].1, lengths[1].1);
 }
@@ -475,11 +393,7 @@ fn length_twice(world: &World) {
 fn huge_head(world: &World) {
     world.fault("huge-head;bytes=200000");
     let reply = chat(world, false);
-    let size: usize = reply
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 4)
-        .sum();
+    let size: usize = reply.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     assert!(size >= 200_000, "{size}");
     assert_eq!(reply.status, 200);
 }
@@ -497,10 +411,7 @@ fn informational_flood(world: &World) {
 fn error_in_200(world: &World) {
     world.fault("error-in-200");
     let reply = chat(world, true);
-    assert_eq!(
-        (reply.status, reply.header("content-type")),
-        (200, Some("application/json"))
-    );
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
     assert_eq!(reply.json()["error"]["code"], "server_error");
 }
 
@@ -512,10 +423,7 @@ fn error_event(world: &World) {
     assert!(data[4].contains("\"code\":\"overloaded\""), "{}", data[4]);
     let body = serde_json::json!({"model": "m", "input": "hi", "stream": true});
     let text = world.call().ask("/v1/responses", &body).text();
-    assert!(
-        text.ends_with("}\n\n") && text.contains("event: error\ndata: "),
-        "{text}"
-    );
+    assert!(text.ends_with("}\n\n") && text.contains("event: error\ndata: "), "{text}");
 }
 
 fn error_before_content(world: &World) {
@@ -543,10 +451,7 @@ fn truncated_json(world: &World) {
 fn wrong_type(world: &World) {
     world.fault("wrong-type");
     let reply = chat(world, true);
-    assert_eq!(
-        reply.header("content-type"),
-        Some("text/html; charset=utf-8")
-    );
+    assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(chat_text(&reply.data()), WHOLE);
 }
 
@@ -566,11 +471,7 @@ fn huge_event(world: &World) {
         world.fault("huge-event;bytes=3000000");
         let reply = chat(world, stream);
         assert!(reply.body.len() > 3_000_000);
-        let document = if stream {
-            reply.data()[2].clone()
-        } else {
-            reply.text()
-        };
+        let document = if stream { reply.data()[2].clone() } else { reply.text() };
         serde_json::from_str::<serde_json::Value>(&document).expect("huge, but JSON");
     }
 }
@@ -588,15 +489,8 @@ fn endless(world: &World) {
 
 fn finish(world: &World) {
     world.fault("finish");
-    assert_eq!(
-        chat(world, false).json()["choices"][0]["finish_reason"],
-        "content_filter"
-    );
-    assert!(
-        chat(world, true)
-            .text()
-            .contains("\"finish_reason\":\"content_filter\"")
-    );
+    assert_eq!(chat(world, false).json()["choices"][0]["finish_reason"], "content_filter");
+    assert!(chat(world, true).text().contains("\"finish_reason\":\"content_filter\""));
     let body = serde_json::json!({"model": "m", "input": "hi", "stream": true});
     let text = world.call().ask("/v1/responses", &body).text();
     assert!(text.contains("event: response.incomplete\n"), "{text}");

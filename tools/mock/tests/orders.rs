@@ -17,15 +17,9 @@ fn requests_can_ask_for_their_own_faults() {
     let answer = caller.reply().json();
     assert_eq!(answer["choices"][0]["message"]["content"], "a says: w0 w1");
     let reply = caller.ask("/v1/chat/completions", &chat_body("gpt-4o!nonsense", false));
-    assert_eq!(
-        (reply.status, &reply.json()["error"]["code"]),
-        (400, &"bad_mock_fault".into())
-    );
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &"bad_mock_fault".into()));
     let reply = caller.ask("/v1/chat/completions", &chat_body("gpt-4o!refuse", false));
-    assert_eq!(
-        reply.status, 400,
-        "a listener cannot be closed by one of its requests"
-    );
+    assert_eq!(reply.status, 400, "a listener cannot be closed by one of its requests");
     assert_eq!(world.log()[0].model, "gpt-4o");
 }
 
@@ -35,11 +29,7 @@ fn counts_models_and_lists_are_obeyed() {
     let faults = [Fault::parse("503;model=gpt-4*").unwrap().times(2)];
     world.admin.set_faults("a", &faults).unwrap();
     let mut caller = world.call();
-    let status = |caller: &mut Caller, model: &str| {
-        caller
-            .ask("/v1/chat/completions", &chat_body(model, false))
-            .status
-    };
+    let status = |caller: &mut Caller, model: &str| caller.ask("/v1/chat/completions", &chat_body(model, false)).status;
     assert_eq!(status(&mut caller, "o3"), 200);
     assert_eq!(status(&mut caller, "gpt-4o"), 503);
     assert_eq!(status(&mut caller, "gpt-4.1"), 503);
@@ -53,10 +43,7 @@ fn bad_certificates_are_refused_by_callers_that_look() {
     for kind in CertificateKind::ALL {
         world.admin.set_certificate("a", *kind).unwrap();
         let outcome = Caller::secure(world.tls_address(), world.trust());
-        let refused = outcome
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
+        let refused = outcome.err().map(|error| error.to_string()).unwrap_or_default();
         let expected = match kind {
             CertificateKind::Good => "",
             CertificateKind::Expired => "Expired",
@@ -64,18 +51,8 @@ fn bad_certificates_are_refused_by_callers_that_look() {
             CertificateKind::WrongHost => "not valid for name",
             CertificateKind::SelfSigned | CertificateKind::UnknownIssuer => "UnknownIssuer",
         };
-        assert!(
-            refused
-                .to_lowercase()
-                .replace(' ', "")
-                .contains(&expected.to_lowercase().replace(' ', "")),
-            "{kind:?}: {refused}"
-        );
-        assert_eq!(
-            expected.is_empty(),
-            refused.is_empty(),
-            "{kind:?}: {refused}"
-        );
+        assert!(refused.to_lowercase().replace(' ', "").contains(&expected.to_lowercase().replace(' ', "")), "{kind:?}: {refused}");
+        assert_eq!(expected.is_empty(), refused.is_empty(), "{kind:?}: {refused}");
     }
 }
 
@@ -89,17 +66,7 @@ fn a_refusal_ends_by_itself_and_strikes_both_listeners() {
         let state = world.admin.provider("a").unwrap();
         assert_eq!(state["state"], "well");
     }
-    world.until("plain connections are accepted again", |world| {
-        (!refused(world.address())).then_some(())
-    });
-    world.until("TLS connections are accepted again", |world| {
-        (!refused(world.tls_address())).then_some(())
-    });
-    assert_eq!(
-        world
-            .call_tls()
-            .ask("/v1/chat/completions", &chat_body("m", false))
-            .status,
-        200
-    );
+    world.until("plain connections are accepted again", |world| (!refused(world.address())).then_some(()));
+    world.until("TLS connections are accepted again", |world| (!refused(world.tls_address())).then_some(()));
+    assert_eq!(world.call_tls().ask("/v1/chat/completions", &chat_body("m", false)).status, 200);
 }

@@ -18,18 +18,10 @@ fn chat_answers_in_one_piece_and_in_order() {
     let answer = first.json();
     assert_eq!(answer["object"], "chat.completion");
     assert_eq!(answer["model"], "gpt-4o");
-    assert_eq!(
-        answer["choices"][0]["message"]["content"],
-        "a says: w0 w1 w2 w3 w4 w5 w6 w7"
-    );
+    assert_eq!(answer["choices"][0]["message"]["content"], "a says: w0 w1 w2 w3 w4 w5 w6 w7");
     assert_eq!(answer["choices"][0]["finish_reason"], "stop");
     assert_eq!(answer["usage"]["completion_tokens"], 10);
-    for name in [
-        "x-request-id",
-        "openai-processing-ms",
-        "openai-version",
-        "x-ratelimit-remaining-tokens",
-    ] {
+    for name in ["x-request-id", "openai-processing-ms", "openai-version", "x-ratelimit-remaining-tokens"] {
         assert!(first.header(name).is_some(), "{name}");
     }
     assert_ne!(first.header("x-request-id"), again.header("x-request-id"));
@@ -41,10 +33,7 @@ fn chat_streams_role_content_finish_usage_done() {
     let mut body = chat_body("gpt-4o", true);
     body["stream_options"] = json!({"include_usage": true});
     let reply = world.call().ask("/v1/chat/completions", &body);
-    assert_eq!(
-        reply.header("content-type"),
-        Some("text/event-stream; charset=utf-8")
-    );
+    assert_eq!(reply.header("content-type"), Some("text/event-stream; charset=utf-8"));
     let data = reply.data();
     assert_eq!(chat_text(&data), "a says: w0 w1 w2 w3 w4 w5 w6 w7");
     let chunk = |index: usize| serde_json::from_str::<Value>(&data[index]).unwrap();
@@ -66,36 +55,19 @@ fn tools_are_called_when_the_request_insists() {
     }}]);
     let mut caller = world.call();
     let left = caller.ask("/v1/chat/completions", &body).json();
-    assert!(
-        left["choices"][0]["message"]["content"].is_string(),
-        "left to choose, it talks"
-    );
+    assert!(left["choices"][0]["message"]["content"].is_string(), "left to choose, it talks");
     body["tool_choice"] = json!("required");
     let whole = caller.ask("/v1/chat/completions", &body).json();
     let call = &whole["choices"][0]["message"]["tool_calls"][0];
-    assert_eq!(
-        call["function"],
-        json!({"name": "get_weather", "arguments": "{\"city\":\"w0\"}"})
-    );
+    assert_eq!(call["function"], json!({"name": "get_weather", "arguments": "{\"city\":\"w0\"}"}));
     assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
     body["stream"] = json!(true);
     let data = caller.ask("/v1/chat/completions", &body).data();
-    let deltas = data
-        .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let calls: Vec<Value> = deltas
-        .map(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0].clone())
-        .filter(|c| !c.is_null())
-        .collect();
-    let arguments: String = calls
-        .iter()
-        .map(|call| call["function"]["arguments"].as_str().unwrap())
-        .collect();
+    let deltas = data.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let calls: Vec<Value> = deltas.map(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0].clone()).filter(|c| !c.is_null()).collect();
+    let arguments: String = calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
     assert_eq!(arguments, "{\"city\":\"w0\"}");
-    assert_eq!(
-        calls.iter().filter(|call| call.get("id").is_some()).count(),
-        1
-    );
+    assert_eq!(calls.iter().filter(|call| call.get("id").is_some()).count(), 1);
 }
 
 #[test]
@@ -123,18 +95,12 @@ fn limits_prefills_choices_and_schemas_shape_the_text() {
         }}});
     });
     let text = shaped["choices"][0]["message"]["content"].as_str().unwrap();
-    assert_eq!(
-        serde_json::from_str::<Value>(text).unwrap(),
-        json!({"n": 0, "l": ["e"]})
-    );
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap(), json!({"n": 0, "l": ["e"]}));
 }
 
 #[test]
 fn answers_have_the_exact_size_that_was_asked_for() {
-    let world = World::with(Answers {
-        body_bytes: 5000,
-        ..Answers::default()
-    });
+    let world = World::with(Answers { body_bytes: 5000, ..Answers::default() });
     let mut caller = world.call();
     for (path, body) in [
         ("/v1/chat/completions", chat_body("m", false)),
@@ -154,23 +120,14 @@ fn embeddings_are_equal_as_floats_and_as_base64() {
     let mut body = json!({"model": "e", "input": ["one", "two"], "dimensions": 8});
     let floats = caller.ask("/v1/embeddings", &body).json();
     assert_eq!(floats["data"].as_array().unwrap().len(), 2);
-    assert_ne!(
-        floats["data"][0]["embedding"],
-        floats["data"][1]["embedding"]
-    );
+    assert_ne!(floats["data"][0]["embedding"], floats["data"][1]["embedding"]);
     body["encoding_format"] = json!("base64");
     let coded = caller.ask("/v1/embeddings", &body).json();
     for index in 0..2 {
         let text = coded["data"][index]["embedding"].as_str().unwrap();
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .unwrap();
-        let decoded: Vec<f32> = bytes
-            .chunks(4)
-            .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
-            .collect();
-        let plain: Vec<f32> =
-            serde_json::from_value(floats["data"][index]["embedding"].clone()).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+        let decoded: Vec<f32> = bytes.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+        let plain: Vec<f32> = serde_json::from_value(floats["data"][index]["embedding"].clone()).unwrap();
         assert_eq!(decoded, plain);
         let length: f32 = plain.iter().map(|x| x * x).sum();
         assert!((length - 1.0).abs() < 1e-3);
@@ -182,19 +139,13 @@ fn responses_stream_is_numbered_and_complete() {
     let world = World::new();
     let body = json!({"model": "gpt-4o", "input": "hi", "stream": true});
     let text = world.call().ask("/v1/responses", &body).text();
-    let events: Vec<Value> = data_lines(&text)
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let events: Vec<Value> = data_lines(&text).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event["sequence_number"], index);
         assert!(text.contains(&format!("event: {}\n", event["type"].as_str().unwrap())));
     }
-    let joined: String = events
-        .iter()
-        .filter(|event| event["type"] == "response.output_text.delta")
-        .map(|event| event["delta"].as_str().unwrap())
-        .collect();
+    let joined: String =
+        events.iter().filter(|event| event["type"] == "response.output_text.delta").map(|event| event["delta"].as_str().unwrap()).collect();
     assert_eq!(joined, "a says: w0 w1 w2 w3 w4 w5 w6 w7");
     assert_eq!(events[0]["type"], "response.created");
     let last = events.last().unwrap();
@@ -213,18 +164,10 @@ fn wrong_requests_get_the_errors_that_openai_gives() {
     });
     let mut caller = world.call();
     let mut check = |key: &str, body: &str, status: u16, code: Value| {
-        let headers = if key.is_empty() {
-            String::new()
-        } else {
-            format!("authorization: Bearer {key}\r\n")
-        };
+        let headers = if key.is_empty() { String::new() } else { format!("authorization: Bearer {key}\r\n") };
         caller.request("POST", "/v1/chat/completions", &headers, body);
         let reply = caller.reply();
-        assert_eq!(
-            (reply.status, &reply.json()["error"]["code"]),
-            (status, &code),
-            "{body}"
-        );
+        assert_eq!((reply.status, &reply.json()["error"]["code"]), (status, &code), "{body}");
     };
     let good = "sk-good-key-of-a-tenant";
     let body = chat_body("gpt-4o", false).to_string();
@@ -233,45 +176,14 @@ fn wrong_requests_get_the_errors_that_openai_gives() {
     check(good, &body, 200, Value::Null);
     check(good, "{\"model\": ", 400, Value::Null);
     check(good, "{\"messages\": []}", 400, Value::Null);
-    check(
-        good,
-        "{\"model\":\"gpt-4o\"}",
-        400,
-        json!("missing_required_parameter"),
-    );
-    check(
-        good,
-        "{\"model\":\"gpt-4o\",\"messages\":[]}",
-        400,
-        json!("empty_array"),
-    );
-    check(
-        good,
-        &chat_body("gpt-9", false).to_string(),
-        404,
-        json!("model_not_found"),
-    );
-    let long =
-        json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "x".repeat(100)}]});
-    check(
-        good,
-        &long.to_string(),
-        400,
-        json!("context_length_exceeded"),
-    );
-    caller.request(
-        "GET",
-        "/v1/models/gpt-9",
-        &format!("authorization: Bearer {good}\r\n"),
-        "",
-    );
+    check(good, "{\"model\":\"gpt-4o\"}", 400, json!("missing_required_parameter"));
+    check(good, "{\"model\":\"gpt-4o\",\"messages\":[]}", 400, json!("empty_array"));
+    check(good, &chat_body("gpt-9", false).to_string(), 404, json!("model_not_found"));
+    let long = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "x".repeat(100)}]});
+    check(good, &long.to_string(), 400, json!("context_length_exceeded"));
+    caller.request("GET", "/v1/models/gpt-9", &format!("authorization: Bearer {good}\r\n"), "");
     assert_eq!(caller.reply().status, 404);
-    caller.request(
-        "POST",
-        "/v1/nothing",
-        &format!("authorization: Bearer {good}\r\n"),
-        "{}",
-    );
+    caller.request("POST", "/v1/nothing", &format!("authorization: Bearer {good}\r\n"), "{}");
     assert_eq!(caller.reply().status, 404);
 }
 
@@ -285,26 +197,19 @@ fn connections_are_kept_and_bodies_may_be_chunked() {
     }
     let body = chat_body("m", false).to_string();
     let (left, right) = body.split_at(20);
-    let head =
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     caller.send(head.as_bytes());
     caller.send(format!("{:x};ext=1\r\n{left}\r\n", left.len()).as_bytes());
     caller.send(format!("{:X}\r\n{right}\r\n0\r\ntrailer: x\r\n\r\n", right.len()).as_bytes());
     assert_eq!(caller.reply().status, 200);
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n", body.len());
     caller.send(head.as_bytes());
     assert_eq!(caller.reply().status, 100);
     caller.send(body.as_bytes());
     assert_eq!(caller.reply().status, 200);
     assert_eq!(world.counter("accepted"), 1);
     let last = world.settled();
-    assert_eq!(
-        (last.request_on_connection, last.body_bytes),
-        (5, body.len() as u64)
-    );
+    assert_eq!((last.request_on_connection, last.body_bytes), (5, body.len() as u64));
     caller.send(b"NOT HTTP\r\n\r\n");
     assert_eq!(caller.reply().status, 400);
     assert_eq!(caller.rest().1, End::Clean);
@@ -319,40 +224,20 @@ fn tls_is_trusted_resumed_and_renewed() {
         caller.chat(true);
         assert_eq!(caller.reply().status, 200);
     }
-    assert_eq!(
-        (
-            world.counter("handshakes_full"),
-            world.counter("handshakes_resumed")
-        ),
-        (1, 1)
-    );
+    assert_eq!((world.counter("handshakes_full"), world.counter("handshakes_resumed")), (1, 1));
     assert!(world.settled().tls);
-    world
-        .admin
-        .set_certificate("a", CertificateKind::Expired)
-        .unwrap();
+    world.admin.set_certificate("a", CertificateKind::Expired).unwrap();
     let refused = Caller::secure(world.tls_address(), trust).err();
-    assert!(
-        refused.is_some(),
-        "tickets of the old certificate do not lead past the new one"
-    );
-    world.until("the refusal is counted", |world| {
-        (world.counter("handshakes_failed") == 1).then_some(())
-    });
+    assert!(refused.is_some(), "tickets of the old certificate do not lead past the new one");
+    world.until("the refusal is counted", |world| (world.counter("handshakes_failed") == 1).then_some(()));
 }
 
 #[test]
 fn hang_ups_are_seen_while_streaming_and_while_waiting() {
-    let world = World::with(Answers {
-        words: 1000,
-        gap_ms: 5,
-        ..Answers::default()
-    });
+    let world = World::with(Answers { words: 1000, gap_ms: 5, ..Answers::default() });
     let mut caller = world.call_tls();
     caller.chat(true);
-    caller
-        .read_until(|bytes| caller::find(bytes, b"w3").is_some())
-        .unwrap();
+    caller.read_until(|bytes| caller::find(bytes, b"w3").is_some()).unwrap();
     drop(caller);
     let entry = world.settled();
     assert_eq!((entry.outcome, entry.hung_up), (Outcome::HungUp, true));
@@ -366,15 +251,8 @@ fn hang_ups_are_seen_while_streaming_and_while_waiting() {
 fn the_log_shows_requests_and_hides_credentials() {
     let world = World::new();
     let mut caller = world.call();
-    for key in [
-        "sk-abcdefghijkl1234",
-        "sk-abcdefghijkl1234",
-        "sk-zyxwvutsrqpo1234",
-    ] {
-        caller.chat_with(
-            &format!("authorization: Bearer {key}\r\nx-other: seen\r\n"),
-            false,
-        );
+    for key in ["sk-abcdefghijkl1234", "sk-abcdefghijkl1234", "sk-zyxwvutsrqpo1234"] {
+        caller.chat_with(&format!("authorization: Bearer {key}\r\nx-other: seen\r\n"), false);
         assert_eq!(caller.reply().status, 200);
     }
     let log = world.log();
@@ -397,36 +275,20 @@ fn the_log_shows_requests_and_hides_credentials() {
 #[test]
 fn the_admin_port_explains_what_is_wrong() {
     let world = World::new();
-    let refused = |method: &str, path: &str, body: Value| {
-        world
-            .admin
-            .call(method, path, Some(&body))
-            .unwrap_err()
-            .to_string()
-    };
+    let refused = |method: &str, path: &str, body: Value| world.admin.call(method, path, Some(&body)).unwrap_err().to_string();
     assert!(refused("PUT", "/providers/c/faults", json!([])).contains("there are a, b"));
     let typo = refused("PUT", "/providers/a/faults", json!(["lattency"]));
     assert!(typo.contains("did you mean `latency`"), "{typo}");
-    let typo = refused(
-        "PUT",
-        "/providers/a/faults",
-        json!([{"kind": "latency", "sec": 1}]),
-    );
+    let typo = refused("PUT", "/providers/a/faults", json!([{"kind": "latency", "sec": 1}]));
     assert!(typo.contains("it takes ms, spread, p99_ms"), "{typo}");
     assert!(refused("PUT", "/providers/a/answers", json!({"wrods": 1})).contains("wrods"));
     assert!(refused("GET", "/nothing", json!(null)).contains("/providers/{name}/faults"));
     world.admin.set_answers("a", &json!({"words": 1})).unwrap();
     let mut caller = world.call();
     caller.chat(false);
-    assert_eq!(
-        caller.reply().json()["choices"][0]["message"]["content"],
-        "a says: w0"
-    );
+    assert_eq!(caller.reply().json()["choices"][0]["message"]["content"], "a says: w0");
     let kinds = world.admin.call("GET", "/faults", None).unwrap();
-    assert_eq!(
-        kinds["faults"].as_array().unwrap().len(),
-        mock::fault::KINDS.len()
-    );
+    assert_eq!(kinds["faults"].as_array().unwrap().len(), mock::fault::KINDS.len());
 }
 
 #[test]
@@ -435,13 +297,5 @@ fn the_ports_file_tells_where_everything_listens() {
     let text = std::fs::read(world.folder.join("ports.json")).unwrap();
     let written: Addresses = serde_json::from_slice(&text).unwrap();
     assert_eq!(&written, world.zoo.addresses());
-    assert!(
-        written
-            .provider("b")
-            .unwrap()
-            .ca
-            .as_ref()
-            .unwrap()
-            .is_absolute()
-    );
+    assert!(written.provider("b").unwrap().ca.as_ref().unwrap().is_absolute());
 }

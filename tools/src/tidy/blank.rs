@@ -6,11 +6,7 @@ mod tests;
 /// The text with every comment, string and character literal replaced by spaces. Lines stay lines
 /// and what is left stays in its column, so that places found in it are places of the file.
 pub(super) fn blanked(text: &str) -> String {
-    let mut scanner = Scanner {
-        input: text.chars().collect(),
-        at: 0,
-        out: String::with_capacity(text.len()),
-    };
+    let mut scanner = Scanner { input: text.chars().collect(), at: 0, out: String::with_capacity(text.len()) };
     while scanner.at < scanner.input.len() {
         scanner.step();
     }

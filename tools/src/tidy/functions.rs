@@ -14,8 +14,7 @@ pub(super) fn check(files: &[File], findings: &mut Vec<Finding>) {
     for file in files.iter().filter(|file| file.is_rust()) {
         for (name, first, lines) in functions(&file.code) {
             if lines > LINES_HARD {
-                let message =
-                    format!("`{name}` has {lines} lines; split it, the cap is {LINES_HARD}");
+                let message = format!("`{name}` has {lines} lines; split it, the cap is {LINES_HARD}");
                 findings.push(Finding::failure(&file.path, first, message));
             } else if lines > LINES_SOFT {
                 let message = format!("`{name}` has {lines} lines; a screen has {LINES_SOFT}");
@@ -34,10 +33,7 @@ fn functions(code: &str) -> Vec<(String, usize, usize)> {
             continue;
         }
         let after = line.split("fn ").nth(1).unwrap_or_default();
-        let name: String = after
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
+        let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         // `fn(&T) -> U` is a type.
         if name.is_empty() {
             continue;

@@ -41,29 +41,18 @@ fn exists(test: &str, files: &[File]) -> bool {
     let place = parts.next().unwrap_or_default();
     if place.ends_with(".py") {
         let starts = [format!("def {name}("), format!("async def {name}(")];
-        let defines = |line: &str| {
-            starts
-                .iter()
-                .any(|start| line.trim_start().starts_with(start))
-        };
-        return files.iter().any(|file| {
-            (file.path == place || file.path.ends_with(&format!("/{place}")))
-                && file.text.lines().any(defines)
-        });
+        let defines = |line: &str| starts.iter().any(|start| line.trim_start().starts_with(start));
+        return files
+            .iter()
+            .any(|file| (file.path == place || file.path.ends_with(&format!("/{place}"))) && file.text.lines().any(defines));
     }
-    files
-        .iter()
-        .any(|file| file.is_rust() && stands_in(&file.path, place) && has_test(file, name))
+    files.iter().any(|file| file.is_rust() && stands_in(&file.path, place) && has_test(file, name))
 }
 
 /// Whether the last part of a test's path names this file, or a folder or package it lies in.
 fn stands_in(path: &str, place: &str) -> bool {
     // `tests` is where unit tests of any file stand, so it says nothing about which.
-    place.is_empty()
-        || place == "tests"
-        || path
-            .split('/')
-            .any(|part| part.trim_end_matches(".rs") == place)
+    place.is_empty() || place == "tests" || path.split('/').any(|part| part.trim_end_matches(".rs") == place)
 }
 
 /// Whether the file holds a function of this name with a test attribute above it.

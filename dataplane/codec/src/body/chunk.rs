@@ -10,10 +10,7 @@
 //! BWS ("bad whitespace") is refused: RFC 9112 7.1.1 lets recipients remove it, and nobody who is
 //! not probing sends it.
 
-use super::{
-    EXTENSION_SIZE_MAX, EXTENSIONS_SIZE_MAX, Fault, OVERHEAD_FREE_SIZE, OVERHEAD_RATIO_MAX, Step,
-    TRAILERS_SIZE_MAX,
-};
+use super::{EXTENSION_SIZE_MAX, EXTENSIONS_SIZE_MAX, Fault, OVERHEAD_FREE_SIZE, OVERHEAD_RATIO_MAX, Step, TRAILERS_SIZE_MAX};
 use crate::head::is_token_byte;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,40 +64,23 @@ impl Chunks {
                     self.at = At::DataCr;
                 }
                 let end = index + take as usize;
-                return Ok(Step {
-                    used: end,
-                    data: index..end,
-                    done: false,
-                });
+                return Ok(Step { used: end, data: index..end, done: false });
             }
             self.overhead += 1;
             self.at = self.step(byte, received, max)?;
             if self.at == At::Done {
-                return Ok(Step {
-                    used: index + 1,
-                    data: 0..0,
-                    done: true,
-                });
+                return Ok(Step { used: index + 1, data: 0..0, done: true });
             }
         }
-        Ok(Step {
-            used: input.len(),
-            data: 0..0,
-            done: false,
-        })
+        Ok(Step { used: input.len(), data: 0..0, done: false })
     }
 
     fn step(&mut self, byte: u8, received: u64, max: u64) -> Result<At, Fault> {
         match (self.at, byte) {
             (At::Size, _) => self.size_byte(byte, received, max),
-            (
-                At::ExtensionName { .. }
-                | At::ExtensionValue { .. }
-                | At::Quoted
-                | At::QuotedPair
-                | At::QuotedEnd,
-                _,
-            ) => self.extension_byte(byte),
+            (At::ExtensionName { .. } | At::ExtensionValue { .. } | At::Quoted | At::QuotedPair | At::QuotedEnd, _) => {
+                self.extension_byte(byte)
+            }
             (At::SizeLf, b'\n') => self.line_end(received),
             (At::DataCr, b'\r') => Ok(At::DataLf),
             (At::DataLf, b'\n') => {
@@ -144,30 +124,18 @@ impl Chunks {
             self.count_extension()?;
         }
         match (self.at, byte) {
-            (At::ExtensionName { .. }, _) if is_token_byte(byte) => {
-                Ok(At::ExtensionName { empty: false })
-            }
-            (At::ExtensionValue { .. }, _) if is_token_byte(byte) => {
-                Ok(At::ExtensionValue { empty: false })
-            }
+            (At::ExtensionName { .. }, _) if is_token_byte(byte) => Ok(At::ExtensionName { empty: false }),
+            (At::ExtensionValue { .. }, _) if is_token_byte(byte) => Ok(At::ExtensionValue { empty: false }),
             (At::ExtensionName { empty: false }, b'=') => Ok(At::ExtensionValue { empty: true }),
             (At::ExtensionValue { empty: true }, b'"') => Ok(At::Quoted),
             (At::Quoted, b'"') => Ok(At::QuotedEnd),
             (At::Quoted, b'\\') => Ok(At::QuotedPair),
             // RFC 9110 5.6.4: qdtext and quoted-pair, without obs-text.
             (At::Quoted | At::QuotedPair, b'\t' | b' '..=b'~') => Ok(At::Quoted),
-            (
-                At::ExtensionName { empty: false }
-                | At::ExtensionValue { empty: false }
-                | At::QuotedEnd,
-                b'\r',
-            ) => Ok(At::SizeLf),
-            (
-                At::ExtensionName { empty: false }
-                | At::ExtensionValue { empty: false }
-                | At::QuotedEnd,
-                b';',
-            ) => Ok(At::ExtensionName { empty: true }),
+            (At::ExtensionName { empty: false } | At::ExtensionValue { empty: false } | At::QuotedEnd, b'\r') => Ok(At::SizeLf),
+            (At::ExtensionName { empty: false } | At::ExtensionValue { empty: false } | At::QuotedEnd, b';') => {
+                Ok(At::ExtensionName { empty: true })
+            }
             _ => Err(Fault::ChunkExtension),
         }
     }
@@ -182,17 +150,11 @@ impl Chunks {
     }
 
     fn line_end(&mut self, received: u64) -> Result<At, Fault> {
-        let allowed = received
-            .saturating_mul(OVERHEAD_RATIO_MAX)
-            .saturating_add(OVERHEAD_FREE_SIZE);
+        let allowed = received.saturating_mul(OVERHEAD_RATIO_MAX).saturating_add(OVERHEAD_FREE_SIZE);
         if self.overhead > allowed {
             return Err(Fault::Overhead);
         }
-        Ok(if self.size == 0 {
-            At::TrailerStart
-        } else {
-            At::Data
-        })
+        Ok(if self.size == 0 { At::TrailerStart } else { At::Data })
     }
 
     /// Trailers are checked like field lines and dropped: nothing that the gateway decides by may

@@ -21,15 +21,8 @@ fn read(framing: Framing, max: u64, input: &[u8]) -> Result<(Vec<u8>, bool, &[u8
 
 fn check_chunked(input: &[u8], expected: Result<(&[u8], bool, &[u8]), Fault>) {
     let found = read(Framing::Chunked, 1 << 20, input);
-    let found = found
-        .as_ref()
-        .map(|(content, done, rest)| (content.as_slice(), *done, *rest));
-    assert_eq!(
-        found.map_err(|fault| *fault),
-        expected,
-        "{}",
-        input.escape_ascii()
-    );
+    let found = found.as_ref().map(|(content, done, rest)| (content.as_slice(), *done, *rest));
+    assert_eq!(found.map_err(|fault| *fault), expected, "{}", input.escape_ascii());
     crate::fuzz::body(input);
 }
 
@@ -49,12 +42,7 @@ fn chunked_accepted() {
         (b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n", true, b""),
         // RFC 9112 7.1.1: extensions are ignored.
         (b"1;a\r\nx\r\n0;b=c\r\n\r\n", b"x", true, b""),
-        (
-            b"1;a=\"b;\\\"c\\\\ \t\";d=e\r\nx\r\n0\r\n\r\n",
-            b"x",
-            true,
-            b"",
-        ),
+        (b"1;a=\"b;\\\"c\\\\ \t\";d=e\r\nx\r\n0\r\n\r\n", b"x", true, b""),
         (b"1;a=\"\"\r\nx\r\n0\r\n\r\n", b"x", true, b""),
         // RFC 9112 7.1.2: trailers are dropped.
         (b"0\r\nA: b\r\nC:\r\n\r\nrest", b"", true, b"rest"),
@@ -95,10 +83,7 @@ fn chunked_refused() {
         (b";a\r\n", ChunkSize),
         (b"\n0\r\n\r\n", ChunkSize),
         (b"00000000000000001\r\nx", ChunkSize),
-        (
-            b"0000000000000000000000000000000000000000\r\n\r\n",
-            ChunkSize,
-        ),
+        (b"0000000000000000000000000000000000000000\r\n\r\n", ChunkSize),
         // Sizes beyond the limit, before any arithmetic with them.
         (b"FFFFFFFFFFFFFFF0\r\n", TooLarge),
         (b"FFFFFFFFFFFFFFFF\r\n", TooLarge),
@@ -142,26 +127,14 @@ fn chunked_refused() {
 fn limits_of_chunked() {
     let extension = |size: usize| format!("1;{}\r\nx\r\n", "e".repeat(size - 1)).into_bytes();
     let end = b"0\r\n\r\n".to_vec();
-    check_chunked(
-        &[extension(EXTENSION_SIZE_MAX), end.clone()].concat(),
-        Ok((b"x", true, b"")),
-    );
-    check_chunked(
-        &extension(EXTENSION_SIZE_MAX + 1),
-        Err(Fault::ChunkExtension),
-    );
+    check_chunked(&[extension(EXTENSION_SIZE_MAX), end.clone()].concat(), Ok((b"x", true, b"")));
+    check_chunked(&extension(EXTENSION_SIZE_MAX + 1), Err(Fault::ChunkExtension));
     // 4 KiB of extensions in a body. Enough content comes first to pay for them.
     let content = [b"1000\r\n".as_slice(), &[b'c'; 4096], b"\r\n"].concat();
     let full = [content.clone(), extension(EXTENSION_SIZE_MAX).repeat(16)].concat();
-    assert!(matches!(
-        read(Framing::Chunked, 1 << 20, &full),
-        Ok((_, false, _))
-    ));
+    assert!(matches!(read(Framing::Chunked, 1 << 20, &full), Ok((_, false, _))));
     let over = [full, extension(2)].concat();
-    assert_eq!(
-        read(Framing::Chunked, 1 << 20, &over),
-        Err(Fault::ChunkExtension)
-    );
+    assert_eq!(read(Framing::Chunked, 1 << 20, &over), Err(Fault::ChunkExtension));
 
     let trailer = |size: usize| format!("0\r\nT: {}\r\n\r\n", "v".repeat(size - 7)).into_bytes();
     check_chunked(&trailer(TRAILERS_SIZE_MAX), Ok((b"", true, b"")));
@@ -169,25 +142,13 @@ fn limits_of_chunked() {
 
     // One byte in each chunk costs five of framing and is allowed; twenty are too many.
     let thin = b"1\r\nx\r\n".repeat(10_000);
-    assert!(matches!(
-        read(Framing::Chunked, 1 << 20, &thin),
-        Ok((_, false, _))
-    ));
+    assert!(matches!(read(Framing::Chunked, 1 << 20, &thin), Ok((_, false, _))));
     let padded = b"0000000000000001;abcdef\r\nx\r\n".repeat(500);
-    assert_eq!(
-        read(Framing::Chunked, 1 << 20, &padded),
-        Err(Fault::Overhead)
-    );
+    assert_eq!(read(Framing::Chunked, 1 << 20, &padded), Err(Fault::Overhead));
 
     // The limit of the content is exact, over all chunks.
-    assert!(matches!(
-        read(Framing::Chunked, 2, b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"),
-        Ok((_, true, _))
-    ));
-    assert_eq!(
-        read(Framing::Chunked, 1, b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"),
-        Err(Fault::TooLarge)
-    );
+    assert!(matches!(read(Framing::Chunked, 2, b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"), Ok((_, true, _))));
+    assert_eq!(read(Framing::Chunked, 1, b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"), Err(Fault::TooLarge));
 }
 
 #[test]
@@ -234,17 +195,8 @@ fn a_closed_connection_ends_only_what_ends_so() {
 #[test]
 fn faults_say_something() {
     for fault in Fault::ALL {
-        assert_eq!(
-            fault.status(),
-            if *fault == Fault::TooLarge { 413 } else { 400 }
-        );
-        assert_eq!(
-            Fault::ALL
-                .iter()
-                .filter(|other| other.code() == fault.code())
-                .count(),
-            1
-        );
+        assert_eq!(fault.status(), if *fault == Fault::TooLarge { 413 } else { 400 });
+        assert_eq!(Fault::ALL.iter().filter(|other| other.code() == fault.code()).count(), 1);
         assert!(fault.message().ends_with('.'));
     }
 }

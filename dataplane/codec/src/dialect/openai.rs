@@ -17,20 +17,13 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) -> Event {
         return Event::new(Kind::Done(Outcome::Marker));
     }
     let Ok(gather) = scan::<NAME_SIZE_MAX, _>(data, ()) else {
-        return Event::new(if event == Some(b"error") {
-            Kind::Error(Box::new(read_error(data)))
-        } else {
-            Kind::Malformed
-        });
+        return Event::new(if event == Some(b"error") { Kind::Error(Box::new(read_error(data))) } else { Kind::Malformed });
     };
     let facts = &gather.facts;
     let kind = if facts.error || event == Some(b"error") {
         Kind::Error(Box::new(read_error(data)))
     } else if let Some(reason) = facts.finish {
-        Kind::Finish {
-            reason,
-            content: content(facts),
-        }
+        Kind::Finish { reason, content: content(facts) }
     } else if let Some(content) = content(facts) {
         Kind::Content(content)
     } else if facts.choices_count > 0 {
@@ -43,31 +36,17 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) -> Event {
     } else {
         bare(data)
     };
-    Event {
-        kind,
-        usage: facts.usage,
-        reasoning: facts.reasoning,
-    }
+    Event { kind, usage: facts.usage, reasoning: facts.reasoning }
 }
 
 /// An event without choices and usage: an error without `error` around it, or something else.
 fn bare(data: &[u8]) -> Kind {
     let fields = read_error(data);
-    if fields.message.is_empty() {
-        Kind::Other
-    } else {
-        Kind::Error(Box::new(fields))
-    }
+    if fields.message.is_empty() { Kind::Other } else { Kind::Error(Box::new(fields)) }
 }
 
 /// Writes `{"error":{...}}`.
-pub fn error_body(
-    out: &mut Vec<u8>,
-    message: &str,
-    kind: &str,
-    code: Option<&str>,
-    param: Option<&str>,
-) {
+pub fn error_body(out: &mut Vec<u8>, message: &str, kind: &str, code: Option<&str>, param: Option<&str>) {
     out.extend_from_slice(b"{\"error\":{");
     member(out, "message", Some(message));
     out.push(b',');
@@ -81,13 +60,7 @@ pub fn error_body(
 
 /// Writes the event that tells the readers of a chat stream that it failed. The official SDKs
 /// raise on any top-level `error`. No [`DONE`] may follow.
-pub fn error_event(
-    out: &mut Vec<u8>,
-    message: &str,
-    kind: &str,
-    code: Option<&str>,
-    param: Option<&str>,
-) {
+pub fn error_event(out: &mut Vec<u8>, message: &str, kind: &str, code: Option<&str>, param: Option<&str>) {
     out.extend_from_slice(b"data: ");
     error_body(out, message, kind, code, param);
     out.extend_from_slice(b"\n\n");

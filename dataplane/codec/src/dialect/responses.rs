@@ -32,11 +32,7 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) -> Event {
             None => Kind::Other,
         },
     };
-    Event {
-        kind,
-        usage: facts.usage,
-        reasoning: reasoning && facts.delta,
-    }
+    Event { kind, usage: facts.usage, reasoning: reasoning && facts.delta }
 }
 
 /// What the `delta`, `text`, `refusal` or `arguments` of an event is. The `done` forms are here
@@ -52,18 +48,14 @@ fn carries(name: &[u8]) -> Option<Content> {
         | b"response.custom_tool_call_input.delta"
         | b"response.code_interpreter_call_code.delta" => Some(Content::Tool),
         b"response.audio.delta" | b"response.output_audio.delta" => Some(Content::Audio),
-        b"response.audio.transcript.delta" | b"response.output_audio_transcript.delta" => {
-            Some(Content::Text)
-        }
+        b"response.audio.transcript.delta" | b"response.output_audio_transcript.delta" => Some(Content::Text),
         _ => None,
     }
 }
 
 /// The error within the response of `response.failed`.
 fn failure(data: &[u8]) -> ErrorFields {
-    scan::<MESSAGE_SIZE_MAX, _>(data, ErrorFields::default())
-        .map(|gather| gather.strings)
-        .unwrap_or_default()
+    scan::<MESSAGE_SIZE_MAX, _>(data, ErrorFields::default()).map(|gather| gather.strings).unwrap_or_default()
 }
 
 /// The value of `type`.
@@ -79,13 +71,7 @@ impl Capture for Name {
 }
 
 /// Writes the event that tells the readers of a stream that it failed.
-pub fn error_event(
-    out: &mut Vec<u8>,
-    sequence_number: u64,
-    message: &str,
-    code: Option<&str>,
-    param: Option<&str>,
-) {
+pub fn error_event(out: &mut Vec<u8>, sequence_number: u64, message: &str, code: Option<&str>, param: Option<&str>) {
     out.extend_from_slice(b"event: error\ndata: {\"type\":\"error\",");
     member(out, "code", code);
     out.push(b',');

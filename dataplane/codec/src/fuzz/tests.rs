@@ -90,14 +90,7 @@ fn response_heads() {
         b"HTTP/1.1 429 x\r\nRetry-After: 1.5\r\nretry-after-ms: 12\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.0 503\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
     ];
-    let words: [&[u8]; 6] = [
-        b"\r\n",
-        b"Content-Length: 1\r\n",
-        b"\n",
-        b"HTTP/1.1 100 \r\n\r\n",
-        b"9",
-        b"\0",
-    ];
+    let words: [&[u8]; 6] = [b"\r\n", b"Content-Length: 1\r\n", b"\n", b"HTTP/1.1 100 \r\n\r\n", b"9", b"\0"];
     run(&corpus, &words, response_head);
 }
 
@@ -109,16 +102,7 @@ fn bodies() {
         b"FFF\r\nxyz",
         b"0\r\n\r\n",
     ];
-    let words: [&[u8]; 8] = [
-        b"\r\n",
-        b"0\r\n\r\n",
-        b";",
-        b"a=\"",
-        b"\n",
-        b"fffffffffffffff0",
-        b"1\r\nz\r\n",
-        b"0",
-    ];
+    let words: [&[u8]; 8] = [b"\r\n", b"0\r\n\r\n", b";", b"a=\"", b"\n", b"fffffffffffffff0", b"1\r\nz\r\n", b"0"];
     run(&corpus, &words, body);
 }
 
@@ -131,9 +115,7 @@ fn event_streams() {
         b"retry: 5\n\n:\n\ndata: \n\n",
         b"event: response.output_text.delta\ndata: {\"delta\":\"x\"}\n\n",
     ];
-    let words: [&[u8]; 8] = [
-        b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"event: ", b": ", b"[DONE]",
-    ];
+    let words: [&[u8]; 8] = [b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"event: ", b": ", b"[DONE]"];
     run(&corpus, &words, events);
 }
 
@@ -191,8 +173,5 @@ fn json_verdicts_agree_with_serde() {
         }
         accepted += usize::from(theirs);
     }
-    assert!(
-        accepted > ROUNDS / 20,
-        "the generator makes too little that is valid: {accepted}"
-    );
+    assert!(accepted > ROUNDS / 20, "the generator makes too little that is valid: {accepted}");
 }

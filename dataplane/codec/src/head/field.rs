@@ -14,19 +14,13 @@ const fn starts(names: &[&str]) -> [u8; NAME_SIZE_MAX + 2] {
     let mut index = 0;
     while size < starts.len() {
         while index < names.len() && names[index].len() < size {
-            assert!(
-                index == 0 || names[index - 1].len() <= names[index].len(),
-                "sort by length"
-            );
+            assert!(index == 0 || names[index - 1].len() <= names[index].len(), "sort by length");
             index += 1;
         }
         starts[size] = index as u8;
         size += 1;
     }
-    assert!(
-        index == names.len(),
-        "a name is longer than NAME_SIZE_MAX, or out of order"
-    );
+    assert!(index == names.len(), "a name is longer than NAME_SIZE_MAX, or out of order");
     starts
 }
 

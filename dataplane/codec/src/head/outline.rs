@@ -38,11 +38,7 @@ pub(super) fn end(bytes: &[u8], lead: usize, max: usize) -> Result<Option<usize>
             return Err(Flaw::BareLf);
         }
         if at - 1 == line {
-            return if lines_count == 0 {
-                Err(Flaw::EmptyFirstLine)
-            } else {
-                Ok(Some(at + 1))
-            };
+            return if lines_count == 0 { Err(Flaw::EmptyFirstLine) } else { Ok(Some(at + 1)) };
         }
         lines_count += 1;
         if lines_count == 1 && at - line > FIRST_LINE_SIZE_MAX {
@@ -56,9 +52,5 @@ pub(super) fn end(bytes: &[u8], lead: usize, max: usize) -> Result<Option<usize>
     if lines_count == 0 && window.len().saturating_sub(lead) > FIRST_LINE_SIZE_MAX {
         return Err(Flaw::FirstLineTooLong);
     }
-    if bytes.len() >= max {
-        Err(Flaw::TooLarge)
-    } else {
-        Ok(None)
-    }
+    if bytes.len() >= max { Err(Flaw::TooLarge) } else { Ok(None) }
 }

@@ -3,9 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::outline::{self, Flaw, TARGET_SIZE_MAX};
-use super::{
-    FIELDS_MAX, Field, Framing, Method, Refusal, Span, Version, content_length, list, target,
-};
+use super::{FIELDS_MAX, Field, Framing, Method, Refusal, Span, Version, content_length, list, target};
 
 /// A request head that was accepted. Its spans are relative to the slice given to [`request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,11 +140,7 @@ fn diagnose(head: &[u8], error: Option<httparse::Error>) -> Refusal {
         Some(httparse::Error::HeaderValue) => Refusal::FieldValue,
         Some(httparse::Error::HeaderName) => {
             let folded = |line: &[u8]| matches!(line.first(), Some(b' ' | b'\t'));
-            if head.split(|&byte| byte == b'\n').any(folded) {
-                Refusal::ObsFold
-            } else {
-                Refusal::FieldName
-            }
+            if head.split(|&byte| byte == b'\n').any(folded) { Refusal::ObsFold } else { Refusal::FieldName }
         }
         _ => Refusal::RequestLine,
     }
@@ -160,9 +154,7 @@ fn diagnose_version(head: &[u8]) -> Refusal {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|&byte| byte == b' ').skip(2);
     match (words.next(), words.next()) {
-        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
+        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None) if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Refusal::Version
         }
         _ => Refusal::RequestLine,
@@ -190,15 +182,9 @@ fn build(bytes: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<Request, Re
     }
     let target = Span::within(bytes, raw).ok_or(Refusal::RequestLine)?;
     let parts = target::parse(raw)?;
-    let shift = |span: Span| Span {
-        start: span.start + target.start,
-        end: span.end + target.start,
-    };
+    let shift = |span: Span| Span { start: span.start + target.start, end: span.end + target.start };
 
-    let mut lines = Lines {
-        keep_alive: version == Version::Http11,
-        ..Lines::default()
-    };
+    let mut lines = Lines { keep_alive: version == Version::Http11, ..Lines::default() };
     for line in parsed.headers.iter() {
         if let Some(field) = Field::of(line.name.as_bytes()) {
             lines.take(bytes, field, line)?;
@@ -241,12 +227,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        field: Field,
-        line: &httparse::Header<'_>,
-    ) -> Result<(), Refusal> {
+    fn take(&mut self, bytes: &[u8], field: Field, line: &httparse::Header<'_>) -> Result<(), Refusal> {
         let span = super::value_span(bytes, line).ok_or(Refusal::FieldValue)?;
         let slot = &mut self.fields[field as usize];
         if slot.absent() {
@@ -286,11 +267,7 @@ impl Lines {
             (false, false) => Err(Refusal::LengthAndEncoding),
             (false, true) => {
                 let length = content_length(length.of(bytes)).ok_or(Refusal::LengthInvalid)?;
-                Ok(if length == 0 {
-                    Framing::None
-                } else {
-                    Framing::Length(length)
-                })
+                Ok(if length == 0 { Framing::None } else { Framing::Length(length) })
             }
             (true, false) if version == Version::Http10 => Err(Refusal::EncodingOld),
             (true, false) => check_encoding(encoding.of(bytes)).map(|()| Framing::Chunked),
@@ -308,14 +285,9 @@ fn check_encoding(value: &[u8]) -> Result<(), Refusal> {
         return Ok(());
     }
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    let tokens =
-        |coding: &[u8]| !coding.is_empty() && coding.iter().all(|&b| super::is_token_byte(b));
+    let tokens = |coding: &[u8]| !coding.is_empty() && coding.iter().all(|&b| super::is_token_byte(b));
     let well_formed = list(value).all(tokens);
     let chunked_count = list(value).filter(|coding| is_chunked(coding)).count();
     let final_chunked = list(value).last().is_some_and(is_chunked);
-    if well_formed && chunked_count == 1 && final_chunked {
-        Err(Refusal::EncodingUnknown)
-    } else {
-        Err(Refusal::EncodingInvalid)
-    }
+    if well_formed && chunked_count == 1 && final_chunked { Err(Refusal::EncodingUnknown) } else { Err(Refusal::EncodingInvalid) }
 }

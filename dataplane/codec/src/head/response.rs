@@ -53,17 +53,11 @@ pub fn response(bytes: &[u8], max: usize) -> Result<Option<(Response, usize)>, F
     };
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Response::new(&mut []);
-    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut parsed,
-        &bytes[..end],
-        &mut slots,
-    );
+    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &bytes[..end], &mut slots);
     match status {
         Ok(httparse::Status::Complete(size)) if size == end => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields),
-        Err(
-            httparse::Error::HeaderName | httparse::Error::HeaderValue | httparse::Error::NewLine,
-        ) => return Err(Fault::Field),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue | httparse::Error::NewLine) => return Err(Fault::Field),
         _ => return Err(Fault::StatusLine),
     }
     build(&bytes[..end], &parsed).map(|head| Some((head, end)))
@@ -86,10 +80,7 @@ fn build(bytes: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<Response, 
         Some(1) => Version::Http11,
         _ => return Err(Fault::StatusLine),
     };
-    let status = parsed
-        .code
-        .filter(|code| (100..=599).contains(code))
-        .ok_or(Fault::StatusLine)?;
+    let status = parsed.code.filter(|code| (100..=599).contains(code)).ok_or(Fault::StatusLine)?;
     if status == 101 {
         return Err(Fault::Switching);
     }
@@ -118,8 +109,7 @@ fn build(bytes: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<Response, 
     let framing = if bodiless { Framing::None } else { stated };
     // RFC 9110 8.6 and RFC 9112 6.1 forbid both fields in 1xx and 204: a provider that announces a
     // body there may send it, too. A 304 may state the length of what it does not send.
-    let surplus =
-        status != 304 && bodiless && matches!(stated, Framing::Chunked | Framing::Length(1..));
+    let surplus = status != 304 && bodiless && matches!(stated, Framing::Chunked | Framing::Length(1..));
     Ok(Response {
         status,
         version,
@@ -131,11 +121,7 @@ fn build(bytes: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<Response, 
 }
 
 /// RFC 9112 6.3, with every case of doubt a fault.
-fn framing(
-    bytes: &[u8],
-    fields: &[Span; ResponseField::COUNT],
-    version: Version,
-) -> Result<Framing, Fault> {
+fn framing(bytes: &[u8], fields: &[Span; ResponseField::COUNT], version: Version) -> Result<Framing, Fault> {
     let length = fields[ResponseField::ContentLength as usize];
     let encoding = fields[ResponseField::TransferEncoding as usize];
     match (length.absent(), encoding.absent()) {
@@ -148,11 +134,7 @@ fn framing(
         },
         (true, false) => {
             let chunked = encoding.of(bytes).eq_ignore_ascii_case(b"chunked");
-            if chunked && version == Version::Http11 {
-                Ok(Framing::Chunked)
-            } else {
-                Err(Fault::Encoding)
-            }
+            if chunked && version == Version::Http11 { Ok(Framing::Chunked) } else { Err(Fault::Encoding) }
         }
     }
 }

@@ -38,12 +38,7 @@ fn decimal_thousandths(value: &[u8]) -> Option<u64> {
         return None;
     }
     let digits = fraction.iter().chain(b"00").take(3);
-    Some(
-        whole
-            .iter()
-            .chain(digits)
-            .fold(0, |sum, &digit| sum * 10 + u64::from(digit - b'0')),
-    )
+    Some(whole.iter().chain(digits).fold(0, |sum, &digit| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// RFC 9110 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, as seconds since 1970. The name of the day is
@@ -59,10 +54,7 @@ fn imf_fixdate(value: &[u8]) -> Option<u64> {
         return None;
     }
     let number = |range: std::ops::Range<usize>| {
-        value[range].iter().try_fold(0_u64, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u64::from(byte - b'0'))
-        })
+        value[range].iter().try_fold(0_u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
     };
     DAYS.chunks(3).position(|name| name == &value[..3])?;
     let month = MONTHS.chunks(3).position(|name| name == &value[8..11])? as u64 + 1;
@@ -74,11 +66,7 @@ fn imf_fixdate(value: &[u8]) -> Option<u64> {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    let in_range = (1970..=9999).contains(&year)
-        && (1..=month_days).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
+    let in_range = (1970..=9999).contains(&year) && (1..=month_days).contains(&day) && hour < 24 && minute < 60 && second <= 60;
     in_range.then(|| ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 

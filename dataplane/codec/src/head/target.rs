@@ -19,10 +19,7 @@ pub(super) fn parse(target: &[u8]) -> Result<Target, Refusal> {
         Some(_) => {
             let authority_start = scheme_size(target).ok_or(Refusal::TargetForm)?;
             let rest = &target[authority_start..];
-            let size = rest
-                .iter()
-                .position(|byte| b"/?#".contains(byte))
-                .unwrap_or(rest.len());
+            let size = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
             // RFC 9110 4.2.1: an http URI with an empty host is invalid; 4.2.4: so is userinfo.
             if !is_host(&rest[..size]) {
                 return Err(Refusal::HostInvalid);
@@ -33,23 +30,13 @@ pub(super) fn parse(target: &[u8]) -> Result<Target, Refusal> {
     };
     let query_start = memchr::memchr(b'?', &target[path_start..]).map(|at| path_start + at);
     let path_end = query_start.unwrap_or(target.len());
-    if !target[path_start..path_end]
-        .iter()
-        .all(|&byte| is_path_byte(byte))
-        || !target[path_end..]
-            .iter()
-            .all(|&byte| is_path_byte(byte) || byte == b'?')
+    if !target[path_start..path_end].iter().all(|&byte| is_path_byte(byte))
+        || !target[path_end..].iter().all(|&byte| is_path_byte(byte) || byte == b'?')
     {
         return Err(Refusal::TargetInvalid);
     }
     let span = |start, end| Span::new(start, end).ok_or(Refusal::TargetTooLong);
-    Ok(Target {
-        authority,
-        path: span(path_start, path_end)?,
-        query: query_start
-            .map(|at| span(at + 1, target.len()))
-            .transpose()?,
-    })
+    Ok(Target { authority, path: span(path_start, path_end)?, query: query_start.map(|at| span(at + 1, target.len())).transpose()? })
 }
 
 /// The length of `http://` or `https://`.
@@ -98,18 +85,8 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         _ => false,
     };
     let host_valid = match host {
-        [b'[', inner @ .., b']'] => {
-            inner.len() >= 2
-                && inner
-                    .iter()
-                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
-        }
-        name => {
-            !name.is_empty()
-                && name
-                    .iter()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
-        }
+        [b'[', inner @ .., b']'] => inner.len() >= 2 && inner.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')),
+        name => !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')),
     };
     port_valid && host_valid
 }

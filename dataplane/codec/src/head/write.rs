@@ -71,11 +71,7 @@ fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Un
     if let Some((name, value)) = head.credential {
         write_field(out, name, value)?;
     }
-    for (name, value) in [
-        ("content-type", head.content_type),
-        ("accept", head.accept),
-        ("user-agent", head.user_agent),
-    ] {
+    for (name, value) in [("content-type", head.content_type), ("accept", head.accept), ("user-agent", head.user_agent)] {
         if !value.is_empty() {
             write_field(out, name, value)?;
         }
@@ -102,10 +98,7 @@ pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Un
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(Unwritable::Name);
     }
-    if value
-        .iter()
-        .any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f)
-    {
+    if value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
         return Err(Unwritable::Value);
     }
     out.extend_from_slice(name.as_bytes());
@@ -118,11 +111,7 @@ pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Un
 /// Writes a status line; a status out of 100..=999 is our own mistake and is written as 500.
 pub fn write_status(out: &mut Vec<u8>, status: u16) {
     debug_assert!((100..=999).contains(&status));
-    let status = if (100..=999).contains(&status) {
-        status
-    } else {
-        500
-    };
+    let status = if (100..=999).contains(&status) { status } else { 500 };
     out.extend_from_slice(b"HTTP/1.1 ");
     write_number(out, u64::from(status));
     out.push(b' ');

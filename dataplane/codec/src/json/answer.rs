@@ -182,13 +182,7 @@ struct Item {
 
 impl<C> Gather<C> {
     pub(crate) fn new(strings: C) -> Gather<C> {
-        Gather {
-            facts: AnswerFacts::default(),
-            strings,
-            path: [Place::Skip; PATH_MAX],
-            next: Place::Skip,
-            item: Item::default(),
-        }
+        Gather { facts: AnswerFacts::default(), strings, path: [Place::Skip; PATH_MAX], next: Place::Skip, item: Item::default() }
     }
 
     /// The place of the value that begins within the container at `depth - 1`.
@@ -382,10 +376,7 @@ pub struct AnswerScan {
 
 impl Default for AnswerScan {
     fn default() -> AnswerScan {
-        AnswerScan {
-            machine: Machine::default(),
-            sink: Gather::new(Strings::default()),
-        }
+        AnswerScan { machine: Machine::default(), sink: Gather::new(Strings::default()) }
     }
 }
 

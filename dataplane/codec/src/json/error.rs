@@ -31,10 +31,7 @@ impl ErrorFields {
 pub fn read_error(body: &[u8]) -> ErrorFields {
     let mut sink = ErrorSink::default();
     let mut machine: Machine<512> = Machine::default();
-    match machine
-        .feed(body, &mut sink)
-        .and_then(|()| machine.finish(&mut sink))
-    {
+    match machine.feed(body, &mut sink).and_then(|()| machine.finish(&mut sink)) {
         // A flaw in an error body changes nothing: that it is an error is known already.
         Ok(()) | Err(_) => sink.fields(),
     }
@@ -81,11 +78,7 @@ impl ErrorSink {
     }
 
     fn put(&mut self, inner: bool, text: &[u8]) {
-        let fields = if inner {
-            &mut self.inner
-        } else {
-            &mut self.outer
-        };
+        let fields = if inner { &mut self.inner } else { &mut self.outer };
         match self.member {
             Member::Kind => fields.kind = Text::new(text),
             Member::Code => fields.code = Text::new(text),
@@ -124,11 +117,7 @@ impl Sink for ErrorSink {
         // A list or object in the place of a string says nothing by itself, but `detail` may be a
         // list of strings.
         let detail = self.within == Member::Detail && depth == self.level;
-        self.member = if detail {
-            Member::Detail
-        } else {
-            Member::Other
-        };
+        self.member = if detail { Member::Detail } else { Member::Other };
         Ok(())
     }
 

@@ -135,10 +135,7 @@ impl<const N: usize> Default for Machine<N> {
     fn default() -> Machine<N> {
         Machine {
             state: State::Value,
-            refusal: Refusal {
-                code: Code::Incomplete,
-                offset: 0,
-            },
+            refusal: Refusal { code: Code::Incomplete, offset: 0 },
             digits: Digits::Zero,
             base: 0,
             objects: 0,
@@ -184,8 +181,7 @@ impl<const N: usize> Machine<N> {
     /// The text has ended.
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Refusal> {
         if self.state == State::Number && self.depth == 0 {
-            self.end_number(self.digits, self.base, sink)
-                .map_err(|code| self.fail(code, self.base))?;
+            self.end_number(self.digits, self.base, sink).map_err(|code| self.fail(code, self.base))?;
         }
         match self.state {
             State::After if self.depth == 0 => Ok(()),
@@ -205,20 +201,11 @@ impl<const N: usize> Machine<N> {
     }
 
     /// Goes on between tokens until the segment ends; every token that is cut leaves its state.
-    fn structure<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        mut at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn structure<S: Sink>(&mut self, segment: &[u8], mut at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         while let Some(&byte) = segment.get(at) {
             at = match (self.state, byte) {
                 (State::After, b',') if self.depth > 0 => {
-                    self.state = if self.in_object() {
-                        State::Key
-                    } else {
-                        State::Value
-                    };
+                    self.state = if self.in_object() { State::Key } else { State::Value };
                     at + 1
                 }
                 (State::Key | State::FirstKey, b'"') => self.key(segment, at, sink)?,
@@ -228,12 +215,8 @@ impl<const N: usize> Machine<N> {
                 }
                 (_, b' ' | b'\t' | b'\n' | b'\r') => at + 1,
                 (State::Value | State::FirstValue, _) => self.value(byte, segment, at, sink)?,
-                (State::After | State::FirstKey, b'}') if self.in_object() => {
-                    self.close(at, sink)?
-                }
-                (State::After, b']') if self.depth > 0 && !self.in_object() => {
-                    self.close(at, sink)?
-                }
+                (State::After | State::FirstKey, b'}') if self.in_object() => self.close(at, sink)?,
+                (State::After, b']') if self.depth > 0 && !self.in_object() => self.close(at, sink)?,
                 _ => return Err((Code::Syntax, at)),
             };
         }
@@ -241,13 +224,7 @@ impl<const N: usize> Machine<N> {
     }
 
     #[inline]
-    fn value<S: Sink>(
-        &mut self,
-        byte: u8,
-        segment: &[u8],
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn value<S: Sink>(&mut self, byte: u8, segment: &[u8], at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         match byte {
             b'"' => self.text(segment, at, sink),
             b'{' | b'[' => self.open(byte == b'{', at, sink),
@@ -272,53 +249,32 @@ impl<const N: usize> Machine<N> {
         }
     }
 
-    fn open<S: Sink>(
-        &mut self,
-        object: bool,
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn open<S: Sink>(&mut self, object: bool, at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         if self.depth == DEPTH_MAX {
             return Err((Code::Depth, at));
         }
-        sink.open(self.depth, object, self.base + at)
-            .map_err(|code| (code, at))?;
+        sink.open(self.depth, object, self.base + at).map_err(|code| (code, at))?;
         let bit = 1 << self.depth;
-        self.objects = if object {
-            self.objects | bit
-        } else {
-            self.objects & !bit
-        };
+        self.objects = if object { self.objects | bit } else { self.objects & !bit };
         self.depth += 1;
-        self.state = if object {
-            State::FirstKey
-        } else {
-            State::FirstValue
-        };
+        self.state = if object { State::FirstKey } else { State::FirstValue };
         Ok(at + 1)
     }
 
     fn close<S: Sink>(&mut self, at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         self.depth -= 1;
         self.state = State::After;
-        sink.close(self.depth, self.base + at + 1)
-            .map_err(|code| (code, at))?;
+        sink.close(self.depth, self.base + at + 1).map_err(|code| (code, at))?;
         Ok(at + 1)
     }
 
     /// A name, from its first quote on; with its colon, when that follows at once.
     #[inline]
-    fn key<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn key<S: Sink>(&mut self, segment: &[u8], at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         let Some(end) = whole_string(segment, at)? else {
             return self.begin_string(segment, at, true, sink);
         };
-        sink.key(self.depth, &segment[at + 1..end], true)
-            .map_err(|code| (code, end))?;
+        sink.key(self.depth, &segment[at + 1..end], true).map_err(|code| (code, end))?;
         if segment.get(end + 1) == Some(&b':') {
             self.state = State::Value;
             return Ok(end + 2);
@@ -329,34 +285,18 @@ impl<const N: usize> Machine<N> {
 
     /// A string value, from its first quote on.
     #[inline]
-    fn text<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn text<S: Sink>(&mut self, segment: &[u8], at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         let Some(end) = whole_string(segment, at)? else {
             return self.begin_string(segment, at, false, sink);
         };
         let text = &segment[at + 1..end];
-        let value = Scalar::Text {
-            text,
-            whole: true,
-            size: text.len(),
-        };
+        let value = Scalar::Text { text, whole: true, size: text.len() };
         self.state = State::After;
-        sink.scalar(self.depth, value, self.base + at..self.base + end + 1)
-            .map_err(|code| (code, end))?;
+        sink.scalar(self.depth, value, self.base + at..self.base + end + 1).map_err(|code| (code, end))?;
         Ok(end + 1)
     }
 
-    fn begin_string<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        at: usize,
-        is_key: bool,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn begin_string<S: Sink>(&mut self, segment: &[u8], at: usize, is_key: bool, sink: &mut S) -> Result<usize, (Code, usize)> {
         self.start = self.base + at;
         self.is_key = is_key;
         self.keep = is_key || sink.wants(self.depth);
@@ -370,12 +310,7 @@ impl<const N: usize> Machine<N> {
     }
 
     /// Goes on within a string that has escapes or began in an earlier segment.
-    fn string<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        mut at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn string<S: Sink>(&mut self, segment: &[u8], mut at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         while at < segment.len() {
             if self.escape != Escape::None {
                 self.escaped(segment[at]).map_err(|code| (code, at))?;
@@ -418,11 +353,7 @@ impl<const N: usize> Machine<N> {
             self.state = State::After;
             let range = self.start..self.base + end + 1;
             let size = range.len() - 2;
-            let value = Scalar::Text {
-                text: self.text.as_bytes(),
-                whole: self.whole,
-                size,
-            };
+            let value = Scalar::Text { text: self.text.as_bytes(), whole: self.whole, size };
             sink.scalar(self.depth, value, range)?;
         }
         Ok(end + 1)
@@ -438,12 +369,7 @@ impl<const N: usize> Machine<N> {
 
     /// Checks `segment[at..end]`, which may end within a character only at the end of the segment;
     /// keeps that beginning and returns where it starts.
-    fn whole_characters(
-        &mut self,
-        segment: &[u8],
-        at: usize,
-        end: usize,
-    ) -> Result<usize, (Code, usize)> {
+    fn whole_characters(&mut self, segment: &[u8], at: usize, end: usize) -> Result<usize, (Code, usize)> {
         match std::str::from_utf8(&segment[at..end]) {
             Ok(_) => Ok(end),
             Err(error) => {
@@ -545,22 +471,14 @@ impl<const N: usize> Machine<N> {
         Ok(())
     }
 
-    fn number<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        mut at: usize,
-        mut digits: Digits,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn number<S: Sink>(&mut self, segment: &[u8], mut at: usize, mut digits: Digits, sink: &mut S) -> Result<usize, (Code, usize)> {
         while let Some(&byte) = segment.get(at) {
             digits = match (digits, byte) {
                 (Digits::Minus, b'0') => Digits::Zero,
                 (Digits::Minus, b'1'..=b'9') => Digits::Whole,
                 (Digits::Whole, b'0'..=b'9') => {
                     let digit = u64::from(byte - b'0');
-                    self.number = self
-                        .number
-                        .and_then(|n| n.checked_mul(10)?.checked_add(digit));
+                    self.number = self.number.and_then(|n| n.checked_mul(10)?.checked_add(digit));
                     Digits::Whole
                 }
                 (Digits::Zero | Digits::Whole, b'.') => Digits::Point,
@@ -582,12 +500,7 @@ impl<const N: usize> Machine<N> {
         Ok(at)
     }
 
-    fn end_number<S: Sink>(
-        &mut self,
-        digits: Digits,
-        end: usize,
-        sink: &mut S,
-    ) -> Result<(), Code> {
+    fn end_number<S: Sink>(&mut self, digits: Digits, end: usize, sink: &mut S) -> Result<(), Code> {
         let value = match digits {
             Digits::Zero | Digits::Whole => self.number,
             Digits::Fraction | Digits::Power => None,
@@ -597,13 +510,7 @@ impl<const N: usize> Machine<N> {
         sink.scalar(self.depth, Scalar::Number(value), self.start..end)
     }
 
-    fn begin_literal<S: Sink>(
-        &mut self,
-        literal: Literal,
-        segment: &[u8],
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn begin_literal<S: Sink>(&mut self, literal: Literal, segment: &[u8], at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         self.start = self.base + at;
         self.literal = literal;
         self.literal_len = 1;
@@ -611,12 +518,7 @@ impl<const N: usize> Machine<N> {
         self.literal(segment, at + 1, sink)
     }
 
-    fn literal<S: Sink>(
-        &mut self,
-        segment: &[u8],
-        at: usize,
-        sink: &mut S,
-    ) -> Result<usize, (Code, usize)> {
+    fn literal<S: Sink>(&mut self, segment: &[u8], at: usize, sink: &mut S) -> Result<usize, (Code, usize)> {
         let missing = &self.literal.spelling()[self.literal_len..];
         let size = missing.len().min(segment.len() - at);
         for (index, byte) in missing[..size].iter().enumerate() {
@@ -628,12 +530,7 @@ impl<const N: usize> Machine<N> {
         self.literal_len += size;
         if size == missing.len() {
             self.state = State::After;
-            sink.scalar(
-                self.depth,
-                self.literal.value(),
-                self.start..self.base + end,
-            )
-            .map_err(|code| (code, end - 1))?;
+            sink.scalar(self.depth, self.literal.value(), self.start..self.base + end).map_err(|code| (code, end - 1))?;
         }
         Ok(end)
     }

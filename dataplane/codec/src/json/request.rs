@@ -99,10 +99,7 @@ struct RequestSink {
 impl Default for RequestSink {
     fn default() -> RequestSink {
         RequestSink {
-            facts: Facts {
-                empty: true,
-                ..Facts::default()
-            },
+            facts: Facts { empty: true, ..Facts::default() },
             member: Member::Other,
             include_usage: false,
             stream_options_start: 0,

@@ -9,9 +9,7 @@ mod requests;
 
 fn verdict(text: &[u8]) -> Result<(), (Code, usize)> {
     let mut scan = AnswerScan::new();
-    scan.feed(text)
-        .and_then(|()| scan.finish().map(|_| ()))
-        .map_err(|refusal| (refusal.code, refusal.offset))
+    scan.feed(text).and_then(|()| scan.finish().map(|_| ())).map_err(|refusal| (refusal.code, refusal.offset))
 }
 
 #[test]
@@ -153,12 +151,7 @@ fn grammar_refused() {
         (b"{\"\\ud800\":1}", LoneSurrogate, 8),
     ];
     for (text, code, offset) in table {
-        assert_eq!(
-            verdict(text),
-            Err((code, offset)),
-            "{}",
-            text.escape_ascii()
-        );
+        assert_eq!(verdict(text), Err((code, offset)), "{}", text.escape_ascii());
         crate::fuzz::json_answer(text);
         crate::fuzz::json_request(text);
     }
@@ -183,23 +176,13 @@ fn depth() {
 fn runs_end_where_a_bytewise_reader_ends() {
     for size in 0..120 {
         for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-            for (fill, ascii) in [
-                (b'x', true),
-                (b' ', true),
-                (0x7f, true),
-                (0x80, false),
-                (0xff, false),
-            ] {
+            for (fill, ascii) in [(b'x', true), (b' ', true), (0x7f, true), (0x80, false), (0xff, false)] {
                 let mut bytes = vec![fill; size + 40];
                 bytes[size] = special;
                 // What follows must not count.
                 bytes[size + 1..].fill(0xf1);
                 for from in 0..=size.min(9) {
-                    assert_eq!(
-                        plain::run(&bytes, from),
-                        (size, ascii || from == size),
-                        "{size} {special} {fill}"
-                    );
+                    assert_eq!(plain::run(&bytes, from), (size, ascii || from == size), "{size} {special} {fill}");
                 }
                 let unended = vec![fill; size];
                 assert_eq!(plain::run(&unended, 0), (size, ascii || size == 0));
@@ -220,18 +203,9 @@ fn texts_are_cut_at_characters() {
 #[test]
 fn codes_say_something() {
     for code in Code::ALL {
-        assert_eq!(
-            Code::ALL
-                .iter()
-                .filter(|other| other.code() == code.code())
-                .count(),
-            1
-        );
+        assert_eq!(Code::ALL.iter().filter(|other| other.code() == code.code()).count(), 1);
         assert!(code.message().ends_with('.'));
-        assert!(
-            code.param()
-                .is_none_or(|param| code.message().contains(param))
-        );
+        assert!(code.param().is_none_or(|param| code.message().contains(param)));
     }
 }
 
@@ -246,8 +220,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(6, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-            prop::collection::hash_map(".{0,8}", inner, 0..6)
-                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            prop::collection::hash_map(".{0,8}", inner, 0..6).prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -275,8 +248,5 @@ proptest! {
 fn escapes_of_control_characters() {
     let mut out = Vec::new();
     escape_into(&mut out, "a\"\\\n\r\t\u{0}\u{1f}\u{7f}\u{e9}/");
-    assert_eq!(
-        out,
-        "a\\\"\\\\\\n\\r\\t\\u0000\\u001f\u{7f}\u{e9}/".as_bytes()
-    );
+    assert_eq!(out, "a\\\"\\\\\\n\\r\\t\\u0000\\u001f\u{7f}\u{e9}/".as_bytes());
 }

@@ -10,15 +10,9 @@ fn cuts(input: &[u8]) -> (Vec<String>, usize) {
     let mut found = Vec::new();
     let mut rest = input;
     while let Some(cut) = splitter.next(rest).unwrap() {
-        let event = cut
-            .event(&splitter, rest)
-            .map(|name| name.escape_ascii().to_string());
+        let event = cut.event(&splitter, rest).map(|name| name.escape_ascii().to_string());
         let data = cut.data(&splitter, rest).escape_ascii();
-        found.push(format!(
-            "{:?} {} {data}",
-            cut.kind,
-            event.as_deref().unwrap_or("-")
-        ));
+        found.push(format!("{:?} {} {data}", cut.kind, event.as_deref().unwrap_or("-")));
         rest = &rest[cut.used..];
     }
     (found, splitter.pending())
@@ -39,16 +33,8 @@ fn streams() {
         (b"data:\n\n", &["Event - "], 0),
         (b"data\n\n", &["Event - "], 0),
         (b"data: a\ndata: b\n\n", &["Event - a\\nb"], 0),
-        (
-            b"data: a\r\ndata\r\ndata: b\r\n\r\n",
-            &["Event - a\\n\\nb"],
-            0,
-        ),
-        (
-            b"data: {\"a\":\"b\"}\n\ndata: [DONE]\n\n",
-            &["Event - {\\\"a\\\":\\\"b\\\"}", "Event - [DONE]"],
-            0,
-        ),
+        (b"data: a\r\ndata\r\ndata: b\r\n\r\n", &["Event - a\\n\\nb"], 0),
+        (b"data: {\"a\":\"b\"}\n\ndata: [DONE]\n\n", &["Event - {\\\"a\\\":\\\"b\\\"}", "Event - [DONE]"], 0),
         (b"event: error\ndata: x\n\n", &["Event error x"], 0),
         (b"data: x\nevent:error\n\n", &["Event error x"], 0),
         (b"event: a\nevent: b\ndata: x\n\n", &["Event b x"], 0),
@@ -61,21 +47,9 @@ fn streams() {
         (b": OPENROUTER PROCESSING\n\n", &["Comment - "], 0),
         (b":\n\n:\n\n", &["Comment - ", "Comment - "], 0),
         (b": c\ndata: x\n\n", &["Event - x"], 0),
-        (
-            b"\n\r\n\rdata: x\n\n",
-            &["Blank - ", "Blank - ", "Blank - ", "Event - x"],
-            0,
-        ),
-        (
-            b"\xef\xbb\xbfdata: x\n\ndata: y\n\n",
-            &["Event - x", "Event - y"],
-            0,
-        ),
-        (
-            b"data: x\n\n\xef\xbb\xbfdata: y\n\n",
-            &["Event - x", "Fields - "],
-            0,
-        ),
+        (b"\n\r\n\rdata: x\n\n", &["Blank - ", "Blank - ", "Blank - ", "Event - x"], 0),
+        (b"\xef\xbb\xbfdata: x\n\ndata: y\n\n", &["Event - x", "Event - y"], 0),
+        (b"data: x\n\n\xef\xbb\xbfdata: y\n\n", &["Event - x", "Fields - "], 0),
         (b"data: x\n\ndata: cut", &["Event - x"], 9),
     ];
     for (input, expected, pending) in table {
@@ -115,10 +89,7 @@ fn the_largest_event_is_exact_and_its_memory_is_returned() {
         let input = [b"data:".as_slice(), &vec![b'x'; size - 7], b"\n\n"].concat();
         for piece in [1, 7, 50, 200] {
             let mut splitter = Splitter::new(100);
-            let result: Result<Vec<_>, TooLong> = input
-                .chunks(piece)
-                .map(|piece| splitter.next(piece))
-                .collect();
+            let result: Result<Vec<_>, TooLong> = input.chunks(piece).map(|piece| splitter.next(piece)).collect();
             assert_eq!(result.is_ok(), fits, "{size} by {piece}");
             assert!(splitter.carry.len() <= 100);
         }

@@ -11,10 +11,7 @@ fn the_budget_holds_and_memory_is_used_again() {
     let again = arena.take();
     assert_eq!(again.as_ref().map(|block| block.as_ptr()), address);
     drop((second, again));
-    assert_eq!(
-        (arena.outstanding(), arena.peak(), arena.available()),
-        (0, 2, 2)
-    );
+    assert_eq!((arena.outstanding(), arena.peak(), arena.available()), (0, 2, 2));
     arena.trim(0);
     assert!(arena.take().is_some());
 }

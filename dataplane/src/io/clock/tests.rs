@@ -18,9 +18,7 @@ fn the_kernel_clock_does_not_go_back() {
 
 #[test]
 fn a_virtual_wall_follows_the_instant() {
-    let clock = Clock::Virtual {
-        wall_at_zero: 1_000,
-    };
+    let clock = Clock::Virtual { wall_at_zero: 1_000 };
     assert_eq!(clock.wall(Instant(5_000)), Wall(1_005));
     assert_eq!(clock.precise(Instant(7)), Instant(7));
 }

@@ -357,11 +357,7 @@ impl Core {
                     let net = self.net();
                     net.sockets >= net.settings.connections as usize
                 };
-                if full {
-                    Err(Errno::TABLE_FULL)
-                } else {
-                    Ok(self.serve(&handler))
-                }
+                if full { Err(Errno::TABLE_FULL) } else { Ok(self.serve(&handler)) }
             }
         };
         self.net().note(self.now(), 7, result.is_ok().into(), 0);

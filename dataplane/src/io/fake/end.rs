@@ -29,10 +29,7 @@ pub struct End {
 
 impl End {
     pub(super) fn new(core: &Rc<Core>, wire: &Rc<Wire>) -> End {
-        End {
-            core: core.clone(),
-            wire: wire.clone(),
-        }
+        End { core: core.clone(), wire: wire.clone() }
     }
 
     /// Sends bytes. They arrive cut and delayed at random.
@@ -164,9 +161,7 @@ impl End {
 }
 
 fn find(bytes: &[u8], marker: &[u8]) -> Option<usize> {
-    bytes
-        .windows(marker.len())
-        .position(|window| window == marker)
+    bytes.windows(marker.len()).position(|window| window == marker)
 }
 
 impl Drop for End {

@@ -80,10 +80,7 @@ impl Io {
         poll_fn(|context| {
             let next = self.core.net().accepted.pop_front();
             match next {
-                Some((wire, tag)) => Poll::Ready(Accepted {
-                    stream: Stream::new(&self.core, wire),
-                    tag,
-                }),
+                Some((wire, tag)) => Poll::Ready(Accepted { stream: Stream::new(&self.core, wire), tag }),
                 None => {
                     register(&mut self.core.net().accept_waiter, context);
                     Poll::Pending
@@ -143,11 +140,7 @@ impl Io {
             match next {
                 Some((wire, cause)) => {
                     let token = wire.near().token;
-                    Poll::Ready(Woken {
-                        stream: Stream::new(&self.core, wire),
-                        token,
-                        cause,
-                    })
+                    Poll::Ready(Woken { stream: Stream::new(&self.core, wire), token, cause })
                 }
                 None => {
                     register(&mut self.core.net().woken_waiter, context);
@@ -178,13 +171,8 @@ impl Io {
         let outcome = RefCell::new(Outcome::Pending(None));
         let attempt = Rc::new(Attempt { to, outcome });
         let now = self.core.now();
-        self.core
-            .net()
-            .schedule(now, Happening::Answered(attempt.clone()));
-        Connect {
-            core: self.core.clone(),
-            attempt,
-        }
+        self.core.net().schedule(now, Happening::Answered(attempt.clone()));
+        Connect { core: self.core.clone(), attempt }
     }
 }
 

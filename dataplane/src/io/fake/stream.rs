@@ -22,11 +22,7 @@ pub struct Stream {
 impl Stream {
     pub(super) fn new(core: &Rc<Core>, wire: Rc<Wire>) -> Stream {
         debug_assert_eq!(wire.near().state, State::Open);
-        Stream {
-            core: core.clone(),
-            wire,
-            given_up: false,
-        }
+        Stream { core: core.clone(), wire, given_up: false }
     }
 
     pub(super) fn into_wire(mut self) -> Rc<Wire> {

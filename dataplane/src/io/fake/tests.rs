@@ -27,9 +27,7 @@ async fn relay(io: Io, mut tenant: Stream) {
             if let Poll::Ready(got) = tenant.poll_recv(context) {
                 return Poll::Ready(got.map(Side::Tenant));
             }
-            upstream
-                .poll_recv(context)
-                .map(|got| got.map(Side::Upstream))
+            upstream.poll_recv(context).map(|got| got.map(Side::Upstream))
         });
         match next.await {
             Ok(Side::Tenant(Some(chunk))) => {
@@ -65,8 +63,7 @@ fn scene(seed: u64) -> (u64, u64, Census) {
     world.provide(provider(), |end| async move {
         while let Some(bytes) = end.read().await {
             if end.random_below(10) == 0 {
-                end.sleep(Duration::from_millis(end.random_below(300)))
-                    .await;
+                end.sleep(Duration::from_millis(end.random_below(300))).await;
             }
             end.write(&bytes);
         }
@@ -76,33 +73,20 @@ fn scene(seed: u64) -> (u64, u64, Census) {
         let (end, done) = (world.tenant(0), done.clone());
         world.script(async move {
             for round in 0..5 {
-                let body: Vec<u8> = (0..20_000u32)
-                    .map(|at| (at as u8).wrapping_mul(number + round))
-                    .collect();
+                let body: Vec<u8> = (0..20_000u32).map(|at| (at as u8).wrapping_mul(number + round)).collect();
                 end.write(&body);
                 let echoed = end.read_exact(body.len()).await;
-                assert!(
-                    echoed.as_ref() == Some(&body),
-                    "seed {seed}, tenant {number}"
-                );
+                assert!(echoed.as_ref() == Some(&body), "seed {seed}, tenant {number}");
             }
             end.close();
             assert_eq!(end.wait_gone().await, Gone::Closed);
             done.set(done.get() + 1);
         });
     }
-    assert!(
-        world.run_until(|| done.get() == 10, LIMIT),
-        "seed {seed}: {:?}",
-        world.stats()
-    );
+    assert!(world.run_until(|| done.get() == 10, LIMIT), "seed {seed}: {:?}", world.stats());
     assert!(io.abort(acceptor));
     let quiet = || world.census() == Census::default();
-    assert!(
-        world.run_until(quiet, LIMIT),
-        "seed {seed}: {:?}",
-        world.census()
-    );
+    assert!(world.run_until(quiet, LIMIT), "seed {seed}: {:?}", world.census());
     (world.trace(), world.stats().turns, world.census())
 }
 
@@ -115,11 +99,7 @@ fn equal_seeds_give_equal_worlds() {
     let mut distinct: Vec<_> = traces.iter().map(|(trace, ..)| *trace).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(
-        distinct.len(),
-        traces.len(),
-        "other seeds give other worlds"
-    );
+    assert_eq!(distinct.len(), traces.len(), "other seeds give other worlds");
 }
 
 #[test]
@@ -150,21 +130,14 @@ fn connects_meet_what_the_world_says() {
             if connect.as_mut().poll(context).is_ready() {
                 return Poll::Ready(false);
             }
-            if patience.poll_expired(context) {
-                Poll::Ready(true)
-            } else {
-                Poll::Pending
-            }
+            if patience.poll_expired(context) { Poll::Ready(true) } else { Poll::Pending }
         });
         assert!(timed_out.await);
         other.borrow_mut().push(None);
     });
     let start = world.now();
     assert!(world.run_until(|| seen.borrow().len() == 3, LIMIT));
-    assert_eq!(
-        *seen.borrow(),
-        [Some(Errno::REFUSED), Some(Errno::UNREACHABLE), None]
-    );
+    assert_eq!(*seen.borrow(), [Some(Errno::REFUSED), Some(Errno::UNREACHABLE), None]);
     assert!(world.now().since(start) >= Duration::from_secs(3));
     assert_eq!(world.census(), Census::default());
 }
@@ -204,10 +177,7 @@ fn resets_and_closes_are_told_apart() {
                 _ => drop(stream),
             }
         });
-        assert!(world.run_until(
-            || world.census().sockets == 0 && end.gone() != Gone::No,
-            LIMIT
-        ));
+        assert!(world.run_until(|| world.census().sockets == 0 && end.gone() != Gone::No, LIMIT));
         assert_eq!((close, end.gone()), (close, expected));
         assert_eq!(end.take(), if close == 0 { &b"bye"[..] } else { b"" });
         assert_eq!(world.census(), Census::default());
@@ -247,11 +217,7 @@ fn a_reader_that_stalls_blocks_its_sender_until_the_linger_time() {
         let patience = io.sleep(Duration::from_secs(1));
         poll_fn(|context| {
             let room = stream.poll_room(context).is_ready();
-            if room || patience.poll_expired(context) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if room || patience.poll_expired(context) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         inside.set(stream.queued());
@@ -259,10 +225,7 @@ fn a_reader_that_stalls_blocks_its_sender_until_the_linger_time() {
     let start = world.now();
     assert!(world.run_until(|| end.gone() == Gone::Reset, LIMIT));
     assert_eq!(stuck.get(), 299_000);
-    assert!(
-        world.now().since(start) >= Duration::from_secs(6),
-        "one second, and the linger time"
-    );
+    assert!(world.now().since(start) >= Duration::from_secs(6), "one second, and the linger time");
     assert_eq!(world.stats().linger_cut, 1);
     assert_eq!(world.census(), Census::default());
 }
@@ -298,12 +261,7 @@ fn parked_connections_come_back_for_each_cause() {
     assert!(world.run_until(|| causes.borrow().len() == 3, LIMIT));
     drop(end);
     assert!(world.run_until(|| causes.borrow().len() == 4, LIMIT));
-    let expected = [
-        Cause::Expired,
-        Cause::Readable,
-        Cause::Expired,
-        Cause::Closed,
-    ];
+    let expected = [Cause::Expired, Cause::Readable, Cause::Expired, Cause::Closed];
     assert_eq!(*causes.borrow(), expected);
     assert_eq!(world.census(), Census::default());
 }
@@ -311,11 +269,7 @@ fn parked_connections_come_back_for_each_cause() {
 #[test]
 fn few_buffers_starve_but_lose_nothing() {
     let base = World::new(1).io().settings();
-    let world = World::with(Settings {
-        small_buffers: 2,
-        seed: 5,
-        ..base
-    });
+    let world = World::with(Settings { small_buffers: 2, seed: 5, ..base });
     let (one, two) = (world.tenant(0), world.tenant(0));
     let total = Rc::new(Cell::new(0));
     let io = world.io();
@@ -337,10 +291,7 @@ fn few_buffers_starve_but_lose_nothing() {
     two.write(&[2; 50_000]);
     one.close();
     two.close();
-    assert!(world.run_until(
-        || world.census() == Census::default() && total.get() > 0,
-        LIMIT
-    ));
+    assert!(world.run_until(|| world.census() == Census::default() && total.get() > 0, LIMIT));
     assert_eq!(total.get(), 100_000);
     assert!(world.stats().starved > 0);
 }
@@ -348,11 +299,7 @@ fn few_buffers_starve_but_lose_nothing() {
 #[test]
 fn accepting_pauses_at_the_limit_and_stops_when_told() {
     let base = World::new(1).io().settings();
-    let world = World::with(Settings {
-        downstream_max: 2,
-        seed: 6,
-        ..base
-    });
+    let world = World::with(Settings { downstream_max: 2, seed: 6, ..base });
     let ends: Vec<_> = (0..4).map(|_| world.tenant(0)).collect();
     let io = world.io();
     io.listen_virtually(0);

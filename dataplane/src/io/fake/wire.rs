@@ -215,11 +215,7 @@ pub(super) struct Core {
 
 impl fmt::Debug for Core {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "Core {{ {:?}, scripts: {:?} }}",
-            self.local.tasks, self.scripts
-        )
+        write!(out, "Core {{ {:?}, scripts: {:?} }}", self.local.tasks, self.scripts)
     }
 }
 
@@ -238,9 +234,7 @@ impl Net {
     /// Folds what happened into the trace.
     pub(super) fn note(&mut self, now: Instant, what: u64, who: u32, count: usize) {
         for part in [now.0, what, u64::from(who), count as u64] {
-            self.trace = (self.trace ^ part)
-                .wrapping_mul(0x0000_0100_0000_01B3)
-                .rotate_left(23);
+            self.trace = (self.trace ^ part).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
         }
     }
 
@@ -252,11 +246,7 @@ impl Net {
             _ => self.below(200),
         };
         self.numbers += 1;
-        let event = Event {
-            at: now.plus_micros(micros),
-            number: self.numbers,
-            what,
-        };
+        let event = Event { at: now.plus_micros(micros), number: self.numbers, what };
         self.events.push(Reverse(event));
     }
 
@@ -283,10 +273,7 @@ impl Net {
             received_at: now,
             sent_at: now,
         };
-        let far = Far {
-            window: 256 * 1024,
-            ..Far::default()
-        };
+        let far = Far { window: 256 * 1024, ..Far::default() };
         Rc::new(Wire {
             id: self.wires,
             near: RefCell::new(near),
@@ -309,16 +296,14 @@ impl Core {
     /// Something moves towards us, soon.
     pub(super) fn schedule_inbound(&self, wire: &Rc<Wire>) {
         if !wire.inbound_scheduled.replace(true) {
-            self.net()
-                .schedule(self.now(), Happening::Inbound(wire.clone()));
+            self.net().schedule(self.now(), Happening::Inbound(wire.clone()));
         }
     }
 
     /// Something moves away from us, soon.
     pub(super) fn schedule_outbound(&self, wire: &Rc<Wire>) {
         if !wire.outbound_scheduled.replace(true) {
-            self.net()
-                .schedule(self.now(), Happening::Outbound(wire.clone()));
+            self.net().schedule(self.now(), Happening::Outbound(wire.clone()));
         }
     }
 }

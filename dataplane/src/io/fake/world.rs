@@ -65,9 +65,7 @@ impl World {
     #[must_use]
     pub fn with(settings: Settings) -> World {
         let start = Instant(1_000_000_000);
-        let clock = Clock::Virtual {
-            wall_at_zero: WALL_AT_ZERO,
-        };
+        let clock = Clock::Virtual { wall_at_zero: WALL_AT_ZERO };
         let seed = settings.seed;
         let local = Rc::new(Local::new(clock, start, seed, Alarm::new(None)));
         let small = Group::new(settings.small_buffers, settings.small_size);
@@ -76,10 +74,7 @@ impl World {
             events: BinaryHeap::new(),
             numbers: 0,
             wires: 0,
-            groups: [
-                small.expect("a small mapping is always possible"),
-                large.expect("a small mapping is always possible"),
-            ],
+            groups: [small.expect("a small mapping is always possible"), large.expect("a small mapping is always possible")],
             routes: BTreeMap::new(),
             listening: Vec::new(),
             backlog: VecDeque::new(),
@@ -99,21 +94,13 @@ impl World {
             trace: 0xCBF2_9CE4_8422_2325,
         };
         let scripts = Tasks::new(&local.alarm);
-        World {
-            core: Rc::new(Core {
-                local,
-                scripts,
-                net: RefCell::new(net),
-            }),
-        }
+        World { core: Rc::new(Core { local, scripts, net: RefCell::new(net) }) }
     }
 
     /// The door of the shard.
     #[must_use]
     pub fn io(&self) -> Io {
-        Io {
-            core: self.core.clone(),
-        }
+        Io { core: self.core.clone() }
     }
 
     /// Opens a connection to the listener of this tag, as a tenant.
@@ -136,10 +123,7 @@ impl World {
         S: Future<Output = ()> + 'static,
     {
         let handler = Rc::new(move |end| -> Script { Box::pin(script(end)) });
-        self.core
-            .net()
-            .routes
-            .insert(address, Route::Serve(handler));
+        self.core.net().routes.insert(address, Route::Serve(handler));
     }
 
     /// Connects to `address` fail. So do those to an address that was never mentioned: refused.
@@ -181,11 +165,7 @@ impl World {
                 break;
             }
             let choice = core.net().below((tasks + scripts) as u64) as usize;
-            let ran = if choice < tasks {
-                core.local.tasks.run_chosen(choice)
-            } else {
-                core.scripts.run_chosen(choice - tasks)
-            };
+            let ran = if choice < tasks { core.local.tasks.run_chosen(choice) } else { core.scripts.run_chosen(choice - tasks) };
             work += usize::from(ran);
         }
         core.flush();
@@ -301,10 +281,7 @@ impl Drop for World {
         drop(routes);
         let (accepted, woken) = {
             let mut net = self.core.net();
-            (
-                std::mem::take(&mut net.accepted),
-                std::mem::take(&mut net.woken),
-            )
+            (std::mem::take(&mut net.accepted), std::mem::take(&mut net.woken))
         };
         for (wire, _) in accepted {
             self.core.release(&wire);

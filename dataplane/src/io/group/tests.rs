@@ -7,10 +7,7 @@ fn a_buffer_comes_home_with_its_last_chunk() {
     assert_eq!((group.lent(), group.at_home()), (1, 3));
     let tail = whole.slice(6..);
     let head = whole.split_to(5);
-    assert_eq!(
-        (&*head, &*whole, &*tail),
-        (&b"hello"[..], &b" world"[..], &b"world"[..])
-    );
+    assert_eq!((&*head, &*whole, &*tail), (&b"hello"[..], &b" world"[..], &b"world"[..]));
     drop(whole);
     drop(head);
     assert_eq!(group.lent(), 1);

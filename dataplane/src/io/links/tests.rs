@@ -6,10 +6,7 @@ fn queues_do_not_mix_and_nodes_are_reused() {
     let (mut odd, mut even) = (Queue::EMPTY, Queue::EMPTY);
     for round in 0..3 {
         for number in 0..10 {
-            links.push_back(
-                if number % 2 == 0 { &mut even } else { &mut odd },
-                number + round,
-            );
+            links.push_back(if number % 2 == 0 { &mut even } else { &mut odd }, number + round);
         }
         links.push_front(&mut odd, 100);
         assert_eq!(links.back_mut(&odd), Some(&mut (9 + round)));
@@ -24,9 +21,5 @@ fn queues_do_not_mix_and_nodes_are_reused() {
         assert!(odd.is_empty() && even.is_empty());
     }
     assert_eq!(links.used(), 0);
-    assert_eq!(
-        links.nodes.len(),
-        11,
-        "three rounds share the nodes of the first"
-    );
+    assert_eq!(links.nodes.len(), 11, "three rounds share the nodes of the first");
 }

@@ -9,12 +9,7 @@ fn every_kind_of_piece_shows_its_bytes() {
     let mut block = arena.take().expect("the budget is fresh");
     assert_eq!(block.append(b"a block"), 7);
     let chunk = group.fill(b"a chunk").expect("one is free");
-    let pieces = [
-        Piece::from(chunk),
-        Piece::from(b"a vector".to_vec()),
-        Piece::Block(block, 2..7),
-        Piece::from(&b"static"[..]),
-    ];
+    let pieces = [Piece::from(chunk), Piece::from(b"a vector".to_vec()), Piece::Block(block, 2..7), Piece::from(&b"static"[..])];
     let shown: Vec<&[u8]> = pieces.iter().map(Deref::deref).collect();
     assert_eq!(shown, [&b"a chunk"[..], b"a vector", b"block", b"static"]);
 }

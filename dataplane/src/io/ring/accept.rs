@@ -85,10 +85,7 @@ impl Kernel {
     fn accept_room(&self) -> usize {
         let table = (self.settings.connections as usize).saturating_sub(self.open + RESERVE);
         let downstream = (self.settings.downstream_max as usize).saturating_sub(self.acceptor.live);
-        let tasks = self
-            .settings
-            .tasks_max
-            .saturating_sub(self.local.tasks.live());
+        let tasks = self.settings.tasks_max.saturating_sub(self.local.tasks.live());
         table.min(downstream).min(tasks)
     }
 
@@ -115,12 +112,7 @@ impl Kernel {
             self.issue(accept_one(file), tag);
         } else {
             listener.armed = Armed::Many;
-            self.issue(
-                opcode::AcceptMulti::new(file)
-                    .allocate_file_index(true)
-                    .build(),
-                tag,
-            );
+            self.issue(opcode::AcceptMulti::new(file).allocate_file_index(true).build(), tag);
         }
     }
 
@@ -212,11 +204,7 @@ impl Kernel {
         };
         // The cancel of a multishot accept ends here too, and then nothing is known yet.
         let empty = left < DRAIN_MAX && last < 0;
-        let Some(socket) = listener
-            .socket
-            .as_ref()
-            .filter(|_| !empty && left > 0 && room > 0)
-        else {
+        let Some(socket) = listener.socket.as_ref().filter(|_| !empty && left > 0 && room > 0) else {
             listener.phase = Phase::Closed;
             listener.socket = None;
             return;
@@ -243,9 +231,7 @@ impl Kernel {
 }
 
 fn accept_one(file: types::Fd) -> io_uring::squeue::Entry {
-    opcode::Accept::new(file, ptr::null_mut(), ptr::null_mut())
-        .file_index(Some(types::DestinationSlot::auto_target()))
-        .build()
+    opcode::Accept::new(file, ptr::null_mut(), ptr::null_mut()).file_index(Some(types::DestinationSlot::auto_target())).build()
 }
 
 impl Io {
@@ -295,12 +281,7 @@ impl Io {
     #[must_use]
     pub fn listeners(&self) -> usize {
         let kernel = self.core.kernel();
-        kernel
-            .acceptor
-            .listeners
-            .iter()
-            .filter(|listener| listener.socket.is_some())
-            .count()
+        kernel.acceptor.listeners.iter().filter(|listener| listener.socket.is_some()).count()
     }
 }
 

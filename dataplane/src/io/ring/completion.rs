@@ -28,18 +28,10 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    pub(super) const IGNORE: Tag = Tag {
-        kind: Kind::Ignore,
-        generation: 0,
-        index: 0,
-    };
+    pub(super) const IGNORE: Tag = Tag { kind: Kind::Ignore, generation: 0, index: 0 };
 
     pub(super) fn new(kind: Kind, generation: u32, index: u32) -> Tag {
-        Tag {
-            kind,
-            generation: generation & GENERATION_MASK,
-            index,
-        }
+        Tag { kind, generation: generation & GENERATION_MASK, index }
     }
 
     pub(super) fn pack(self) -> u64 {
@@ -57,11 +49,7 @@ impl Tag {
             7 => Kind::Event,
             _ => Kind::Ignore,
         };
-        Tag {
-            kind,
-            generation: (word >> 32) as u32 & GENERATION_MASK,
-            index: word as u32,
-        }
+        Tag { kind, generation: (word >> 32) as u32 & GENERATION_MASK, index: word as u32 }
     }
 
     /// Whether it was issued in this generation of its slot.

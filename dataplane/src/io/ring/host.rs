@@ -39,19 +39,13 @@ pub enum Ended {
 
 /// Starts a shard on a thread of its own, pinned to `cpu`, and runs `main` on it. The shard ends
 /// when `main` does: tasks that are left are dropped, connections are closed.
-pub fn launch<M, F>(
-    cpu: Option<usize>,
-    settings: Settings,
-    main: M,
-) -> std::io::Result<JoinHandle<Ended>>
+pub fn launch<M, F>(cpu: Option<usize>, settings: Settings, main: M) -> std::io::Result<JoinHandle<Ended>>
 where
     M: FnOnce(Io) -> F + Send + 'static,
     F: Future<Output = ()> + 'static,
 {
     let name = cpu.map_or_else(|| "shard".to_owned(), |cpu| format!("shard-{cpu}"));
-    Builder::new()
-        .name(name)
-        .spawn(move || run(cpu, settings, main))
+    Builder::new().name(name).spawn(move || run(cpu, settings, main))
 }
 
 fn run<M, F>(cpu: Option<usize>, settings: Settings, main: M) -> Ended
@@ -60,9 +54,7 @@ where
     F: Future<Output = ()> + 'static,
 {
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
-    let executor = LocalExecutorBuilder::new(placement)
-        .io_memory(GLOMMIO_MEMORY)
-        .make();
+    let executor = LocalExecutorBuilder::new(placement).io_memory(GLOMMIO_MEMORY).make();
     match executor {
         Ok(executor) => executor.run(async move {
             let shard = match Shard::start(settings, main, Hosting::Glommio) {
@@ -110,18 +102,13 @@ impl Shard {
             main.await;
             finished.set(true);
         });
-        Ok(Shard {
-            reactor,
-            settings,
-            done,
-        })
+        Ok(Shard { reactor, settings, done })
     }
 
     fn turn(&self) -> bool {
         let turned = self.reactor.turn(self.settings.slice);
         if turned.work > 0 && !self.settings.spin.is_zero() {
-            self.reactor
-                .spin(self.settings.spin.min(self.settings.slice));
+            self.reactor.spin(self.settings.spin.min(self.settings.slice));
         }
         turned.control
     }
@@ -148,11 +135,7 @@ impl Shard {
     }
 
     fn end(self) -> Ended {
-        if self.reactor.shut_down() {
-            Ended::Drained
-        } else {
-            Ended::Cut
-        }
+        if self.reactor.shut_down() { Ended::Drained } else { Ended::Cut }
     }
 }
 

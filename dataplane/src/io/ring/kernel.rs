@@ -43,10 +43,7 @@ pub(super) struct Kernel {
     pub(super) starved: Vec<(u32, u32)>,
     /// Slots with something to send at the end of the turn, each once.
     pub(super) dirty: Vec<u32>,
-    #[expect(
-        clippy::vec_box,
-        reason = "the box is what is recycled, and it must not move"
-    )]
+    #[expect(clippy::vec_box, reason = "the box is what is recycled, and it must not move")]
     pub(super) batches: Vec<Box<Batch>>,
     pub(super) acceptor: Acceptor,
     pub(super) requests: Vec<Request>,
@@ -75,9 +72,7 @@ pub(super) struct Kernel {
 impl Kernel {
     pub(super) fn new(settings: Settings, local: Rc<Local>) -> io::Result<Kernel> {
         let uring = setup::build(SUBMISSIONS, COMPLETIONS)?;
-        uring
-            .submitter()
-            .register_files_sparse(settings.connections)?;
+        uring.submitter().register_files_sparse(settings.connections)?;
         let small = Provided::new(&uring, 0, settings.small_buffers, settings.small_size)?;
         let large = Provided::new(&uring, 1, settings.large_buffers, settings.large_size)?;
         let mut kernel = Kernel {
@@ -156,11 +151,7 @@ impl Kernel {
 
     pub(super) fn cancel(&mut self, tag: Tag) {
         let entry = opcode::AsyncCancel::new(tag.pack()).build();
-        self.push(
-            entry
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(Tag::IGNORE.pack()),
-        );
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(Tag::IGNORE.pack()));
     }
 
     /// Sets a socket option; the value is a static, so it outlives the operation.
@@ -169,11 +160,7 @@ impl Kernel {
         let size = size_of::<T>() as u32;
         let file = types::Fixed(slot);
         let entry = opcode::SetSockOpt::new(file, level as u32, name as u32, pointer, size).build();
-        self.push(
-            entry
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(Tag::IGNORE.pack()),
-        );
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(Tag::IGNORE.pack()));
     }
 
     /// Submits, sleeps until something completes or the time is up, and lets deferred work run.
@@ -181,11 +168,7 @@ impl Kernel {
         let result = if wait.is_zero() || !self.held.is_empty() {
             let count = self.uring.submission().len() as u32;
             // SAFETY: no argument is passed; the count is that of the queue.
-            unsafe {
-                self.uring
-                    .submitter()
-                    .enter::<libc::sigset_t>(count, 0, GETEVENTS, None)
-            }
+            unsafe { self.uring.submitter().enter::<libc::sigset_t>(count, 0, GETEVENTS, None) }
         } else {
             let time = types::Timespec::from(wait);
             let arguments = types::SubmitArgs::new().timespec(&time);
@@ -275,10 +258,7 @@ impl Kernel {
 
 /// Errors of an enter after which the next one goes on where it was.
 fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINTR | libc::EBUSY | libc::ETIME | libc::EAGAIN | libc::ENOMEM)
-    )
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::ETIME | libc::EAGAIN | libc::ENOMEM))
 }
 
 impl Drop for Kernel {

@@ -89,11 +89,7 @@ impl Io {
                 Some((slot, cause)) => {
                     let token = kernel.sockets[slot as usize].token;
                     let stream = Stream::new(&self.core, slot);
-                    Poll::Ready(Woken {
-                        stream,
-                        token,
-                        cause,
-                    })
+                    Poll::Ready(Woken { stream, token, cause })
                 }
                 None => {
                     register(&mut kernel.woken_waiter, context);

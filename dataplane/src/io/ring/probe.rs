@@ -38,11 +38,7 @@ impl Capabilities {
         let connections = u64::from(settings.connections).min(share);
         // Direct descriptors count against the limit of the process when they are made.
         let downstream = u64::from(settings.downstream_max).min(connections * 3 / 4);
-        Settings {
-            connections: connections as u32,
-            downstream_max: downstream as u32,
-            ..settings
-        }
+        Settings { connections: connections as u32, downstream_max: downstream as u32, ..settings }
     }
 }
 
@@ -120,11 +116,9 @@ impl fmt::Display for Obstacle {
                 "only {limit} descriptors are allowed (RLIMIT_NOFILE); raise it with: \
                  ulimit -Hn 65536, or LimitNOFILE=65536 in the systemd unit"
             ),
-            Obstacle::Other { errno } => write!(
-                out,
-                "setting up io_uring failed: {}; look for more with: dmesg | tail",
-                io::Error::from_raw_os_error(*errno)
-            ),
+            Obstacle::Other { errno } => {
+                write!(out, "setting up io_uring failed: {}; look for more with: dmesg | tail", io::Error::from_raw_os_error(*errno))
+            }
         }
     }
 }
@@ -135,9 +129,7 @@ impl std::error::Error for Obstacle {}
 pub fn probe() -> Result<Capabilities, Obstacle> {
     let descriptors_max = raise_descriptors();
     if descriptors_max < DESCRIPTORS_ASIDE + CONNECTIONS_MIN {
-        return Err(Obstacle::Descriptors {
-            limit: descriptors_max,
-        });
+        return Err(Obstacle::Descriptors { limit: descriptors_max });
     }
     let (uring, mode) = setup::build_with(8, 64).map_err(|error| explain(&error))?;
     check_operations(&uring)?;
@@ -156,24 +148,14 @@ fn raise_descriptors() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // Raising the soft limit up to the hard one needs no right; if it fails the old one holds.
     if current != maximum {
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: maximum,
-                maximum,
-            },
-        )
-        .ok();
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).ok();
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn check_operations(uring: &IoUring) -> Result<(), Obstacle> {
     let mut known = Probe::new();
-    uring
-        .submitter()
-        .register_probe(&mut known)
-        .map_err(|error| explain(&error))?;
+    uring.submitter().register_probe(&mut known).map_err(|error| explain(&error))?;
     let needed = [
         (opcode::AcceptMulti::CODE, "accept"),
         (opcode::RecvMulti::CODE, "recv"),
@@ -190,27 +172,17 @@ fn check_operations(uring: &IoUring) -> Result<(), Obstacle> {
     ];
     match needed.iter().find(|(code, _)| !known.is_supported(*code)) {
         None => Ok(()),
-        Some((_, lacks)) => Err(Obstacle::TooOld {
-            kernel: release(),
-            lacks,
-        }),
+        Some((_, lacks)) => Err(Obstacle::TooOld { kernel: release(), lacks }),
     }
 }
 
 fn check_registrations(uring: &IoUring) -> Result<(), Obstacle> {
-    let too_old = |lacks| Obstacle::TooOld {
-        kernel: release(),
-        lacks,
-    };
+    let too_old = |lacks| Obstacle::TooOld { kernel: release(), lacks };
     if !uring.params().is_feature_nodrop() || !uring.params().is_feature_ext_arg() {
         return Err(too_old("waiting with a timeout"));
     }
-    uring
-        .submitter()
-        .register_files_sparse(8)
-        .map_err(|error| registration(&error, too_old("direct descriptors")))?;
-    super::provided::Provided::new(uring, 0, 8, 4096)
-        .map_err(|error| registration(&error, too_old("provided buffer rings")))?;
+    uring.submitter().register_files_sparse(8).map_err(|error| registration(&error, too_old("direct descriptors")))?;
+    super::provided::Provided::new(uring, 0, 8, 4096).map_err(|error| registration(&error, too_old("provided buffer rings")))?;
     Ok(())
 }
 
@@ -240,35 +212,22 @@ pub(super) fn explain(error: &io::Error) -> Obstacle {
             let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
             Obstacle::Descriptors { limit }
         }
-        Some(libc::EINVAL) => Obstacle::TooOld {
-            kernel: release(),
-            lacks: "the rings we need",
-        },
-        errno => Obstacle::Other {
-            errno: errno.unwrap_or(0),
-        },
+        Some(libc::EINVAL) => Obstacle::TooOld { kernel: release(), lacks: "the rings we need" },
+        errno => Obstacle::Other { errno: errno.unwrap_or(0) },
     }
 }
 
 fn disabled() -> u8 {
     let value = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
-    value
-        .ok()
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
+    value.ok().and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
 fn release() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
 fn kernel_is_at_least(release: &str, major: u32, minor: u32) -> bool {
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|part| part.parse::<u32>().ok());
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
 }
 

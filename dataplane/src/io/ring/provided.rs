@@ -29,20 +29,9 @@ impl Provided {
         // SAFETY: the region is page-aligned and holds exactly `count` entries; `Kernel` drops its
         // IoUring before its groups, and leaks them if the kernel still has operations.
         unsafe {
-            uring.submitter().register_buf_ring_with_flags(
-                entries.address() as u64,
-                count,
-                id,
-                0,
-            )?;
+            uring.submitter().register_buf_ring_with_flags(entries.address() as u64, count, id, 0)?;
         }
-        let mut provided = Provided {
-            group,
-            entries,
-            tail: 0,
-            available: 0,
-            id,
-        };
+        let mut provided = Provided { group, entries, tail: 0, available: 0, id };
         provided.publish();
         Ok(provided)
     }

@@ -31,17 +31,13 @@ pub struct Turned {
 impl Reactor {
     /// A shard on this thread.
     pub fn new(settings: Settings) -> io::Result<Reactor> {
-        Ok(Reactor {
-            core: Core::new(settings)?,
-        })
+        Ok(Reactor { core: Core::new(settings)? })
     }
 
     /// The door of the shard.
     #[must_use]
     pub fn io(&self) -> Io {
-        Io {
-            core: self.core.clone(),
-        }
+        Io { core: self.core.clone() }
     }
 
     pub(super) fn hosted_by(&self, hosting: Hosting) {
@@ -55,14 +51,7 @@ impl Reactor {
         let (completions, control) = {
             let mut kernel = self.core.kernel();
             let busy = !local.tasks.is_idle() || local.alarm.is_pending() || kernel.is_behind();
-            let sleep = if busy {
-                Duration::ZERO
-            } else {
-                local
-                    .timers
-                    .until_next()
-                    .map_or(wait, |next| next.min(wait))
-            };
+            let sleep = if busy { Duration::ZERO } else { local.timers.until_next().map_or(wait, |next| next.min(wait)) };
             kernel.enter(sleep);
             kernel.pass_time(clock::kernel_now());
             let completions = kernel.complete();
@@ -73,10 +62,7 @@ impl Reactor {
         let mut kernel = self.core.kernel();
         kernel.stats.polls += polls as u64;
         kernel.flush();
-        Turned {
-            work: completions + polls,
-            control,
-        }
+        Turned { work: completions + polls, control }
     }
 
     /// Turns without sleeping while there is work, then for at most `spin` without any.

@@ -32,18 +32,14 @@ impl Address {
             SocketAddr::V4(address) => Address::V4(libc::sockaddr_in {
                 sin_family: libc::AF_INET as u16,
                 sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(address.ip().octets()),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
                 sin_zero: [0; 8],
             }),
             SocketAddr::V6(address) => Address::V6(libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as u16,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: address.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: address.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: address.scope_id(),
             }),
         }
@@ -58,14 +54,8 @@ impl Address {
 
     fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
         match self {
-            Address::V4(address) => (
-                std::ptr::from_ref(address).cast(),
-                size_of::<libc::sockaddr_in>() as u32,
-            ),
-            Address::V6(address) => (
-                std::ptr::from_ref(address).cast(),
-                size_of::<libc::sockaddr_in6>() as u32,
-            ),
+            Address::V4(address) => (std::ptr::from_ref(address).cast(), size_of::<libc::sockaddr_in>() as u32),
+            Address::V6(address) => (std::ptr::from_ref(address).cast(), size_of::<libc::sockaddr_in6>() as u32),
         }
     }
 }
@@ -91,11 +81,7 @@ pub(super) struct Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "Request {{ phase: {:?}, slot: {:?} }}",
-            self.phase, self.slot
-        )
+        write!(out, "Request {{ phase: {:?}, slot: {:?} }}", self.phase, self.slot)
     }
 }
 
@@ -111,11 +97,7 @@ impl Kernel {
                 index
             }
             None => {
-                self.requests.push(Request {
-                    phase,
-                    slot: None,
-                    address: Box::new(address),
-                });
+                self.requests.push(Request { phase, slot: None, address: Box::new(address) });
                 self.requests.len() as u32 - 1
             }
         }
@@ -147,9 +129,8 @@ impl Kernel {
     fn start_connect(&mut self, to: SocketAddr) -> u32 {
         let address = Address::new(to);
         let index = self.request(address);
-        let entry = opcode::Socket::new(address.family(), libc::SOCK_STREAM, 0)
-            .file_index(Some(types::DestinationSlot::auto_target()))
-            .build();
+        let entry =
+            opcode::Socket::new(address.family(), libc::SOCK_STREAM, 0).file_index(Some(types::DestinationSlot::auto_target())).build();
         self.issue(entry, Tag::new(Kind::Socket, 0, index));
         index
     }
@@ -181,17 +162,10 @@ impl Kernel {
     pub(super) fn on_connect(&mut self, done: Completion) {
         let slot = done.tag.index;
         let socket = &mut self.sockets[slot as usize];
-        assert!(
-            done.tag.is_of(socket.generation),
-            "a connect outlived its socket"
-        );
+        assert!(done.tag.is_of(socket.generation), "a connect outlived its socket");
         let index = socket.token;
         self.requests[index as usize].slot = None;
-        let result = if done.result < 0 {
-            done.result
-        } else {
-            slot as i32
-        };
+        let result = if done.result < 0 { done.result } else { slot as i32 };
         let orphaned = self.settle(index, result).is_some();
         if done.result < 0 {
             let socket = &mut self.sockets[slot as usize];
@@ -329,10 +303,7 @@ impl Io {
     #[must_use]
     pub fn connect(&self, to: SocketAddr) -> Connect {
         let request = self.core.kernel().start_connect(to);
-        Connect {
-            core: self.core.clone(),
-            request: Some(request),
-        }
+        Connect { core: self.core.clone(), request: Some(request) }
     }
 }
 
@@ -347,10 +318,6 @@ pub(super) async fn peer(core: &Rc<Core>, slot: u32) -> Option<SocketAddr> {
         kernel.issue(entry, Tag::new(Kind::Install, 0, request));
         request
     };
-    let descriptor = Install {
-        core: core.clone(),
-        request: Some(request),
-    }
-    .await?;
+    let descriptor = Install { core: core.clone(), request: Some(request) }.await?;
     SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()
 }

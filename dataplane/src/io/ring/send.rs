@@ -38,10 +38,7 @@ impl std::fmt::Debug for Batch {
 
 impl Batch {
     fn new() -> Box<Batch> {
-        let none = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
+        let none = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         let header = libc::msghdr {
             msg_name: ptr::null_mut(),
             msg_namelen: 0,
@@ -51,10 +48,7 @@ impl Batch {
             msg_controllen: 0,
             msg_flags: 0,
         };
-        Box::new(Batch {
-            header,
-            parts: [none; PIECES_MAX],
-        })
+        Box::new(Batch { header, parts: [none; PIECES_MAX] })
     }
 }
 
@@ -151,29 +145,18 @@ impl Kernel {
             let piece = self.pieces.front(&queue).expect("count is one");
             let bytes = &piece[offset..];
             let len = self.limit_send(bytes.len());
-            opcode::Send::new(file, bytes.as_ptr(), len as u32)
-                .flags(flags)
-                .build()
+            opcode::Send::new(file, bytes.as_ptr(), len as u32).flags(flags).build()
         } else {
             let mut batch = self.batches.pop().unwrap_or_else(Batch::new);
             for (index, piece) in self.pieces.iter(queue).take(count).enumerate() {
-                let bytes = if index == 0 {
-                    &piece[offset..]
-                } else {
-                    &piece[..]
-                };
+                let bytes = if index == 0 { &piece[offset..] } else { &piece[..] };
                 let base = bytes.as_ptr().cast_mut().cast();
-                batch.parts[index] = libc::iovec {
-                    iov_base: base,
-                    iov_len: bytes.len(),
-                };
+                batch.parts[index] = libc::iovec { iov_base: base, iov_len: bytes.len() };
             }
             batch.header.msg_iov = batch.parts.as_mut_ptr();
             batch.header.msg_iovlen = count;
             let batch = self.sockets[slot as usize].batch.insert(batch);
-            opcode::SendMsg::new(file, &raw const batch.header)
-                .flags(flags as u32)
-                .build()
+            opcode::SendMsg::new(file, &raw const batch.header).flags(flags as u32).build()
         };
         self.issue(entry, tag);
     }
@@ -182,10 +165,7 @@ impl Kernel {
         let slot = done.tag.index;
         let now = self.timers.now();
         let socket = &mut self.sockets[slot as usize];
-        assert!(
-            done.tag.is_of(socket.generation),
-            "a send outlived its socket"
-        );
+        assert!(done.tag.is_of(socket.generation), "a send outlived its socket");
         socket.sending = false;
         socket.flying = 0;
         if let Some(batch) = socket.batch.take()
@@ -229,10 +209,7 @@ impl Kernel {
         let socket = &mut self.sockets[slot as usize];
         socket.queued_bytes -= sent;
         while sent > 0 {
-            let piece = self
-                .pieces
-                .front(&socket.pieces)
-                .expect("only queued bytes are sent");
+            let piece = self.pieces.front(&socket.pieces).expect("only queued bytes are sent");
             let left = piece.len() - socket.offset as usize;
             if left > sent {
                 socket.offset += sent as u32;
@@ -271,10 +248,6 @@ impl Kernel {
             return;
         }
         let entry = opcode::Shutdown::new(types::Fixed(slot), libc::SHUT_WR).build();
-        self.push(
-            entry
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(Tag::IGNORE.pack()),
-        );
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(Tag::IGNORE.pack()));
     }
 }

@@ -25,10 +25,7 @@ pub(super) fn build_with(submissions: u32, completions: u32) -> io::Result<(IoUr
     let mut last = io::Error::from_raw_os_error(libc::EINVAL);
     for mode in MODES {
         let mut builder = IoUring::builder();
-        builder
-            .setup_cqsize(completions)
-            .setup_clamp()
-            .setup_submit_all();
+        builder.setup_cqsize(completions).setup_clamp().setup_submit_all();
         match mode {
             Mode::Deferred => {
                 builder.setup_single_issuer().setup_defer_taskrun();

@@ -16,12 +16,7 @@ pub(super) struct Shim {
 
 impl Shim {
     pub(super) fn new(seed: u64) -> Box<Shim> {
-        Box::new(Shim {
-            state: Cell::new(seed | 1),
-            turn: 0,
-            late: Vec::new(),
-            altered: 0,
-        })
+        Box::new(Shim { state: Cell::new(seed | 1), turn: 0, late: Vec::new(), altered: 0 })
     }
 
     fn below(&self, bound: u64) -> u64 {

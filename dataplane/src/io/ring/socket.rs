@@ -125,11 +125,7 @@ impl Kernel {
             self.sockets.push(Socket::fresh(0, State::Free, now));
         }
         let socket = &mut self.sockets[slot as usize];
-        assert_eq!(
-            socket.state,
-            State::Free,
-            "the kernel gave a slot that is in use"
-        );
+        assert_eq!(socket.state, State::Free, "the kernel gave a slot that is in use");
         *socket = Socket::fresh(socket.generation, state, now);
         self.open += 1;
     }
@@ -137,8 +133,7 @@ impl Kernel {
     /// Arms the receive, unless it is armed or there is nothing to receive any more.
     pub(super) fn receive(&mut self, slot: u32) {
         let socket = &mut self.sockets[slot as usize];
-        let wanted = matches!(socket.state, State::Open | State::Parked)
-            || (socket.state == State::Closing && socket.awaits_fin);
+        let wanted = matches!(socket.state, State::Open | State::Parked) || (socket.state == State::Closing && socket.awaits_fin);
         if !wanted || socket.receiving || socket.starved || socket.eof || socket.error != 0 {
             return;
         }
@@ -164,10 +159,7 @@ impl Kernel {
     pub(super) fn on_receive(&mut self, done: Completion) {
         let slot = done.tag.index;
         let socket = &mut self.sockets[slot as usize];
-        assert!(
-            done.tag.is_of(socket.generation),
-            "a receive outlived its socket"
-        );
+        assert!(done.tag.is_of(socket.generation), "a receive outlived its socket");
         let group = usize::from(socket.group);
         if !done.more {
             socket.receiving = false;
@@ -274,10 +266,7 @@ impl Kernel {
 
     /// Drops what is queued and closes with a reset.
     pub(super) fn cut(&mut self, slot: u32) {
-        static NO_LINGER: libc::linger = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
+        static NO_LINGER: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
         self.set_option(slot, libc::SOL_SOCKET, libc::SO_LINGER, &NO_LINGER);
         let socket = &mut self.sockets[slot as usize];
         socket.awaits_fin = false;
@@ -329,11 +318,7 @@ impl Kernel {
         socket.generation = socket.generation.wrapping_add(1);
         self.open -= 1;
         let close = opcode::Close::new(types::Fixed(slot)).build();
-        self.push(
-            close
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(Tag::IGNORE.pack()),
-        );
+        self.push(close.flags(squeue::Flags::SKIP_SUCCESS).user_data(Tag::IGNORE.pack()));
     }
 
     /// The receives that found no buffer, armed again: as many as there are buffers now.

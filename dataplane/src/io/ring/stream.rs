@@ -24,11 +24,7 @@ pub struct Stream {
 
 impl Stream {
     pub(super) fn new(core: &Rc<Core>, slot: u32) -> Stream {
-        Stream {
-            core: core.clone(),
-            slot,
-            given_up: false,
-        }
+        Stream { core: core.clone(), slot, given_up: false }
     }
 
     pub(super) fn into_slot(mut self) -> u32 {

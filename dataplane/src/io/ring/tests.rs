@@ -20,12 +20,7 @@ fn listener() -> (OwnedFd, SocketAddr) {
 }
 
 fn settings() -> Settings {
-    Settings {
-        connections: 1024,
-        downstream_max: 512,
-        seed: 7,
-        ..Settings::default()
-    }
+    Settings { connections: 1024, downstream_max: 512, seed: 7, ..Settings::default() }
 }
 
 /// Turns until the future has ended. The walltime bound only ends a hanging test.
@@ -39,11 +34,7 @@ fn drive(reactor: &Reactor, future: impl Future<Output = ()> + 'static) {
     let until = std::time::Instant::now() + Duration::from_secs(60);
     while !done.get() {
         reactor.turn(Duration::from_millis(10));
-        assert!(
-            std::time::Instant::now() < until,
-            "hangs: {:?}",
-            reactor.stats()
-        );
+        assert!(std::time::Instant::now() < until, "hangs: {:?}", reactor.stats());
     }
 }
 
@@ -71,13 +62,7 @@ fn leave(reactor: Reactor) {
     let io = reactor.io();
     assert!(reactor.shut_down(), "not everything ended");
     let stats = io.stats();
-    assert_eq!(
-        (stats.sockets, stats.tasks, stats.timers, stats.queued),
-        (0, 0, 0, 0)
-    );
-    assert_eq!(
-        (stats.small_lent, stats.large_lent, stats.parked),
-        (0, 0, 0)
-    );
+    assert_eq!((stats.sockets, stats.tasks, stats.timers, stats.queued), (0, 0, 0, 0));
+    assert_eq!((stats.small_lent, stats.large_lent, stats.parked), (0, 0, 0));
     assert_eq!(stats.operations, 1, "only the read of the eventfd remains");
 }

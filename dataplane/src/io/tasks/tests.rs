@@ -51,10 +51,7 @@ fn abort_drops_at_once_and_only_once() {
     assert_eq!((dropped.get(), tasks.live()), (1, 0));
     let next = tasks.spawn(pending());
     assert_ne!(id, next);
-    assert!(
-        !tasks.abort(id),
-        "a stale id must not reach the slot's next task"
-    );
+    assert!(!tasks.abort(id), "a stale id must not reach the slot's next task");
     assert_eq!(tasks.live(), 1);
 }
 

@@ -46,9 +46,7 @@ fn nothing_fires_early_and_all_within_a_tick() {
 #[test]
 fn a_large_leap_fires_everything_on_its_way() {
     let timers = Timers::new(ms(77));
-    let kept: Vec<_> = (0..500)
-        .map(|index| timers.deadline(ms(index * 997)))
-        .collect();
+    let kept: Vec<_> = (0..500).map(|index| timers.deadline(ms(index * 997))).collect();
     timers.advance(ms(1_000_000), &mut Vec::new());
     assert!(kept.iter().all(Deadline::is_expired));
 }

@@ -2,11 +2,7 @@ use super::*;
 
 #[test]
 fn a_word_keeps_its_parts() {
-    let word = Word {
-        core: 4095,
-        generation: GENERATION_MASK,
-        index: TASKS_MAX as u32 - 1,
-    };
+    let word = Word { core: 4095, generation: GENERATION_MASK, index: TASKS_MAX as u32 - 1 };
     assert_eq!(Word::unpack(word.pack()), word);
 }
 
@@ -32,9 +28,7 @@ fn a_foreign_thread_goes_through_the_alarm() {
     let ready = Ready::enrol(&alarm);
     let word = ready.admit(0);
     let sent = waker(word);
-    std::thread::spawn(move || sent.wake())
-        .join()
-        .expect("the thread only wakes");
+    std::thread::spawn(move || sent.wake()).join().expect("the thread only wakes");
     assert!(ready.is_empty());
     assert!(alarm.is_pending());
     let attended = alarm.attend(|word| ready.push(Word::unpack(word)));

@@ -9,10 +9,7 @@ fn a_folder_is_opened_again_with_the_same_authority() {
     assert_eq!(first, std::fs::read(dir.join("ca.pem")).unwrap());
     for name in ["ca-key.pem", "leaf-key.pem"] {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(dir.join(name))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(dir.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     std::fs::write(dir.join("ca-key.pem"), "damaged").unwrap();

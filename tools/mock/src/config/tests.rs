@@ -30,23 +30,11 @@ fn mistakes_are_named() {
     };
     check("{}", "no providers");
     check(r#"{"provider": []}"#, "unknown field `provider`");
-    check(
-        r#"{"providers": [{"name": "a"}, {"name": "a"}]}"#,
-        "appears twice",
-    );
+    check(r#"{"providers": [{"name": "a"}, {"name": "a"}]}"#, "appears twice");
     check(r#"{"providers": [{"name": "a b"}]}"#, "will not do");
-    check(
-        r#"{"providers": [{"name": "a", "tls": "127.0.0.1:0"}]}"#,
-        "--tls-dir",
-    );
-    check(
-        r#"{"providers": [{"name": "a", "answers": {"words": 1000001}}]}"#,
-        "at most 1000000",
-    );
-    check(
-        r#"{"providers": [{"name": "a", "faults": ["50"]}]}"#,
-        "no fault kind `50`",
-    );
+    check(r#"{"providers": [{"name": "a", "tls": "127.0.0.1:0"}]}"#, "--tls-dir");
+    check(r#"{"providers": [{"name": "a", "answers": {"words": 1000001}}]}"#, "at most 1000000");
+    check(r#"{"providers": [{"name": "a", "faults": ["50"]}]}"#, "no fault kind `50`");
 }
 
 #[test]
@@ -54,13 +42,7 @@ fn provider_flags_are_read() {
     let provider = provider_flag("a=127.0.0.1:80,tls=127.0.0.1:443").unwrap();
     assert_eq!(provider.listen.port(), 80);
     assert_eq!(provider.tls.unwrap().port(), 443);
-    for wrong in [
-        "a",
-        "a=",
-        "a=x",
-        "a=127.0.0.1:1,ssl=127.0.0.1:2",
-        "a=127.0.0.1:1,tls=x",
-    ] {
+    for wrong in ["a", "a=", "a=x", "a=127.0.0.1:1,ssl=127.0.0.1:2", "a=127.0.0.1:1,tls=x"] {
         assert!(provider_flag(wrong).is_err(), "{wrong}");
     }
 }

@@ -16,11 +16,7 @@ pub(super) fn content(fault: &Fault, answer: &mut Answer) {
             error_event(answer, |index, _| index >= after, fault.text("code"));
         }
         Kind::ErrorBeforeContent => {
-            error_event(
-                answer,
-                |_, event| event.role != Role::Lead,
-                fault.text("code"),
-            );
+            error_event(answer, |_, event| event.role != Role::Lead, fault.text("code"));
         }
         Kind::EmptyChoices => empty(answer),
         Kind::TruncatedJson => {
@@ -97,9 +93,7 @@ fn edit_event(event: &mut Event, edit: &impl Fn(&mut Value)) {
     edit(&mut value);
     // Only the Responses API names its events, and it names them as their `type` says.
     let name = value["type"].as_str().filter(|_| text.contains("event: "));
-    let name = name
-        .map(|kind| format!("event: {kind}\n"))
-        .unwrap_or_default();
+    let name = name.map(|kind| format!("event: {kind}\n")).unwrap_or_default();
     event.bytes = format!("{name}data: {}\n\n", order::write(&value)).into_bytes();
 }
 
@@ -107,9 +101,7 @@ fn edit_event(event: &mut Event, edit: &impl Fn(&mut Value)) {
 fn error_event(answer: &mut Answer, here: impl Fn(u64, &Event) -> bool, code: &str) {
     let dialect = answer.dialect;
     if let Content::Events(events) = &mut answer.content {
-        let cut = (0..)
-            .zip(events.iter())
-            .position(|(index, event)| here(index, event));
+        let cut = (0..).zip(events.iter()).position(|(index, event)| here(index, event));
         events.truncate(cut.unwrap_or(events.len()));
         let sequence = events.len() as u64;
         events.push(errors::event(dialect, code, sequence));
@@ -152,26 +144,14 @@ fn huge(fault: &Fault, answer: &mut Answer) {
     match &mut answer.content {
         Content::Whole(body) => {
             let (bytes, tail) = split_in_text(body).unwrap_or_else(|| (body.clone(), Vec::new()));
-            answer.content = Content::Events(vec![Event {
-                role: Role::Content,
-                bytes,
-                filler_bytes,
-                tail,
-            }]);
+            answer.content = Content::Events(vec![Event { role: Role::Content, bytes, filler_bytes, tail }]);
         }
         Content::Events(events) => {
-            let at = usize::try_from(fault.number("events"))
-                .unwrap_or(usize::MAX)
-                .min(events.len());
+            let at = usize::try_from(fault.number("events")).unwrap_or(usize::MAX).min(events.len());
             let model = events.iter().find(|event| event.role == Role::Content);
             let split = model.and_then(|event| split_in_text(&event.bytes));
             let (bytes, tail) = split.unwrap_or_else(|| (b": ".to_vec(), b"\n\n".to_vec()));
-            let huge = Event {
-                role: Role::Content,
-                bytes,
-                filler_bytes,
-                tail,
-            };
+            let huge = Event { role: Role::Content, bytes, filler_bytes, tail };
             events.insert(at, huge);
         }
     }
@@ -180,9 +160,7 @@ fn huge(fault: &Fault, answer: &mut Answer) {
 /// Splits JSON just inside its first text, where filler may go without breaking it.
 fn split_in_text(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let after = |needle: &&[u8]| {
-        let found = bytes
-            .windows(needle.len())
-            .position(|window| window == *needle);
+        let found = bytes.windows(needle.len()).position(|window| window == *needle);
         found.map(|at| at + needle.len())
     };
     let at = TEXT_MEMBERS.iter().find_map(after)?;
@@ -222,11 +200,7 @@ fn refuse(value: &mut Value) {
             delta.insert("refusal".to_owned(), text);
         }
     }
-    for path in [
-        "/output/0/content",
-        "/response/output/0/content",
-        "/item/content",
-    ] {
+    for path in ["/output/0/content", "/response/output/0/content", "/item/content"] {
         if let Some(parts) = value.pointer_mut(path).and_then(Value::as_array_mut) {
             for part in parts {
                 *part = json!({"type": "refusal", "refusal": REFUSAL});

@@ -103,10 +103,7 @@ fn html(status: u16) -> Answer {
     );
     Answer {
         content: Content::Whole(page.into_bytes()),
-        headers: vec![
-            ("content-type".to_owned(), "text/html".to_owned()),
-            ("server".to_owned(), "cloudflare".to_owned()),
-        ],
+        headers: vec![("content-type".to_owned(), "text/html".to_owned()), ("server".to_owned(), "cloudflare".to_owned())],
         ..Answer::json(status, Vec::new())
     }
 }

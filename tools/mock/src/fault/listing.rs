@@ -9,12 +9,7 @@ pub fn listing() -> String {
     for row in KINDS {
         out.push_str(&format!("{:<22}{}\n", row.name, row.help));
         for parameter in row.parameters {
-            out.push_str(&format!(
-                "  {:<20}{} [{}]\n",
-                parameter.name,
-                parameter.help,
-                parameter.shape.default_text()
-            ));
+            out.push_str(&format!("  {:<20}{} [{}]\n", parameter.name, parameter.help, parameter.shape.default_text()));
         }
     }
     out.push_str(&format!("\nEvery kind also takes {COMMON}.\n"));
@@ -26,17 +21,9 @@ pub fn listing() -> String {
 pub fn markdown() -> String {
     let mut out = String::from("| kind | what happens | parameters (default) |\n|---|---|---|\n");
     for row in KINDS {
-        let parameters: Vec<String> = row
-            .parameters
-            .iter()
-            .map(|p| format!("`{}` {} ({})", p.name, p.help, p.shape.default_text()))
-            .collect();
-        out.push_str(&format!(
-            "| `{}` | {} | {} |\n",
-            row.name,
-            row.help,
-            parameters.join("; ")
-        ));
+        let parameters: Vec<String> =
+            row.parameters.iter().map(|p| format!("`{}` {} ({})", p.name, p.help, p.shape.default_text())).collect();
+        out.push_str(&format!("| `{}` | {} | {} |\n", row.name, row.help, parameters.join("; ")));
     }
     out
 }

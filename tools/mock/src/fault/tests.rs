@@ -19,18 +19,12 @@ fn both_forms_mean_the_same() {
     };
     check("503", json!({"kind": "status", "status": 503}));
     check("503", json!(503));
-    check(
-        "latency;ms=5;spread=lognormal",
-        json!({"kind": "latency", "ms": 5, "spread": "lognormal"}),
-    );
+    check("latency;ms=5;spread=lognormal", json!({"kind": "latency", "ms": 5, "spread": "lognormal"}));
     check(
         "reset; events=2; probability=0.5; count=3; match=stream; model=gpt-4*",
         json!({"kind": "reset", "events": "2", "probability": 0.5, "count": 3, "match": "stream", "model": "gpt-4*"}),
     );
-    check(
-        "cut;for_ms=10;after_ms=5",
-        json!({"kind": "cut", "for_ms": 10, "after_ms": 5}),
-    );
+    check("cut;for_ms=10;after_ms=5", json!({"kind": "cut", "for_ms": 10, "after_ms": 5}));
 }
 
 #[test]
@@ -55,11 +49,7 @@ fn mistakes_are_named() {
 #[test]
 fn faults_concern_what_they_say() {
     let check = |written: &str, stream: bool, model: &str, expected: bool| {
-        assert_eq!(
-            Fault::parse(written).unwrap().matches(stream, model),
-            expected,
-            "{written}"
-        );
+        assert_eq!(Fault::parse(written).unwrap().matches(stream, model), expected, "{written}");
     };
     check("503", true, "m", true);
     check("503;match=stream", false, "m", false);
@@ -86,20 +76,14 @@ fn the_listing_names_every_parameter() {
     let listing = listing();
     for row in KINDS {
         assert!(listing.contains(row.help));
-        assert!(
-            row.parameters
-                .iter()
-                .all(|parameter| listing.contains(parameter.help))
-        );
+        assert!(row.parameters.iter().all(|parameter| listing.contains(parameter.help)));
     }
 }
 
 #[test]
 fn the_faults_of_the_readme_are_faults() {
     let readme = include_str!("../../README.md");
-    let orders = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("throwover-mock fault "));
+    let orders = readme.lines().filter_map(|line| line.strip_prefix("throwover-mock fault "));
     let written: Vec<&str> = orders
         .map(|order| {
             let fault = order.split_once(' ').unwrap().1;

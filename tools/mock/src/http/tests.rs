@@ -8,55 +8,19 @@ fn heads_are_read_or_refused() {
         assert_eq!(seen, expected, "{text:?}");
     };
     check("GET / HTTP/1.1\r\n", Ok(None));
-    check(
-        "GET / HTTP/1.1\r\n\r\n",
-        Ok(Some((Framing::Length(0), true))),
-    );
-    check(
-        "GET / HTTP/1.0\r\n\r\n",
-        Ok(Some((Framing::Length(0), false))),
-    );
-    check(
-        "GET / HTTP/1.1\r\nconnection: Close\r\n\r\n",
-        Ok(Some((Framing::Length(0), false))),
-    );
-    check(
-        "POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\n",
-        Ok(Some((Framing::Length(3), true))),
-    );
-    check(
-        "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
-        Ok(Some((Framing::Chunked, true))),
-    );
-    check(
-        "POST / HTTP/1.1\r\ncontent-length: +3\r\n\r\n",
-        Err(BadRequest::Length),
-    );
-    check(
-        "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n",
-        Err(BadRequest::Length),
-    );
-    check(
-        "POST / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
-        Err(BadRequest::Length),
-    );
-    check(
-        "POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
-        Err(BadRequest::Length),
-    );
-    check(
-        "POST / HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n",
-        Err(BadRequest::BodyTooLarge),
-    );
+    check("GET / HTTP/1.1\r\n\r\n", Ok(Some((Framing::Length(0), true))));
+    check("GET / HTTP/1.0\r\n\r\n", Ok(Some((Framing::Length(0), false))));
+    check("GET / HTTP/1.1\r\nconnection: Close\r\n\r\n", Ok(Some((Framing::Length(0), false))));
+    check("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\n", Ok(Some((Framing::Length(3), true))));
+    check("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", Ok(Some((Framing::Chunked, true))));
+    check("POST / HTTP/1.1\r\ncontent-length: +3\r\n\r\n", Err(BadRequest::Length));
+    check("POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n", Err(BadRequest::Length));
+    check("POST / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n", Err(BadRequest::Length));
+    check("POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", Err(BadRequest::Length));
+    check("POST / HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n", Err(BadRequest::BodyTooLarge));
     check("\u{1}\u{2}\r\n\r\n", Err(BadRequest::Head));
-    check(
-        &format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(101)),
-        Err(BadRequest::HeadTooLarge),
-    );
-    check(
-        &format!("GET / HTTP/1.1\r\na: {}", "x".repeat(HEAD_BYTES_MAX)),
-        Err(BadRequest::HeadTooLarge),
-    );
+    check(&format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(101)), Err(BadRequest::HeadTooLarge));
+    check(&format!("GET / HTTP/1.1\r\na: {}", "x".repeat(HEAD_BYTES_MAX)), Err(BadRequest::HeadTooLarge));
 }
 
 #[test]
@@ -76,10 +40,7 @@ fn chunks_are_read_or_refused() {
 #[test]
 fn dates_are_dates() {
     let check = |seconds: u64, expected: &str| {
-        assert_eq!(
-            date(UNIX_EPOCH + std::time::Duration::from_secs(seconds)),
-            expected
-        );
+        assert_eq!(date(UNIX_EPOCH + std::time::Duration::from_secs(seconds)), expected);
     };
     check(0, "Thu, 01 Jan 1970 00:00:00 GMT");
     check(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT");

@@ -25,10 +25,7 @@ fn secrets_are_never_kept() {
     let journal = Journal::new(true);
     let secret = "sk-proj-0123456789abcdef";
     let request = Request {
-        headers: SECRETS
-            .iter()
-            .map(|name| (name.to_uppercase(), format!("Bearer {secret}")))
-            .collect(),
+        headers: SECRETS.iter().map(|name| (name.to_uppercase(), format!("Bearer {secret}"))).collect(),
         body: vec![b'x'; 10_000],
         ..Request::default()
     };

@@ -26,17 +26,10 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
     }
     let prompt = text::prompt_tokens(asked.body);
     super::check_context(asked, prompt, "messages")?;
-    let choices = asked
-        .member("n")
-        .as_u64()
-        .unwrap_or(1)
-        .clamp(1, CHOICES_MAX);
+    let choices = asked.member("n").as_u64().unwrap_or(1).clamp(1, CHOICES_MAX);
     let turn = turn(asked);
     if asked.stream() {
-        Ok(Answer::stream(
-            Dialect::Chat,
-            events(asked, &turn, choices, prompt),
-        ))
+        Ok(Answer::stream(Dialect::Chat, events(asked, &turn, choices, prompt)))
     } else {
         Ok(Answer::json(200, document(asked, &turn, choices, prompt)))
     }
@@ -45,10 +38,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
 /// A tool is called when the request insists on it; left to choose, the mock talks.
 fn turn(asked: &Asked<'_>) -> Turn {
     let choice = asked.member("tool_choice");
-    let tools = asked
-        .member("tools")
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let tools = asked.member("tools").as_array().map_or(&[][..], Vec::as_slice);
     let wanted = choice["function"]["name"].as_str();
     let insisted = choice == "required" || wanted.is_some();
     let tool = tools.iter().find(|tool| match wanted {
@@ -57,10 +47,7 @@ fn turn(asked: &Asked<'_>) -> Turn {
     });
     match tool {
         Some(tool) if insisted => Turn::Call {
-            name: tool["function"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            name: tool["function"]["name"].as_str().unwrap_or_default().to_owned(),
             arguments: text::example(&tool["function"]["parameters"], 0).to_string(),
         },
         _ => {
@@ -181,19 +168,15 @@ fn events(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Vec<Even
 
 fn deltas(asked: &Asked<'_>, turn: &Turn) -> Vec<Value> {
     match turn {
-        Turn::Say(saying) => saying
-            .pieces
-            .iter()
-            .map(|piece| json!({"content": piece}))
-            .collect(),
+        Turn::Say(saying) => saying.pieces.iter().map(|piece| json!({"content": piece})).collect(),
         Turn::Call { name, arguments } => {
             let first = json!({"tool_calls": [{
                 "index": 0, "id": asked.id("call_"), "type": "function",
                 "function": {"name": name, "arguments": ""}
             }]});
-            let rest = text::split_pieces(arguments, 5).into_iter().map(
-                |piece| json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
-            );
+            let rest = text::split_pieces(arguments, 5)
+                .into_iter()
+                .map(|piece| json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}));
             std::iter::once(first).chain(rest).collect()
         }
     }

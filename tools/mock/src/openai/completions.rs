@@ -18,11 +18,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
         let body = text::padded(body, asked.answers.body_bytes, "/choices/0/text");
         return Ok(Answer::json(200, body));
     }
-    let mut events: Vec<Event> = saying
-        .pieces
-        .iter()
-        .map(|piece| data_event(Role::Content, &frame(asked, piece, None)))
-        .collect();
+    let mut events: Vec<Event> = saying.pieces.iter().map(|piece| data_event(Role::Content, &frame(asked, piece, None))).collect();
     let finish = frame(asked, "", Some(saying.finish_reason()));
     events.push(data_event(Role::Finish, &finish));
     if asked.member("stream_options")["include_usage"] == true {

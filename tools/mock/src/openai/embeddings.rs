@@ -23,11 +23,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
         single => vec![single],
     };
     if inputs.len() > INPUTS_MAX {
-        return Err(errors::wrong_type(
-            "input",
-            "at most 2048 inputs",
-            asked.member("input"),
-        ));
+        return Err(errors::wrong_type("input", "at most 2048 inputs", asked.member("input")));
     }
     let prompt = text::prompt_tokens(asked.body);
     super::check_context(asked, prompt, "input")?;
@@ -54,12 +50,7 @@ fn vector(input: &Value, dimensions: u64) -> Vec<f32> {
     input.to_string().hash(&mut hasher);
     let mut random = Random::new(hasher.finish());
     let raw: Vec<f64> = (0..dimensions).map(|_| random.unit() * 2.0 - 1.0).collect();
-    let length = raw
-        .iter()
-        .map(|x| x * x)
-        .sum::<f64>()
-        .sqrt()
-        .max(f64::MIN_POSITIVE);
+    let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     raw.iter().map(|x| (x / length) as f32).collect()
 }
 

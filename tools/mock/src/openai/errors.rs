@@ -34,12 +34,7 @@ impl ApiError {
 #[must_use]
 pub fn answer(error: &ApiError) -> Answer {
     // Laid out as the API lays it out, by hand: its errors are indented, its answers are not.
-    let [message, kind, param, code] = [
-        json!(error.message),
-        json!(error.kind),
-        json!(error.param),
-        json!(error.code),
-    ];
+    let [message, kind, param, code] = [json!(error.message), json!(error.kind), json!(error.param), json!(error.code)];
     let text = format!(
         "{{\n    \"error\": {{\n        \"message\": {message},\n        \"type\": {kind},\n        \"param\": {param},\n        \"code\": {code}\n    }}\n}}\n"
     );
@@ -47,13 +42,7 @@ pub fn answer(error: &ApiError) -> Answer {
 }
 
 fn invalid(status: u16, message: String, param: Option<&str>, code: Option<&str>) -> ApiError {
-    ApiError {
-        status,
-        message,
-        kind: "invalid_request_error",
-        param: param.map(str::to_owned),
-        code: code.map(str::to_owned),
-    }
+    ApiError { status, message, kind: "invalid_request_error", param: param.map(str::to_owned), code: code.map(str::to_owned) }
 }
 
 pub(super) fn missing_key() -> ApiError {
@@ -62,10 +51,8 @@ pub(super) fn missing_key() -> ApiError {
 }
 
 pub(super) fn wrong_key(key: &str) -> ApiError {
-    let message = format!(
-        "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys.",
-        starred(key)
-    );
+    let message =
+        format!("Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys.", starred(key));
     invalid(401, message, None, Some("invalid_api_key"))
 }
 
@@ -75,11 +62,7 @@ fn starred(key: &str) -> String {
     let count = shown.len();
     let keep = if count >= 12 { 4 } else { 0 };
     let star = |(i, c): (usize, &char)| {
-        if i < keep || i + keep >= count {
-            *c
-        } else {
-            '*'
-        }
+        if i < keep || i + keep >= count { *c } else { '*' }
     };
     shown.iter().enumerate().map(star).collect()
 }
@@ -90,28 +73,16 @@ pub(super) fn not_json() -> ApiError {
 }
 
 pub(super) fn missing_model() -> ApiError {
-    invalid(
-        400,
-        "you must provide a model parameter".to_owned(),
-        None,
-        None,
-    )
+    invalid(400, "you must provide a model parameter".to_owned(), None, None)
 }
 
 pub(super) fn missing(param: &str) -> ApiError {
     let message = format!("Missing required parameter: '{param}'.");
-    invalid(
-        400,
-        message,
-        Some(param),
-        Some("missing_required_parameter"),
-    )
+    invalid(400, message, Some(param), Some("missing_required_parameter"))
 }
 
 pub(super) fn empty_array(param: &str) -> ApiError {
-    let message = format!(
-        "Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
-    );
+    let message = format!("Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead.");
     invalid(400, message, Some(param), Some("empty_array"))
 }
 
@@ -124,8 +95,7 @@ pub(super) fn wrong_type(param: &str, expected: &str, got: &Value) -> ApiError {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    let message =
-        format!("Invalid type for '{param}': expected {expected}, but got {got} instead.");
+    let message = format!("Invalid type for '{param}': expected {expected}, but got {got} instead.");
     invalid(400, message, Some(param), Some("invalid_type"))
 }
 
@@ -146,21 +116,14 @@ pub(super) fn unknown_url(method: &str, path: &str) -> ApiError {
 }
 
 pub(super) fn wrong_method(method: &str) -> ApiError {
-    let message = format!(
-        "Not allowed to {method} on this path. (HINT: Perhaps you meant to use a different HTTP method?)"
-    );
+    let message = format!("Not allowed to {method} on this path. (HINT: Perhaps you meant to use a different HTTP method?)");
     invalid(405, message, None, Some("method_not_supported"))
 }
 
 /// A fault the mock was asked for but cannot make: the caller's own mistake, said plainly.
 #[must_use]
 pub fn bad_fault(message: &str) -> ApiError {
-    invalid(
-        400,
-        format!("throwover-mock: {message}"),
-        None,
-        Some("bad_mock_fault"),
-    )
+    invalid(400, format!("throwover-mock: {message}"), None, Some("bad_mock_fault"))
 }
 
 /// The codes by which a 429 is about money and not about rate: waiting does not help.
@@ -181,13 +144,7 @@ pub fn for_status(status: u16, code: Option<&str>, model: &str) -> ApiError {
     let (message, kind, usual) = usual(status, code);
     let message = message.replace("{model}", model);
     let param = (usual == Some("context_length_exceeded")).then(|| "messages".to_owned());
-    ApiError {
-        status,
-        message,
-        kind,
-        param,
-        code: code.or(usual).map(str::to_owned),
-    }
+    ApiError { status, message, kind, param, code: code.or(usual).map(str::to_owned) }
 }
 
 #[rustfmt::skip] // A table of sentences; broken lines would hide the columns.

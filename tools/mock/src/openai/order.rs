@@ -68,10 +68,7 @@ pub fn write(value: &Value) -> String {
 }
 
 fn rank(name: &str) -> usize {
-    ORDER
-        .iter()
-        .position(|known| *known == name)
-        .unwrap_or(ORDER.len())
+    ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
 }
 
 /// Recursion is as deep as the documents that the mock makes itself, never as deep as input.

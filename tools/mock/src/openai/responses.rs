@@ -23,28 +23,17 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
     super::check_context(asked, prompt, "input")?;
     let item = item(asked);
     if asked.stream() {
-        return Ok(Answer::stream(
-            Dialect::Responses,
-            events(asked, &item, prompt),
-        ));
+        return Ok(Answer::stream(Dialect::Responses, events(asked, &item, prompt)));
     }
     let (output, status) = (item.complete(asked), item.status());
-    let body = response(
-        asked,
-        status,
-        json!([output]),
-        Some((prompt, item.tokens())),
-    );
+    let body = response(asked, status, json!([output]), Some((prompt, item.tokens())));
     let body = text::padded(body, asked.answers.body_bytes, "/output/0/content/0/text");
     Ok(Answer::json(200, body))
 }
 
 fn item(asked: &Asked<'_>) -> Item {
     let choice = asked.member("tool_choice");
-    let tools = asked
-        .member("tools")
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let tools = asked.member("tools").as_array().map_or(&[][..], Vec::as_slice);
     let wanted = choice["name"].as_str();
     let tool = tools.iter().find(|tool| match wanted {
         Some(name) => tool["name"] == name,
@@ -55,10 +44,7 @@ fn item(asked: &Asked<'_>) -> Item {
             name: tool["name"].as_str().unwrap_or_default().to_owned(),
             arguments: text::example(&tool["parameters"], 0).to_string(),
         },
-        _ => Item::Message(text::saying(
-            asked,
-            asked.member("max_output_tokens").as_u64(),
-        )),
+        _ => Item::Message(text::saying(asked, asked.member("max_output_tokens").as_u64())),
     }
 }
 
@@ -174,11 +160,7 @@ fn message_events(out: &mut Sequence, id: &str, saying: &Saying) {
         event[name] = value;
         event
     };
-    out.push(
-        Role::Lead,
-        "response.content_part.added",
-        with("part", part("")),
-    );
+    out.push(Role::Lead, "response.content_part.added", with("part", part("")));
     for piece in &saying.pieces {
         let mut delta = with("delta", json!(piece));
         delta["logprobs"] = json!([]);
@@ -187,21 +169,13 @@ fn message_events(out: &mut Sequence, id: &str, saying: &Saying) {
     let mut done = with("text", json!(saying.text()));
     done["logprobs"] = json!([]);
     out.push(Role::Finish, "response.output_text.done", done);
-    out.push(
-        Role::Finish,
-        "response.content_part.done",
-        with("part", part(&saying.text())),
-    );
+    out.push(Role::Finish, "response.content_part.done", with("part", part(&saying.text())));
 }
 
 fn call_events(out: &mut Sequence, id: &str, arguments: &str) {
     for piece in text::split_pieces(arguments, 5) {
         let delta = json!({"item_id": id, "output_index": 0, "delta": piece});
-        out.push(
-            Role::Content,
-            "response.function_call_arguments.delta",
-            delta,
-        );
+        out.push(Role::Content, "response.function_call_arguments.delta", delta);
     }
     let done = json!({"item_id": id, "output_index": 0, "arguments": arguments});
     out.push(Role::Finish, "response.function_call_arguments.done", done);

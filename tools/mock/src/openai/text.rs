@@ -44,9 +44,7 @@ pub(super) fn saying(asked: &Asked<'_>, max_tokens: Option<u64>) -> Saying {
         }
     };
     pieces.extend((first..words).map(|i| format!(" w{i}")));
-    let limit = max_tokens.map_or(usize::MAX, |limit| {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    });
+    let limit = max_tokens.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let cut = pieces.len() > limit;
     pieces.truncate(limit);
     Saying { pieces, cut }
@@ -74,19 +72,13 @@ fn json_saying(asked: &Asked<'_>) -> Saying {
         Value::Null => json!({"provider": asked.provider, "words": asked.answers.words}),
         schema => example(schema, 0),
     };
-    Saying {
-        pieces: split_pieces(&value.to_string(), 4),
-        cut: false,
-    }
+    Saying { pieces: split_pieces(&value.to_string(), 4), cut: false }
 }
 
 /// Cuts a text into pieces of `size` characters, as tokens of JSON come.
 pub(super) fn split_pieces(text: &str, size: usize) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
-    characters
-        .chunks(size)
-        .map(|piece| piece.iter().collect())
-        .collect()
+    characters.chunks(size).map(|piece| piece.iter().collect()).collect()
 }
 
 /// How deep an example follows a schema; schemas may refer to themselves.
@@ -97,10 +89,7 @@ pub(super) fn example(schema: &Value, depth: u32) -> Value {
     if depth >= DEPTH_MAX {
         return Value::Null;
     }
-    if let Some(first) = schema["enum"]
-        .as_array()
-        .and_then(|choices| choices.first())
-    {
+    if let Some(first) = schema["enum"].as_array().and_then(|choices| choices.first()) {
         return first.clone();
     }
     if !schema["const"].is_null() {
@@ -141,11 +130,9 @@ fn text_chars(value: &Value) -> u64 {
     match value {
         Value::String(text) => text.chars().count() as u64,
         Value::Array(items) => items.iter().map(text_chars).sum(),
-        Value::Object(members) => ["content", "text", "arguments", "output"]
-            .iter()
-            .filter_map(|name| members.get(*name))
-            .map(text_chars)
-            .sum(),
+        Value::Object(members) => {
+            ["content", "text", "arguments", "output"].iter().filter_map(|name| members.get(*name)).map(text_chars).sum()
+        }
         Value::Number(_) => 4,
         _ => 0,
     }
@@ -163,10 +150,7 @@ pub(super) fn padded(mut body: Value, bytes: u64, text_of: &str) -> Vec<u8> {
     }
     if let Some(Value::String(text)) = body.pointer_mut(text_of) {
         let pattern = " filler";
-        let filler = pattern
-            .chars()
-            .cycle()
-            .take(usize::try_from(missing).unwrap_or(0));
+        let filler = pattern.chars().cycle().take(usize::try_from(missing).unwrap_or(0));
         text.extend(filler);
     }
     order::write(&body).into_bytes()

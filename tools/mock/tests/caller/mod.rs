@@ -43,20 +43,14 @@ static FOLDERS: AtomicU64 = AtomicU64::new(0);
 
 impl World {
     pub(crate) fn new() -> World {
-        World::with(Answers {
-            words: 8,
-            ..Answers::default()
-        })
+        World::with(Answers { words: 8, ..Answers::default() })
     }
 
     pub(crate) fn with(answers: Answers) -> World {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("mock-{}-{number}", std::process::id());
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let provider = |name: &str| ProviderConfig {
-            answers: answers.clone(),
-            ..ProviderConfig::named(name)
-        };
+        let provider = |name: &str| ProviderConfig { answers: answers.clone(), ..ProviderConfig::named(name) };
         let zoo = Zoo::start(Config {
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls_dir: Some(folder.join("tls")),
@@ -71,11 +65,7 @@ impl World {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.zoo
-            .addresses()
-            .provider("a")
-            .expect("a is configured")
-            .address
+        self.zoo.addresses().provider("a").expect("a is configured").address
     }
 
     pub(crate) fn tls_address(&self) -> SocketAddr {
@@ -107,9 +97,7 @@ impl World {
 
     pub(crate) fn fault(&self, written: &str) {
         let faults = Fault::parse_list(written).expect("the test writes faults that exist");
-        self.admin
-            .set_faults("a", &faults)
-            .expect("the admin port takes them");
+        self.admin.set_faults("a", &faults).expect("the admin port takes them");
     }
 
     pub(crate) fn heal(&self) {
@@ -118,9 +106,7 @@ impl World {
 
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let state = self.admin.provider("a").expect("a is configured");
-        state["counters"][name]
-            .as_u64()
-            .expect("the counter exists")
+        state["counters"][name].as_u64().expect("the counter exists")
     }
 
     /// Waits until the state is as wanted. Asks over and over instead of sleeping.
@@ -168,10 +154,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -190,10 +173,7 @@ impl Reply {
 }
 
 pub(crate) fn data_lines(text: &str) -> Vec<String> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
 }
 
 /// One connection to a provider.
@@ -204,19 +184,14 @@ pub(crate) struct Caller {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let tcp = TcpStream::connect_timeout(&address, PATIENCE).expect("the provider listens");
-    tcp.set_read_timeout(Some(PATIENCE))
-        .expect("a positive time");
-    tcp.set_write_timeout(Some(PATIENCE))
-        .expect("a positive time");
+    tcp.set_read_timeout(Some(PATIENCE)).expect("a positive time");
+    tcp.set_write_timeout(Some(PATIENCE)).expect("a positive time");
     tcp
 }
 
 impl Caller {
     pub(crate) fn plain(address: SocketAddr) -> Caller {
-        Caller {
-            stream: Box::new(connect(address)),
-            seen: Vec::new(),
-        }
+        Caller { stream: Box::new(connect(address)), seen: Vec::new() }
     }
 
     /// Connects and finishes the handshake.
@@ -227,24 +202,16 @@ impl Caller {
         while session.is_handshaking() {
             session.complete_io(&mut tcp)?;
         }
-        Ok(Caller {
-            stream: Box::new(StreamOwned::new(session, tcp)),
-            seen: Vec::new(),
-        })
+        Ok(Caller { stream: Box::new(StreamOwned::new(session, tcp)), seen: Vec::new() })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream
-            .write_all(bytes)
-            .expect("the provider takes bytes");
+        self.stream.write_all(bytes).expect("the provider takes bytes");
         self.stream.flush().expect("the provider takes bytes");
     }
 
     pub(crate) fn request(&mut self, method: &str, path: &str, headers: &str, body: &str) {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n",
-            body.len()
-        );
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n", body.len());
         self.send(format!("{head}{body}").as_bytes());
     }
 
@@ -300,22 +267,16 @@ impl Caller {
 
     pub(crate) fn try_reply(&mut self) -> Result<Reply, String> {
         let ended = |end: End| format!("ended: {end:?}");
-        self.read_until(|seen| find(seen, b"\r\n\r\n").is_some())
-            .map_err(ended)?;
+        self.read_until(|seen| find(seen, b"\r\n\r\n").is_some()).map_err(ended)?;
         let head_end = find(&self.seen, b"\r\n\r\n").expect("it was just found") + 4;
         let (status, headers) = parse_head(&self.seen[..head_end]);
         self.seen.drain(..head_end);
-        let mut reply = Reply {
-            status,
-            headers,
-            body: Vec::new(),
-        };
+        let mut reply = Reply { status, headers, body: Vec::new() };
         if reply.header("transfer-encoding") == Some("chunked") {
             reply.body = self.chunks()?;
         } else if let Some(length) = reply.header("content-length") {
             let length: usize = length.parse().map_err(|_| "no length".to_owned())?;
-            self.read_until(|seen| seen.len() >= length)
-                .map_err(ended)?;
+            self.read_until(|seen| seen.len() >= length).map_err(ended)?;
             reply.body = self.seen.drain(..length).collect();
         }
         Ok(reply)
@@ -324,15 +285,12 @@ impl Caller {
     fn chunks(&mut self) -> Result<Vec<u8>, String> {
         let mut body = Vec::new();
         loop {
-            self.read_until(|seen| find(seen, b"\r\n").is_some())
-                .map_err(|end| format!("{end:?}"))?;
+            self.read_until(|seen| find(seen, b"\r\n").is_some()).map_err(|end| format!("{end:?}"))?;
             let line_end = find(&self.seen, b"\r\n").expect("it was just found");
             let line = String::from_utf8_lossy(&self.seen[..line_end]).into_owned();
-            let size =
-                usize::from_str_radix(&line, 16).map_err(|_| format!("bad chunk `{line}`"))?;
+            let size = usize::from_str_radix(&line, 16).map_err(|_| format!("bad chunk `{line}`"))?;
             let whole = line_end + 2 + size + 2;
-            self.read_until(|seen| seen.len() >= whole)
-                .map_err(|end| format!("{end:?}"))?;
+            self.read_until(|seen| seen.len() >= whole).map_err(|end| format!("{end:?}"))?;
             body.extend_from_slice(&self.seen[line_end + 2..whole - 2]);
             self.seen.drain(..whole);
             if size == 0 {
@@ -345,33 +303,20 @@ impl Caller {
 pub(crate) fn parse_head(bytes: &[u8]) -> (u16, Vec<(String, String)>) {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.lines();
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .expect("a status line");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let pairs = lines.filter_map(|line| line.split_once(": "));
-    (
-        status.parse().expect("a status code"),
-        pairs
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-    )
+    (status.parse().expect("a status code"), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
-    bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
+    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 pub(crate) fn count(bytes: &[u8], needle: &[u8]) -> usize {
-    bytes
-        .windows(needle.len())
-        .filter(|window| *window == needle)
-        .count()
+    bytes.windows(needle.len()).filter(|window| *window == needle).count()
 }
 
 pub(crate) fn chat_body(model: &str, stream: bool) -> Value {
@@ -385,9 +330,7 @@ pub(crate) fn chat_body(model: &str, stream: bool) -> Value {
 pub(crate) fn chat_text(data: &[String]) -> String {
     let content = |line: &String| {
         let value: Value = serde_json::from_str(line).ok()?;
-        value["choices"][0]["delta"]["content"]
-            .as_str()
-            .map(str::to_owned)
+        value["choices"][0]["delta"]["content"].as_str().map(str::to_owned)
     };
     data.iter().filter_map(content).collect()
 }

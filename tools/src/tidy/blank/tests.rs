@@ -14,10 +14,7 @@ fn comments_strings_and_characters_go_and_places_stay() {
     check("f(r#\"a\"}\"#, x)", "f(,x)");
     check("f(br\"a\\\", x)", "f(,x)");
     check("f(b\"{\", b'{', '{', '\\'', '\\u{7d}')", "f(,,,,)");
-    check(
-        "fn f<'a>(x: &'a str, brace: r#type) {}",
-        "fnf<'a>(x:&'astr,brace:r#type){}",
-    );
+    check("fn f<'a>(x: &'a str, brace: r#type) {}", "fnf<'a>(x:&'astr,brace:r#type){}");
     check("for x in bar { c\"{\"; }", "forxinbar{;}");
     check("/* never closed {", "");
     check("\"never closed {", "");

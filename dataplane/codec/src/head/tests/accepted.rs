@@ -16,10 +16,7 @@ fn a_whole_request() {
     assert_eq!(used, head.len());
     assert_eq!(found.method, Method::Post);
     assert_eq!(found.version, Version::Http11);
-    assert_eq!(
-        text(Some(found.target), &head),
-        Some("/v1/chat/completions?a=1&b=%20")
-    );
+    assert_eq!(text(Some(found.target), &head), Some("/v1/chat/completions?a=1&b=%20"));
     assert_eq!(found.path(&head), b"/v1/chat/completions");
     assert_eq!(text(found.query, &head), Some("a=1&b=%20"));
     assert_eq!(found.framing, Framing::Length(42));
@@ -53,10 +50,7 @@ fn framings() {
         ("|Content-Length: 0", Framing::None),
         ("|Content-Length: 000", Framing::None),
         ("|Content-Length: 05", Framing::Length(5)),
-        (
-            "|Content-Length: 9999999999999999999",
-            Framing::Length(9_999_999_999_999_999_999),
-        ),
+        ("|Content-Length: 9999999999999999999", Framing::Length(9_999_999_999_999_999_999)),
         ("|Transfer-Encoding: chunked", Framing::Chunked),
         ("|transfer-encoding:chunked", Framing::Chunked),
         ("|TRANSFER-ENCODING: \t CHUNKED \t", Framing::Chunked),
@@ -92,11 +86,7 @@ fn persistence_and_expectation() {
         let head = lines(&format!("GET / HTTP/{version}|Host: a{fields}"));
         assert_eq!(accepted(&head).keep_alive, expected, "{version} {fields}");
     }
-    let expecting = |version| {
-        lines(&format!(
-            "POST / HTTP/{version}|Host: a|Expect: 100-Continue"
-        ))
-    };
+    let expecting = |version| lines(&format!("POST / HTTP/{version}|Host: a|Expect: 100-Continue"));
     assert!(accepted(&expecting("1.1")).expect_continue);
     assert!(!accepted(&expecting("1.0")).expect_continue);
 }
@@ -111,12 +101,7 @@ fn targets() {
         ("//x", "//x", None, "h"),
         ("/a%2Fb;c=d,e:@", "/a%2Fb;c=d,e:@", None, "h"),
         // RFC 9112 3.2.2: "a server MUST accept the absolute-form".
-        (
-            "http://o.example/v1/x?y=1",
-            "/v1/x",
-            Some("y=1"),
-            "o.example",
-        ),
+        ("http://o.example/v1/x?y=1", "/v1/x", Some("y=1"), "o.example"),
         ("HTTPS://o:8443/", "/", None, "o:8443"),
         ("http://o", "/", None, "o"),
         ("http://o?q", "/", Some("q"), "o"),
@@ -172,17 +157,11 @@ fn incomplete_heads_ask_for_more() {
 fn every_name_is_found_in_any_case() {
     for &field in Field::ALL {
         assert_eq!(Field::of(field.name().as_bytes()), Some(field));
-        assert_eq!(
-            Field::of(field.name().to_ascii_uppercase().as_bytes()),
-            Some(field)
-        );
+        assert_eq!(Field::of(field.name().to_ascii_uppercase().as_bytes()), Some(field));
         assert_eq!(Field::of(format!("{}x", field.name()).as_bytes()), None);
     }
     for &field in ResponseField::ALL {
-        assert_eq!(
-            ResponseField::of(field.name().to_ascii_uppercase().as_bytes()),
-            Some(field)
-        );
+        assert_eq!(ResponseField::of(field.name().to_ascii_uppercase().as_bytes()), Some(field));
     }
     assert_eq!(Field::of(b""), None);
     assert_eq!(Field::of(&[b'a'; 300]), None);

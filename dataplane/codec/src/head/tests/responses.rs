@@ -13,100 +13,31 @@ fn framings() {
         ("HTTP/1.1 200 OK|Content-Length: 5", Length(5), true, false),
         ("HTTP/1.1 200 |Content-Length: 5", Length(5), true, false),
         ("HTTP/1.1 200|Content-Length: 5", Length(5), true, false),
-        (
-            "HTTP/1.1 200 OK|Content-Length: 0",
-            Framing::None,
-            true,
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK|Transfer-Encoding: chunked",
-            Chunked,
-            true,
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK|transfer-encoding: CHUNKED",
-            Chunked,
-            true,
-            false,
-        ),
+        ("HTTP/1.1 200 OK|Content-Length: 0", Framing::None, true, false),
+        ("HTTP/1.1 200 OK|Transfer-Encoding: chunked", Chunked, true, false),
+        ("HTTP/1.1 200 OK|transfer-encoding: CHUNKED", Chunked, true, false),
         ("HTTP/1.1 200 OK", UntilClose, false, false),
-        (
-            "HTTP/1.1 200 OK|Content-Length: 5|Connection: close",
-            Length(5),
-            false,
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK|Content-Length: 5|Connection: x, Close",
-            Length(5),
-            false,
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK|Content-Length: 5|Connection: keep-alive",
-            Length(5),
-            true,
-            false,
-        ),
+        ("HTTP/1.1 200 OK|Content-Length: 5|Connection: close", Length(5), false, false),
+        ("HTTP/1.1 200 OK|Content-Length: 5|Connection: x, Close", Length(5), false, false),
+        ("HTTP/1.1 200 OK|Content-Length: 5|Connection: keep-alive", Length(5), true, false),
         ("HTTP/1.0 200 OK|Content-Length: 5", Length(5), false, false),
-        (
-            "HTTP/1.0 200 OK|Content-Length: 5|Connection: keep-alive",
-            Length(5),
-            false,
-            false,
-        ),
+        ("HTTP/1.0 200 OK|Content-Length: 5|Connection: keep-alive", Length(5), false, false),
         ("HTTP/1.0 200 OK", UntilClose, false, false),
         ("HTTP/1.1 204 No Content", Framing::None, true, false),
-        (
-            "HTTP/1.1 204 No Content|Content-Length: 5",
-            Framing::None,
-            false,
-            false,
-        ),
-        (
-            "HTTP/1.1 204 No Content|Transfer-Encoding: chunked",
-            Framing::None,
-            false,
-            false,
-        ),
-        (
-            "HTTP/1.1 304 Not Modified|Content-Length: 5",
-            Framing::None,
-            true,
-            false,
-        ),
+        ("HTTP/1.1 204 No Content|Content-Length: 5", Framing::None, false, false),
+        ("HTTP/1.1 204 No Content|Transfer-Encoding: chunked", Framing::None, false, false),
+        ("HTTP/1.1 304 Not Modified|Content-Length: 5", Framing::None, true, false),
         ("HTTP/1.1 100 Continue", Framing::None, true, true),
-        (
-            "HTTP/1.1 103 Early Hints|Link: x",
-            Framing::None,
-            true,
-            true,
-        ),
-        (
-            "HTTP/1.1 100 Continue|Content-Length: 5",
-            Framing::None,
-            false,
-            true,
-        ),
-        (
-            "HTTP/1.1 599 \u{e4}|Content-Length: 5",
-            Length(5),
-            true,
-            false,
-        ),
+        ("HTTP/1.1 103 Early Hints|Link: x", Framing::None, true, true),
+        ("HTTP/1.1 100 Continue|Content-Length: 5", Framing::None, false, true),
+        ("HTTP/1.1 599 \u{e4}|Content-Length: 5", Length(5), true, false),
     ];
     for (head, framing, reusable, informational) in table {
         let found = match read(&lines(head)) {
             Ok(Some(found)) => found,
             other => panic!("{head}: {other:?}"),
         };
-        assert_eq!(
-            (found.framing, found.reusable, found.informational),
-            (framing, reusable, informational),
-            "{head}"
-        );
+        assert_eq!((found.framing, found.reusable, found.informational), (framing, reusable, informational), "{head}");
     }
 }
 
@@ -115,24 +46,15 @@ fn faults() {
     use Fault::*;
     let table = [
         // RFC 9112 6.3.
-        (
-            "HTTP/1.1 200 OK|Content-Length: 5|Content-Length: 5",
-            Length,
-        ),
+        ("HTTP/1.1 200 OK|Content-Length: 5|Content-Length: 5", Length),
         ("HTTP/1.1 200 OK|Content-Length: 5, 5", Length),
         ("HTTP/1.1 200 OK|Content-Length: -1", Length),
         ("HTTP/1.1 200 OK|Content-Length:", Length),
         ("HTTP/1.1 204 No Content|Content-Length: x", Length),
-        (
-            "HTTP/1.1 200 OK|Content-Length: 5|Transfer-Encoding: chunked",
-            LengthAndEncoding,
-        ),
+        ("HTTP/1.1 200 OK|Content-Length: 5|Transfer-Encoding: chunked", LengthAndEncoding),
         ("HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked", Encoding),
         ("HTTP/1.1 200 OK|Transfer-Encoding: identity", Encoding),
-        (
-            "HTTP/1.1 200 OK|Transfer-Encoding: chunked|Transfer-Encoding: chunked",
-            Encoding,
-        ),
+        ("HTTP/1.1 200 OK|Transfer-Encoding: chunked|Transfer-Encoding: chunked", Encoding),
         ("HTTP/1.0 200 OK|Transfer-Encoding: chunked", Encoding),
         // RFC 9110 15.2.2.
         ("HTTP/1.1 101 Switching Protocols|Upgrade: x", Switching),
@@ -177,14 +99,8 @@ fn incomplete_heads_ask_for_more() {
     }
     let (found, used) = response(head, 1024).unwrap().unwrap();
     assert_eq!((found.status, used), (429, head.len()));
-    assert_eq!(
-        found.field(head, ResponseField::RetryAfter),
-        Some(&b"3"[..])
-    );
-    assert_eq!(
-        found.field(head, ResponseField::ResetTokens),
-        Some(&b"6m0s"[..])
-    );
+    assert_eq!(found.field(head, ResponseField::RetryAfter), Some(&b"3"[..]));
+    assert_eq!(found.field(head, ResponseField::ResetTokens), Some(&b"6m0s"[..]));
     assert_eq!(found.field(head, ResponseField::Location), None);
     assert_eq!(found.find(head, "retry-after"), Some(&b"3"[..]));
 }
@@ -207,19 +123,10 @@ fn retry_after_values() {
         ("", None),
         ("99999999999", None),
         // RFC 9110 5.6.7.
-        (
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            Some(UnixSeconds(784_111_777)),
-        ),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Some(UnixSeconds(784_111_777))),
         ("Thu, 01 Jan 1970 00:00:00 GMT", Some(UnixSeconds(0))),
-        (
-            "Thu, 29 Feb 2024 23:59:60 GMT",
-            Some(UnixSeconds(1_709_251_200)),
-        ),
-        (
-            "Fri, 31 Dec 9999 23:59:59 GMT",
-            Some(UnixSeconds(253_402_300_799)),
-        ),
+        ("Thu, 29 Feb 2024 23:59:60 GMT", Some(UnixSeconds(1_709_251_200))),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", Some(UnixSeconds(253_402_300_799))),
         ("Wed, 29 Feb 2023 00:00:00 GMT", None),
         ("Mon, 01 Jan 1900 00:00:00 GMT", None),
         ("Sun, 06 Nov 1994 24:00:00 GMT", None),
@@ -232,12 +139,7 @@ fn retry_after_values() {
     for (value, expected) in table {
         assert_eq!(retry_after(value.as_bytes()), expected, "{value}");
     }
-    for (value, expected) in [
-        ("250", Some(250)),
-        ("12.7", Some(12)),
-        ("x", None),
-        ("", None),
-    ] {
+    for (value, expected) in [("250", Some(250)), ("12.7", Some(12)), ("x", None), ("", None)] {
         assert_eq!(retry_after_ms(value.as_bytes()), expected, "{value}");
     }
 }

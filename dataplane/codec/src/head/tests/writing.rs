@@ -24,14 +24,7 @@ fn an_upstream_head_is_built_from_the_allow_list() {
     );
     let request = accepted(&tenant);
     let mut out = b"before".to_vec();
-    write_request(
-        &mut out,
-        &RequestHead {
-            relayed: Some((&request, &tenant)),
-            ..head()
-        },
-    )
-    .unwrap();
+    write_request(&mut out, &RequestHead { relayed: Some((&request, &tenant)), ..head() }).unwrap();
     let expected = "beforePOST /v1/chat/completions HTTP/1.1\r\nhost: api.example\r\n\
         authorization: Bearer sk-1\r\ncontent-type: application/json\r\nuser-agent: throwover\r\n\
         content-length: 1234\r\naccept-encoding: identity\r\nopenai-project: p1\r\n\
@@ -42,83 +35,17 @@ fn an_upstream_head_is_built_from_the_allow_list() {
 #[test]
 fn what_would_split_a_head_is_not_written() {
     let table = [
-        (
-            RequestHead {
-                method: "",
-                ..head()
-            },
-            Unwritable::Method,
-        ),
-        (
-            RequestHead {
-                method: "GET /",
-                ..head()
-            },
-            Unwritable::Method,
-        ),
-        (
-            RequestHead {
-                target: b"",
-                ..head()
-            },
-            Unwritable::Target,
-        ),
-        (
-            RequestHead {
-                target: b"/ HTTP/1.1",
-                ..head()
-            },
-            Unwritable::Target,
-        ),
-        (
-            RequestHead {
-                target: b"/\r\nX: y",
-                ..head()
-            },
-            Unwritable::Target,
-        ),
-        (
-            RequestHead {
-                host: b"a\r\nX: y",
-                ..head()
-            },
-            Unwritable::Value,
-        ),
-        (
-            RequestHead {
-                user_agent: b"a\0",
-                ..head()
-            },
-            Unwritable::Value,
-        ),
-        (
-            RequestHead {
-                credential: Some(("authorization", b"a\nb")),
-                ..head()
-            },
-            Unwritable::Value,
-        ),
-        (
-            RequestHead {
-                credential: Some(("a b", b"x")),
-                ..head()
-            },
-            Unwritable::Name,
-        ),
-        (
-            RequestHead {
-                extra: &[("", b"x")],
-                ..head()
-            },
-            Unwritable::Name,
-        ),
-        (
-            RequestHead {
-                extra: &[("x:", b"x")],
-                ..head()
-            },
-            Unwritable::Name,
-        ),
+        (RequestHead { method: "", ..head() }, Unwritable::Method),
+        (RequestHead { method: "GET /", ..head() }, Unwritable::Method),
+        (RequestHead { target: b"", ..head() }, Unwritable::Target),
+        (RequestHead { target: b"/ HTTP/1.1", ..head() }, Unwritable::Target),
+        (RequestHead { target: b"/\r\nX: y", ..head() }, Unwritable::Target),
+        (RequestHead { host: b"a\r\nX: y", ..head() }, Unwritable::Value),
+        (RequestHead { user_agent: b"a\0", ..head() }, Unwritable::Value),
+        (RequestHead { credential: Some(("authorization", b"a\nb")), ..head() }, Unwritable::Value),
+        (RequestHead { credential: Some(("a b", b"x")), ..head() }, Unwritable::Name),
+        (RequestHead { extra: &[("", b"x")], ..head() }, Unwritable::Name),
+        (RequestHead { extra: &[("x:", b"x")], ..head() }, Unwritable::Name),
     ];
     for (head, expected) in table {
         let mut out = b"before".to_vec();
@@ -146,19 +73,13 @@ fn an_answer_is_written_and_read_again() {
         connection: close\r\n\r\n";
     assert_eq!(std::str::from_utf8(&out).unwrap(), expected);
     let (again, used) = response(&out, MAX).unwrap().unwrap();
-    assert_eq!(
-        (again.framing, again.reusable, used),
-        (Framing::Length(7), false, out.len())
-    );
+    assert_eq!((again.framing, again.reusable, used), (Framing::Length(7), false, out.len()));
 
     let mut chunked = Vec::new();
     write_status(&mut chunked, 200);
     write_chunked(&mut chunked);
     write_end(&mut chunked);
-    assert_eq!(
-        response(&chunked, MAX).unwrap().unwrap().0.framing,
-        Framing::Chunked
-    );
+    assert_eq!(response(&chunked, MAX).unwrap().unwrap().0.framing, Framing::Chunked);
 }
 
 #[test]

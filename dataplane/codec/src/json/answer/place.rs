@@ -72,11 +72,7 @@ impl Place {
         match self {
             // A lone object instead of a list of parts.
             Place::Content if object => Place::Part,
-            Place::Choices
-            | Place::Content
-            | Place::ToolCalls
-            | Place::Items
-            | Place::ItemContent => {
+            Place::Choices | Place::Content | Place::ToolCalls | Place::Items | Place::ItemContent => {
                 if object {
                     Place::Skip
                 } else {
@@ -132,10 +128,9 @@ impl Place {
                 b"prompt_tokens" | b"input_tokens" => Place::Input,
                 b"completion_tokens" | b"output_tokens" => Place::Output,
                 b"total_tokens" => Place::Total,
-                b"prompt_tokens_details"
-                | b"completion_tokens_details"
-                | b"input_tokens_details"
-                | b"output_tokens_details" => Place::Details,
+                b"prompt_tokens_details" | b"completion_tokens_details" | b"input_tokens_details" | b"output_tokens_details" => {
+                    Place::Details
+                }
                 _ => Place::Skip,
             },
             Place::Details => match name {

@@ -19,10 +19,7 @@ fn this_machine_is_understood() {
         }
         Err(obstacle) => {
             let text = obstacle.to_string();
-            assert!(
-                text.contains("with: "),
-                "an obstacle names its remedy: {text}"
-            );
+            assert!(text.contains("with: "), "an obstacle names its remedy: {text}");
         }
     }
 }
@@ -31,14 +28,8 @@ fn this_machine_is_understood() {
 fn errors_of_the_system_become_causes() {
     let explain = |errno| explain(&io::Error::from_raw_os_error(errno));
     assert!(matches!(explain(libc::ENOMEM), Obstacle::Locked { .. }));
-    assert!(matches!(
-        explain(libc::EMFILE),
-        Obstacle::Descriptors { .. }
-    ));
+    assert!(matches!(explain(libc::EMFILE), Obstacle::Descriptors { .. }));
     assert!(matches!(explain(libc::EINVAL), Obstacle::TooOld { .. }));
-    assert!(matches!(
-        explain(libc::EPERM),
-        Obstacle::Filtered | Obstacle::Disabled { .. }
-    ));
+    assert!(matches!(explain(libc::EPERM), Obstacle::Filtered | Obstacle::Disabled { .. }));
     assert_eq!(explain(libc::EIO), Obstacle::Other { errno: libc::EIO });
 }

@@ -260,11 +260,7 @@ fn disturb(reactor: &Reactor, scene: &Scene, drops: u64) {
         let victim = {
             let mut relays = scene.relays.borrow_mut();
             let chosen = io.random_below(relays.len() as u64) as usize;
-            if relays.is_empty() {
-                None
-            } else {
-                Some(relays.swap_remove(chosen))
-            }
+            if relays.is_empty() { None } else { Some(relays.swap_remove(chosen)) }
         };
         if victim.is_some_and(|victim| io.abort(victim)) {
             count(&scene.score.dropped);
@@ -322,10 +318,7 @@ fn chaos(seed: u64, drops: u64, shim: bool) {
         stats.copied_out,
         stats.linger_cut,
     );
-    assert!(
-        score.verified.get() > drops / 10,
-        "hardly anything got through"
-    );
+    assert!(score.verified.get() > drops / 10, "hardly anything got through");
     let arena = scene.arena.clone();
     drop(scene);
     leave(reactor);
@@ -334,9 +327,7 @@ fn chaos(seed: u64, drops: u64, shim: bool) {
 
 #[test]
 fn dropped_futures_corrupt_nothing() {
-    let drops = std::env::var("THROWOVER_CHAOS_DROPS")
-        .ok()
-        .and_then(|drops| drops.parse().ok());
+    let drops = std::env::var("THROWOVER_CHAOS_DROPS").ok().and_then(|drops| drops.parse().ok());
     let drops: u64 = drops.unwrap_or(DROPS);
     for seed in 1..=ROUNDS {
         chaos(seed, drops / ROUNDS, seed % 2 == 0);
@@ -346,11 +337,7 @@ fn dropped_futures_corrupt_nothing() {
 #[test]
 fn altered_completions_do_not_alter_bytes() {
     for seed in 1..6 {
-        let tight = Settings {
-            small_buffers: 8,
-            small_size: 1024,
-            ..settings()
-        };
+        let tight = Settings { small_buffers: 8, small_size: 1024, ..settings() };
         let reactor = Reactor::new(tight).expect("this machine has io_uring");
         reactor.io().core.kernel().shim = Some(Shim::new(seed));
         let (socket, address) = listener();
@@ -358,18 +345,12 @@ fn altered_completions_do_not_alter_bytes() {
         io.listen(socket, 0).expect("a listening socket");
         drive(&reactor, async move {
             let (mut near, mut far) = pair(&io, address).await;
-            let sizes: Vec<usize> = (0..200)
-                .map(|_| io.random_below(9000) as usize + 1)
-                .collect();
+            let sizes: Vec<usize> = (0..200).map(|_| io.random_below(9000) as usize + 1).collect();
             let total = sizes.iter().sum::<usize>();
             io.spawn(async move {
                 let mut sent = 0;
                 for size in sizes {
-                    far.send(
-                        (sent..sent + size)
-                            .map(|at| byte(seed, at))
-                            .collect::<Vec<_>>(),
-                    );
+                    far.send((sent..sent + size).map(|at| byte(seed, at)).collect::<Vec<_>>());
                     sent += size;
                     if far.over() {
                         far.room().await.expect("the reader reads");
@@ -379,24 +360,13 @@ fn altered_completions_do_not_alter_bytes() {
             let mut got = 0;
             while let Some(chunk) = near.recv().await.expect("the connection holds") {
                 for (at, found) in chunk.iter().enumerate() {
-                    assert_eq!(
-                        *found,
-                        byte(seed, got + at),
-                        "seed {seed}, byte {}",
-                        got + at
-                    );
+                    assert_eq!(*found, byte(seed, got + at), "seed {seed}, byte {}", got + at);
                 }
                 got += chunk.len();
             }
             assert_eq!(got, total);
         });
-        let altered = reactor
-            .io()
-            .core
-            .kernel()
-            .shim
-            .as_ref()
-            .map(|shim| shim.altered);
+        let altered = reactor.io().core.kernel().shim.as_ref().map(|shim| shim.altered);
         assert!(altered > Some(10), "the shim was idle: {altered:?}");
         leave(reactor);
     }

@@ -36,9 +36,7 @@ fn a_large_body_passes_through_every_kind_of_piece() {
     io.listen(socket, 0).expect("a listening socket");
     drive(&reactor, async move {
         let (mut near, mut far) = pair(&io, address).await;
-        let body: Vec<u8> = (0..3_000_000u32)
-            .map(|index| ((index * 7) >> 3) as u8)
-            .collect();
+        let body: Vec<u8> = (0..3_000_000u32).map(|index| ((index * 7) >> 3) as u8).collect();
         let sent = body.clone();
         let arena = Arena::new(65536, 1 << 22);
         let sender = io.clone();
@@ -88,11 +86,7 @@ fn connecting_fails_or_is_called_off_without_a_trace() {
         let sleep = io.sleep(Duration::from_millis(20));
         poll_fn(|context| {
             let done = nowhere.as_mut().poll(context).is_ready();
-            if done || sleep.poll_expired(context) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if done || sleep.poll_expired(context) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     });
@@ -137,10 +131,7 @@ fn a_parked_connection_comes_back_for_each_cause() {
         assert_eq!(io.parked(), 1);
         far.send(b"hello".to_vec());
         let mut woken = io.woken().await;
-        assert_eq!(
-            (woken.token, woken.cause, io.parked()),
-            (1, Cause::Readable, 0)
-        );
+        assert_eq!((woken.token, woken.cause, io.parked()), (1, Cause::Readable, 0));
         assert_eq!(read(&mut woken.stream, 5).await, b"hello");
         io.park(woken.stream, 2, io.now().plus_millis(10));
         let woken = io.woken().await;
@@ -159,10 +150,7 @@ fn a_parked_connection_comes_back_for_each_cause() {
 
 #[test]
 fn accepting_pauses_at_the_limit_and_goes_on() {
-    let limits = Settings {
-        downstream_max: 3,
-        ..settings()
-    };
+    let limits = Settings { downstream_max: 3, ..settings() };
     let reactor = Reactor::new(limits).expect("this machine has io_uring");
     let (socket, address) = listener();
     let io = reactor.io();
@@ -170,11 +158,7 @@ fn accepting_pauses_at_the_limit_and_goes_on() {
     drive(&reactor, async move {
         let mut far = Vec::new();
         for _ in 0..6 {
-            far.push(
-                io.connect(address)
-                    .await
-                    .expect("the kernel's queue takes it"),
-            );
+            far.push(io.connect(address).await.expect("the kernel's queue takes it"));
         }
         let mut near = Vec::new();
         for _ in 0..3 {
@@ -196,21 +180,13 @@ fn accepting_pauses_at_the_limit_and_goes_on() {
 
 #[test]
 fn a_stopped_listener_first_delivers_what_waits() {
-    let reactor = Reactor::new(Settings {
-        downstream_max: 10,
-        ..settings()
-    })
-    .expect("this machine has io_uring");
+    let reactor = Reactor::new(Settings { downstream_max: 10, ..settings() }).expect("this machine has io_uring");
     let (socket, address) = listener();
     let io = reactor.io();
     drive(&reactor, async move {
         let mut far = Vec::new();
         for _ in 0..4 {
-            far.push(
-                io.connect(address)
-                    .await
-                    .expect("the kernel's queue takes it"),
-            );
+            far.push(io.connect(address).await.expect("the kernel's queue takes it"));
         }
         io.listen(socket, 0).expect("a listening socket");
         io.stop_listening();
@@ -248,10 +224,7 @@ fn an_answer_survives_an_unread_request() {
 
 #[test]
 fn a_peer_that_never_reads_is_cut_after_the_linger_time() {
-    let brief = Settings {
-        linger: Duration::from_millis(30),
-        ..settings()
-    };
+    let brief = Settings { linger: Duration::from_millis(30), ..settings() };
     let reactor = Reactor::new(brief).expect("this machine has io_uring");
     let (socket, address) = listener();
     let io = reactor.io();
@@ -293,9 +266,7 @@ fn a_bell_and_a_waker_reach_a_sleeping_shard() {
         let mut sent = false;
         poll_fn(|context| {
             if !std::mem::replace(&mut sent, true) {
-                sender
-                    .send(context.waker().clone())
-                    .expect("the thread waits");
+                sender.send(context.waker().clone()).expect("the thread waits");
             }
             match woken.load(std::sync::atomic::Ordering::Acquire) {
                 true => Poll::Ready(()),
