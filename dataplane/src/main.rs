@@ -1,2 +1,247 @@
-//! (filled by the first commits)
-fn main() {}
+//! The data plane's process: limits found, policy loaded, shards started, signals obeyed.
+
+use dataplane::{
+    admin,
+    io::{Instant, Settings, ring},
+    link,
+    process::Process,
+    recorder, resolve, shard,
+    store::Store,
+};
+use policy::limits;
+use std::{
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Release},
+    },
+    time::Duration,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HELP: &str = "\
+throwover-dataplane: moves the traffic; `throwover` tells it where
+
+Usage: throwover-dataplane --run DIR --state DIR [--cpus LIST]
+
+  --run DIR     where the control plane's socket is (link.sock)
+  --state DIR   where the last good policy is kept
+  --cpus LIST   pin shards to these processors, one each: 0,2 or 0-3
+  --version     print the version
+  --help        print this
+
+Examples:
+  throwover-dataplane --run /run/throwover --state /var/lib/throwover
+  throwover-dataplane --run /tmp/t/run --state /tmp/t/state --cpus 1-3
+
+Signals: TERM and INT drain and end (twice: at once); HUP asks the control plane to load the policy
+again; USR1 opens the access log anew.
+";
+
+/// Connections that may wait to be accepted, per listener.
+const BACKLOG: i32 = 4_096;
+
+struct Arguments {
+    run: PathBuf,
+    state: PathBuf,
+    cpus: Option<Vec<usize>>,
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let arguments = match arguments(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("throwover-dataplane: {complaint}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments, started) {
+        Ok(code) => code,
+        Err(complaint) => {
+            eprintln!("throwover-dataplane: {complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let (mut run, mut state, mut cpus) = (None, None, None);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} wants a value"));
+        match word.as_str() {
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            "--version" | "-V" => {
+                println!("throwover-dataplane {}", env!("CARGO_PKG_VERSION"));
+                return Ok(None);
+            }
+            "--run" => run = Some(PathBuf::from(value()?)),
+            "--state" => state = Some(PathBuf::from(value()?)),
+            "--cpus" => cpus = Some(processors(&value()?)?),
+            other => return Err(format!("there is no argument {other:?}")),
+        }
+    }
+    let run = run.ok_or("--run is missing: the folder where the control plane's socket is")?;
+    let state = state.ok_or("--state is missing: the folder where the last good policy is kept")?;
+    Ok(Some(Arguments { run, state, cpus }))
+}
+
+fn processors(list: &str) -> Result<Vec<usize>, String> {
+    let number = |text: &str| text.parse::<usize>().map_err(|_| format!("--cpus {list:?}: {text:?} is not a number; write 0,2 or 0-3"));
+    let mut cpus = Vec::new();
+    for part in list.split(',') {
+        match part.split_once('-') {
+            None => cpus.push(number(part)?),
+            Some((first, last)) => cpus.extend(number(first)?..=number(last)?),
+        }
+    }
+    if cpus.is_empty() || cpus.len() > 1_024 { Err(format!("--cpus {list:?} names no processor, or too many")) } else { Ok(cpus) }
+}
+
+fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
+    // Keys are in memory: no core dump, no debugger of another process.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(|errno| errno.to_string())?;
+    let capabilities = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
+    let process = Arc::new(Process::new(started));
+    let resolver = resolve::start(process.clone()).map_err(|error| format!("no thread for names: {error}"))?;
+    let store = Store::new(arguments.state.clone());
+    restore(&process, &resolver, &store);
+    let reload = Arc::new(AtomicBool::new(false));
+    let reopen = Arc::new(AtomicBool::new(false));
+    obey_signals(&process, &reload, &reopen).map_err(|error| format!("no signals: {error}"))?;
+    let socket = arguments.run.join("link.sock");
+    let drained = process.clone();
+    let drain = Box::new(move |grace| drained.drain(grace));
+    link::start(link::Link { process: process.clone(), resolver, store, socket, reload, drain })
+        .map_err(|error| format!("no thread for the link: {error}"))?;
+    let Some(gateway) = first_policy(&process) else { return Ok(ExitCode::SUCCESS) };
+    let shards = match (gateway.shards, &arguments.cpus) {
+        (0, Some(cpus)) => cpus.len(),
+        (0, None) => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+        (shards, _) => usize::from(shards),
+    };
+    process.seat(shards);
+    let sockets = listeners(&gateway.listen, shards)?;
+    process.set_listen(sockets.bound.clone());
+    if let Some(address) = gateway.admin {
+        admin::start(process.clone(), address).map_err(|error| format!("the admin listener {address}: {error}"))?;
+    }
+    let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
+    let settings = capabilities.fit(
+        Settings {
+            connections: gateway.connections_max.div_ceil(shards as u32).saturating_mul(2),
+            downstream_max: gateway.connections_max.div_ceil(shards as u32),
+            spin: Duration::from_micros(u64::from(gateway.spin_us)),
+            ..Settings::default()
+        },
+        shards,
+    );
+    let budget = (gateway.body_memory_bytes as usize / shards).max(limits::BLOCK_BYTES);
+    let mut threads = Vec::with_capacity(shards);
+    for (index, sockets) in sockets.by_shard.into_iter().enumerate() {
+        let cpu = arguments.cpus.as_ref().map(|cpus| cpus[index % cpus.len()]);
+        let process = process.clone();
+        let thread = ring::host::launch(cpu, settings.clone(), move |io| shard::main(io, process, index, budget, sockets));
+        threads.push(thread.map_err(|error| format!("no thread for a shard: {error}"))?);
+    }
+    let mut refused = None;
+    for thread in threads {
+        match thread.join() {
+            Ok(ring::host::Ended::Refused(obstacle)) => refused = Some(obstacle.to_string()),
+            Ok(ring::host::Ended::Drained | ring::host::Ended::Cut) => {}
+            Err(_) => refused = Some("a shard broke one of its own invariants".to_owned()),
+        }
+    }
+    recorder.finish();
+    refused.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Serves the last good policy, when there is one.
+fn restore(process: &Process, resolver: &resolve::Resolver, store: &Store) {
+    let restored = store.load().map_err(|error| error.to_string()).and_then(|kept| match kept {
+        None => Ok(()),
+        Some((image, secrets)) => link::adopt(process, resolver, &image, &secrets).map(|policy| process.current.store(policy)),
+    });
+    if let Err(complaint) = restored {
+        eprintln!("throwover-dataplane: the last good policy is of no use ({complaint}); waiting for the control plane");
+    }
+}
+
+/// Waits for a policy to serve; `None` when told to end before.
+fn first_policy(process: &Process) -> Option<policy::Gateway> {
+    loop {
+        if let Some(policy) = process.current.load() {
+            return Some(policy.gateway.clone());
+        }
+        if process.draining() {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn obey_signals(process: &Arc<Process>, reload: &Arc<AtomicBool>, reopen: &Arc<AtomicBool>) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+    let (process, reload, reopen) = (process.clone(), reload.clone(), reopen.clone());
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => reload.store(true, Release),
+                SIGUSR1 => reopen.store(true, Release),
+                _ if process.draining() => std::process::exit(1),
+                _ => process.drain(None),
+            }
+        }
+    })?;
+    Ok(())
+}
+
+struct Listeners {
+    bound: Vec<SocketAddr>,
+    by_shard: Vec<Vec<OwnedFd>>,
+}
+
+/// One socket for each address and shard: the kernel spreads connections over them.
+fn listeners(addresses: &[SocketAddr], shards: usize) -> Result<Listeners, String> {
+    let mut listeners = Listeners { bound: Vec::new(), by_shard: (0..shards).map(|_| Vec::new()).collect() };
+    for &address in addresses {
+        let mut bound = address;
+        for sockets in &mut listeners.by_shard {
+            let socket = listen(bound).map_err(|errno| {
+                format!("cannot listen on {address}: {errno}. Is another process there? `ss -ltnp 'sport = :{}'` tells.", address.port())
+            })?;
+            bound = local_address(&socket).unwrap_or(bound);
+            sockets.push(socket);
+        }
+        listeners.bound.push(bound);
+    }
+    Ok(listeners)
+}
+
+fn listen(address: SocketAddr) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn local_address(socket: &OwnedFd) -> Option<SocketAddr> {
+    rustix::net::getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok())
+}

@@ -1,0 +1,129 @@
+//! What the events of a stream mean, and how the gateway speaks for itself in it.
+//!
+//! The neutral view (prompts and deltas that can be translated) arrives with the dialects that
+//! need translation. What is here is classification: is there something in this event that the
+//! user will see, does it end the stream, is it an error. The engine commits, splices and judges by
+//! it; the bytes themselves pass unchanged.
+
+pub mod openai;
+pub mod responses;
+
+use crate::json::{AnswerFacts, Capture, ErrorFields, Finish, Gather, Machine, Refusal, Usage};
+
+/// The comment that keeps an idle stream alive.
+pub const KEEPALIVE: &[u8] = b": keepalive\n\n";
+
+/// The language of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI chat completions and completions, and everybody who is compatible with them.
+    Openai,
+    /// The OpenAI Responses API.
+    Responses,
+}
+
+impl Dialect {
+    /// What an event means in this dialect.
+    pub fn classify(self, event: Option<&[u8]>, data: &[u8]) -> Event {
+        match self {
+            Dialect::Openai => openai::classify(event, data),
+            Dialect::Responses => responses::classify(event, data),
+        }
+    }
+}
+
+/// Which kind of content an event brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Text that the user can see.
+    Text,
+    /// A refusal by the model.
+    Refusal,
+    /// A part of a tool call.
+    Tool,
+    /// Sound.
+    Audio,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The marker `[DONE]`; how it went was said before.
+    Marker,
+    /// `response.completed`
+    Completed,
+    /// `response.incomplete`, with its reason.
+    Incomplete(Option<Finish>),
+    /// `response.failed`, with its error.
+    Failed(Box<ErrorFields>),
+}
+
+/// What an event means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It has something that the user will see: the commit point.
+    Content(Content),
+    /// It has nothing that the user will see: a role, an empty delta, reasoning, a notice.
+    Quiet,
+    /// A choice has ended, perhaps with its last content.
+    Finish {
+        /// Why.
+        reason: Finish,
+        /// What came in the same event.
+        content: Option<Content>,
+    },
+    /// Token counts and nothing else.
+    UsageOnly,
+    /// The provider gave up within the stream.
+    Error(Box<ErrorFields>),
+    /// The stream's own end.
+    Done(Outcome),
+    /// Valid, but not of this dialect.
+    Other,
+    /// Not even JSON: the provider's fault.
+    Malformed,
+}
+
+/// An event, classified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What it means.
+    pub kind: Kind,
+    /// The token counts in it.
+    pub usage: Option<Usage>,
+    /// It has reasoning, for the chains that show it live.
+    pub reasoning: bool,
+}
+
+impl Event {
+    fn new(kind: Kind) -> Event {
+        Event { kind, usage: None, reasoning: false }
+    }
+}
+
+fn content(facts: &AnswerFacts) -> Option<Content> {
+    match facts {
+        AnswerFacts { text: true, .. } => Some(Content::Text),
+        AnswerFacts { refusal: true, .. } => Some(Content::Refusal),
+        AnswerFacts { tool: true, .. } => Some(Content::Tool),
+        AnswerFacts { audio: true, .. } => Some(Content::Audio),
+        _ => None,
+    }
+}
+
+/// Strings in an event lie in one piece; only those with escapes are decoded into a buffer. This
+/// is enough for the names of types and reasons.
+const NAME_SIZE_MAX: usize = 64;
+/// And this for the message of an error.
+const MESSAGE_SIZE_MAX: usize = 512;
+
+fn scan<const N: usize, C: Capture>(data: &[u8], strings: C) -> Result<Gather<C>, Refusal> {
+    let mut machine: Machine<N> = Machine::default();
+    let mut gather = Gather::new(strings);
+    machine.feed(data, &mut gather)?;
+    machine.finish(&mut gather)?;
+    Ok(gather)
+}
+
+#[cfg(test)]
+mod tests;

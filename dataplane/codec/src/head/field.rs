@@ -1,0 +1,161 @@
+//! The fields that the gateway knows by name: one table per direction.
+//!
+//! A known field costs one span in the parsed head; all others are skipped and may be looked for
+//! again with `find`. The tables are ordered by the length of the name, so that a lookup compares
+//! with the few names of the same length and allocates nothing.
+
+/// No known name is longer.
+const NAME_SIZE_MAX: usize = 32;
+
+/// The index of the first name of each length, and one more for the end.
+const fn starts(names: &[&str]) -> [u8; NAME_SIZE_MAX + 2] {
+    let mut starts = [0; NAME_SIZE_MAX + 2];
+    let mut size = 0;
+    let mut index = 0;
+    while size < starts.len() {
+        while index < names.len() && names[index].len() < size {
+            assert!(index == 0 || names[index - 1].len() <= names[index].len(), "sort by length");
+            index += 1;
+        }
+        starts[size] = index as u8;
+        size += 1;
+    }
+    assert!(index == names.len(), "a name is longer than NAME_SIZE_MAX, or out of order");
+    starts
+}
+
+macro_rules! fields {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident $text:literal $rule:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                $variant,
+            )+
+        }
+
+        impl $name {
+            /// Every field of the table, in its order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            const NAMES: &'static [&'static str] = &[$($text,)+];
+            const STARTS: [u8; NAME_SIZE_MAX + 2] = starts(Self::NAMES);
+
+            /// The name in lower case.
+            pub fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
+            }
+
+            /// The field of that name, in whatever case it is written.
+            pub fn of(name: &[u8]) -> Option<$name> {
+                if name.len() > NAME_SIZE_MAX {
+                    return None;
+                }
+                let first = usize::from(Self::STARTS[name.len()]);
+                let end = usize::from(Self::STARTS[name.len() + 1]);
+                (first..end)
+                    .find(|&index| Self::NAMES[index].as_bytes().eq_ignore_ascii_case(name))
+                    .map(|index| Self::ALL[index])
+            }
+
+            /// Whether a second line of this field refuses the head. For the others the first
+            /// line counts.
+            pub fn once(self) -> bool {
+                const ONCE: &[bool] = &[$(fields!(@$rule),)+];
+                ONCE[self as usize]
+            }
+        }
+    };
+    (@once) => { true };
+    (@first) => { false };
+}
+
+fields! {
+    /// Request fields with a meaning to the gateway. `once` fields decide about framing, identity
+    /// or policy, so that two different readings of a duplicate would be a hole.
+    Field {
+        Host "host" once,
+        Accept "accept" first,
+        Expect "expect" first,
+        XApiKey "x-api-key" once,
+        Connection "connection" first,
+        UserAgent "user-agent" first,
+        Tracestate "tracestate" first,
+        Traceparent "traceparent" first,
+        OpenaiBeta "openai-beta" first,
+        ContentType "content-type" once,
+        XRequestId "x-request-id" first,
+        Authorization "authorization" once,
+        ContentLength "content-length" once,
+        OpenaiProject "openai-project" first,
+        IdempotencyKey "idempotency-key" once,
+        ContentEncoding "content-encoding" once,
+        TransferEncoding "transfer-encoding" once,
+        XRequestTimeout "x-request-timeout" first,
+        XThrowoverChain "x-throwover-chain" once,
+        OpenaiOrganization "openai-organization" first,
+        XStainlessTimeout "x-stainless-timeout" first,
+        XThrowoverSession "x-throwover-session" once,
+        XStainlessRetryCount "x-stainless-retry-count" first,
+        XThrowoverDeadlineMs "x-throwover-deadline-ms" once,
+    }
+}
+
+fields! {
+    /// Response fields with a meaning to the gateway.
+    ResponseField {
+        Location "location" first,
+        Connection "connection" first,
+        RequestId "request-id" first,
+        RetryAfter "retry-after" first,
+        ContentType "content-type" first,
+        XRequestId "x-request-id" first,
+        ContentLength "content-length" once,
+        RetryAfterMs "retry-after-ms" first,
+        XShouldRetry "x-should-retry" first,
+        OpenaiVersion "openai-version" first,
+        ContentEncoding "content-encoding" first,
+        TransferEncoding "transfer-encoding" once,
+        OpenaiOrganization "openai-organization" first,
+        OpenaiProcessingMs "openai-processing-ms" first,
+        LimitTokens "x-ratelimit-limit-tokens" first,
+        ResetTokens "x-ratelimit-reset-tokens" first,
+        LimitRequests "x-ratelimit-limit-requests" first,
+        ResetRequests "x-ratelimit-reset-requests" first,
+        RemainingTokens "x-ratelimit-remaining-tokens" first,
+        RemainingRequests "x-ratelimit-remaining-requests" first,
+    }
+}
+
+/// What is copied from a tenant's head into the head for a provider.
+///
+/// Credentials, organisation and project belong to the tenant's own account and would be refused
+/// or misused beside the operator's key. An idempotency key is left out because two tenants of one
+/// account could name the same one and get one another's answers.
+pub const RELAYED_UPSTREAM: &[Field] = &[Field::OpenaiBeta, Field::Traceparent, Field::Tracestate];
+
+/// What is copied from a provider's head into the head for a tenant.
+///
+/// `Set-Cookie` never: it would let providers follow tenants. The organisation is the operator's.
+/// `Content-Encoding` is not here because answers are asked for as `identity`: an encoded one is
+/// the provider's fault.
+pub const RELAYED_DOWNSTREAM: &[ResponseField] = &[
+    ResponseField::ContentType,
+    ResponseField::RetryAfter,
+    ResponseField::RetryAfterMs,
+    ResponseField::XShouldRetry,
+    ResponseField::XRequestId,
+    ResponseField::RequestId,
+    ResponseField::OpenaiVersion,
+    ResponseField::OpenaiProcessingMs,
+    ResponseField::LimitTokens,
+    ResponseField::ResetTokens,
+    ResponseField::LimitRequests,
+    ResponseField::ResetRequests,
+    ResponseField::RemainingTokens,
+    ResponseField::RemainingRequests,
+];

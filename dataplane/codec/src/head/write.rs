@@ -1,0 +1,211 @@
+//! Heads built from scratch.
+//!
+//! Names and values are checked when they are written, whoever gave them: a CR or LF that came
+//! from a configuration file splits a head as well as one that came from the network.
+
+use super::{RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, Request, Response, is_token_byte};
+
+/// The interim answer to `Expect: 100-continue`.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Why a head could not be written. The output is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwritable {
+    /// The method is not a token.
+    Method,
+    /// The target is empty or contains a blank or a control character.
+    Target,
+    /// A field name is not a token.
+    Name,
+    /// A field value contains CR, LF, NUL or another control character.
+    Value,
+}
+
+/// What goes into a request head for a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The method, a token.
+    pub method: &'a str,
+    /// The target in origin-form.
+    pub target: &'a [u8],
+    /// The value of Host.
+    pub host: &'a [u8],
+    /// The field that carries the provider's credential, name and value.
+    pub credential: Option<(&'a str, &'a [u8])>,
+    /// The media type of the body; no field when empty.
+    pub content_type: &'a [u8],
+    /// The size of the body. It is always stated, so that no transfer coding is ever needed.
+    pub content_length: u64,
+    /// What the provider may answer with; no field when empty.
+    pub accept: &'a [u8],
+    /// Who asks; no field when empty.
+    pub user_agent: &'a [u8],
+    /// Further fields that the operator configured.
+    pub extra: &'a [(&'a str, &'a [u8])],
+    /// The tenant's head and the bytes it was read from: `RELAYED_UPSTREAM` is copied from it.
+    pub relayed: Option<(&'a Request, &'a [u8])>,
+}
+
+/// Writes a whole request head, its blank line included.
+pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Unwritable> {
+    let start = out.len();
+    let result = try_write_request(out, head);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Unwritable> {
+    if head.method.is_empty() || !head.method.bytes().all(is_token_byte) {
+        return Err(Unwritable::Method);
+    }
+    if head.target.is_empty() || !head.target.iter().all(u8::is_ascii_graphic) {
+        return Err(Unwritable::Target);
+    }
+    out.extend_from_slice(head.method.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(head.target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write_field(out, "host", head.host)?;
+    if let Some((name, value)) = head.credential {
+        write_field(out, name, value)?;
+    }
+    for (name, value) in [("content-type", head.content_type), ("accept", head.accept), ("user-agent", head.user_agent)] {
+        if !value.is_empty() {
+            write_field(out, name, value)?;
+        }
+    }
+    write_length(out, head.content_length);
+    // Answers are read on their way through; an encoded one could not be.
+    out.extend_from_slice(b"accept-encoding: identity\r\n");
+    for (name, value) in head.extra {
+        write_field(out, name, value)?;
+    }
+    if let Some((request, bytes)) = head.relayed {
+        for &field in RELAYED_UPSTREAM {
+            if let Some(value) = request.field(bytes, field) {
+                write_field(out, field.name(), value)?;
+            }
+        }
+    }
+    write_end(out);
+    Ok(())
+}
+
+/// Writes one field line.
+pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Unwritable> {
+    if name.is_empty() || !name.bytes().all(is_token_byte) {
+        return Err(Unwritable::Name);
+    }
+    if value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
+        return Err(Unwritable::Value);
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Writes a status line; a status out of 100..=999 is our own mistake and is written as 500.
+pub fn write_status(out: &mut Vec<u8>, status: u16) {
+    debug_assert!((100..=999).contains(&status));
+    let status = if (100..=999).contains(&status) { status } else { 500 };
+    out.extend_from_slice(b"HTTP/1.1 ");
+    write_number(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes `Content-Length`.
+pub fn write_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    write_number(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes `Transfer-Encoding: chunked`.
+pub fn write_chunked(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+}
+
+/// Writes `Connection: close`.
+pub fn write_close(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"connection: close\r\n");
+}
+
+/// Writes the blank line that ends a head.
+pub fn write_end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Copies `RELAYED_DOWNSTREAM` from a provider's head, without any line that could not be written
+/// again.
+pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
+    for &field in RELAYED_DOWNSTREAM {
+        if let Some(value) = response.field(bytes, field) {
+            let start = out.len();
+            if write_field(out, field.name(), value).is_err() {
+                out.truncate(start);
+            }
+        }
+    }
+}
+
+/// Writes a number in decimal digits.
+pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// The reason phrase of a status (RFC 9110 15).
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        499 => "Client Closed Request",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        529 => "Overloaded",
+        _ => "Unknown",
+    }
+}

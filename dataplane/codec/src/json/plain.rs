@@ -1,0 +1,80 @@
+//! The inner loop of JSON: how far a string goes on without anything special.
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Words looked at before the wider loop starts: most strings are shorter.
+const FIRST_WORDS: usize = 4;
+const BLOCK: usize = 32;
+
+/// From `from`, the index of the first quote, backslash or control character, or the length; and
+/// whether all bytes before it are ASCII.
+#[inline]
+pub(super) fn run(bytes: &[u8], from: usize) -> (usize, bool) {
+    let mut at = from;
+    let mut seen = 0_u64;
+    for _ in 0..FIRST_WORDS {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else {
+            break;
+        };
+        let word = u64::from_le_bytes(*word);
+        let hits = specials(word);
+        if hits != 0 {
+            return found(at, word, hits, seen);
+        }
+        seen |= word;
+        at += 8;
+    }
+    run_long(bytes, at, seen)
+}
+
+fn run_long(bytes: &[u8], mut at: usize, mut seen: u64) -> (usize, bool) {
+    // The compiler turns this loop into vector instructions.
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let mut special = 0_u8;
+        let mut union = 0_u8;
+        for &byte in block {
+            special |= u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+            union |= byte;
+        }
+        if special != 0 {
+            break;
+        }
+        seen |= u64::from(union);
+        at += BLOCK;
+    }
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        let hits = specials(word);
+        if hits != 0 {
+            return found(at, word, hits, seen);
+        }
+        seen |= word;
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+            break;
+        }
+        seen |= u64::from(byte);
+        at += 1;
+    }
+    (at, seen & HIGH == 0)
+}
+
+/// The high bit of every byte that is a quote, a backslash or a control character; bytes above a
+/// true hit may be false ones, so that only the lowest counts.
+fn specials(word: u64) -> u64 {
+    let zero = |x: u64| x.wrapping_sub(LOW) & !x;
+    let control = word.wrapping_sub(LOW * 0x20) & !word;
+    let quote = zero(word ^ (LOW * u64::from(b'"')));
+    let backslash = zero(word ^ (LOW * u64::from(b'\\')));
+    (control | quote | backslash) & HIGH
+}
+
+fn found(at: usize, word: u64, hits: u64, seen: u64) -> (usize, bool) {
+    let index = hits.trailing_zeros() / 8;
+    // `index <= 7`: the mask keeps the bytes below the hit.
+    let before = (1_u64 << (index * 8)) - 1;
+    (at + index as usize, (seen | word & before) & HIGH == 0)
+}

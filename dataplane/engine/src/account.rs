@@ -1,0 +1,222 @@
+//! The decision record: everything that explains one answer, and nothing of its content.
+//!
+//! A plain value of a fixed size, so that it can be pushed through a ring to the recorder, which
+//! turns ids into names with the snapshot of the same generation.
+
+use crate::{
+    exchange::{Candidate, Exchange, Skip, State, TRAIL_MAX, Trail, trail::End},
+    moment::Moment,
+    prepared::Way,
+};
+use policy::{ChainId, TargetId, TenantId, limits};
+
+/// How an exchange ended for the tenant. There is exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With an answer, to its proper end.
+    Answered,
+    /// With a provider's own error answer.
+    Relayed,
+    /// With an error answer of the gateway's own.
+    OwnError {
+        /// Its `error.code`.
+        code: &'static str,
+    },
+    /// The tenant hung up first.
+    HungUp,
+    /// With an answer that broke off after it had begun, and said so.
+    Cut,
+}
+
+impl Outcome {
+    /// The word that records and metrics use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::Relayed => "relayed",
+            Outcome::OwnError { .. } => "error",
+            Outcome::HungUp => "hung_up",
+            Outcome::Cut => "cut",
+        }
+    }
+}
+
+/// What only the one who moved the bytes knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Status that the tenant got, 0 for none.
+    pub status: u16,
+    /// Tokens of the prompt, as the provider counted them.
+    pub tokens_in: u32,
+    /// Tokens of the answer, as the provider counted them.
+    pub tokens_out: u32,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Time that the gateway itself took, in nanoseconds.
+    pub overhead_ns: u64,
+}
+
+/// A candidate as it is written down.
+#[derive(Clone, Copy, Debug)]
+struct Considered {
+    target: TargetId,
+    skip: crate::exchange::candidate::Packed,
+}
+
+/// One decision record.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// The generation whose ids these are.
+    pub generation: u64,
+    /// Number of the request, given by who moved the bytes.
+    pub request: u64,
+    /// The chain.
+    pub chain: ChainId,
+    /// How the request came to it.
+    pub way: Way,
+    /// Who asked.
+    pub tenant: Option<TenantId>,
+    /// The answer was to be a stream.
+    pub stream: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was measured.
+    pub measures: Measures,
+    /// When it began.
+    pub started: Moment,
+    /// From the beginning to the end, in nanoseconds.
+    pub total_ns: u64,
+    /// Attempts that counted against the cap …
+    pub attempts_made: u8,
+    /// … which was this.
+    pub attempts_max: u8,
+    candidate_count: u8,
+    trail_count: u8,
+    candidates: [Considered; limits::CHAIN_TARGETS_MAX],
+    trail: [Trail; TRAIL_MAX],
+}
+
+const _: () = assert!(size_of::<Record>() <= 2_048);
+
+/// What is wrong with a record: a promise of ours that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// More attempts than the cap allows.
+    TooManyAttempts,
+    /// An attempt that never ended.
+    StillRunning,
+    /// An attempt after one that answered, or that the tenant left.
+    AfterTheEnd,
+    /// More than one attempt that does not count.
+    TwiceStale,
+    /// An answer without an attempt that answered, or the other way round.
+    OutcomeDiffers,
+    /// An attempt ended before it began, or began before the one before it ended.
+    TimeRunsBack,
+}
+
+impl Record {
+    /// Writes down an exchange that is over.
+    pub fn of(exchange: &Exchange, request: u64, outcome: Outcome, measures: Measures, now: Moment) -> Record {
+        let mut candidates = [Considered { target: TargetId(0), skip: Candidate::BLANK.skip }; limits::CHAIN_TARGETS_MAX];
+        for (place, candidate) in candidates.iter_mut().zip(exchange.candidates()) {
+            *place = Considered { target: candidate.target, skip: candidate.skip };
+        }
+        let mut trail = [Trail::BLANK; TRAIL_MAX];
+        trail[..exchange.trail().len()].copy_from_slice(exchange.trail());
+        Record {
+            generation: exchange.generation(),
+            request,
+            chain: exchange.chain(),
+            way: exchange.way(),
+            tenant: exchange.tenant(),
+            stream: exchange.is_stream(),
+            outcome,
+            measures,
+            started: exchange.started(),
+            total_ns: now.since(exchange.started()),
+            attempts_made: exchange.attempts_made(),
+            attempts_max: exchange.attempts_max(),
+            candidate_count: exchange.candidates().len() as u8,
+            trail_count: exchange.trail().len() as u8,
+            candidates,
+            trail,
+        }
+    }
+
+    /// The targets of the chain, in order, with why each was not asked when it was last looked at.
+    pub fn candidates(&self) -> impl Iterator<Item = (TargetId, Option<Skip>)> + '_ {
+        self.candidates[..usize::from(self.candidate_count)].iter().map(|one| (one.target, one.skip.get()))
+    }
+
+    /// The attempts, in order.
+    pub fn attempts(&self) -> &[Trail] {
+        &self.trail[..usize::from(self.trail_count)]
+    }
+
+    /// The target of an attempt.
+    pub fn target(&self, attempt: &Trail) -> TargetId {
+        self.candidates[usize::from(attempt.candidate)].target
+    }
+
+    /// The class of the first failure that made the exchange move on; what
+    /// `x-throwover-fallback-reason` says.
+    pub fn fallback_reason(&self) -> Option<policy::Class> {
+        self.attempts().iter().find_map(|attempt| match attempt.end {
+            End::Failed(class) => Some(class),
+            _ => None,
+        })
+    }
+
+    /// Checks what every record must hold.
+    ///
+    /// # Errors
+    /// The first [`Flaw`] that is found.
+    pub fn validate(&self) -> Result<(), Flaw> {
+        let ends = |end: End| self.attempts().iter().filter(|attempt| attempt.end == end).count();
+        let (stale, answered, abandoned) = (ends(End::Stale), ends(End::Answered), ends(End::Abandoned));
+        if self.attempts_made > self.attempts_max || self.attempts().len() != usize::from(self.attempts_made) + stale {
+            return Err(Flaw::TooManyAttempts);
+        }
+        if ends(End::Running) > 0 {
+            return Err(Flaw::StillRunning);
+        }
+        if stale > 1 {
+            return Err(Flaw::TwiceStale);
+        }
+        let before_last = self.attempts().split_last().map_or(&[][..], |(_, before)| before);
+        if before_last.iter().any(|attempt| matches!(attempt.end, End::Answered | End::Abandoned)) {
+            return Err(Flaw::AfterTheEnd);
+        }
+        let last = self.attempts().last().map(|attempt| attempt.end);
+        let fits = match self.outcome {
+            Outcome::Answered => answered == 1,
+            Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
+            Outcome::OwnError { .. } => answered == 0 && abandoned == 0,
+            Outcome::HungUp => answered == 0,
+        };
+        if !fits {
+            return Err(Flaw::OutcomeDiffers);
+        }
+        let mut clock = 0;
+        for attempt in self.attempts() {
+            if attempt.begun_us < clock || attempt.end_us < attempt.begun_us {
+                return Err(Flaw::TimeRunsBack);
+            }
+            clock = attempt.end_us;
+        }
+        Ok(())
+    }
+}
+
+impl Exchange {
+    /// True when it is over and may be written down.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state(), State::Surrendered | State::Cut | State::Ended)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The board: the live state that every shard sees and that survives a publish, by stable ids.
+//!
+//! One row per target, provider and credential, each on cache lines of its own, in tables that are
+//! as large at the end as they were at the start. Rows are atomics and nothing is locked. Each
+//! word stands for itself: no two of them are read as one truth, so relaxed orderings do, except
+//! where a comment says otherwise. The breaker argues its own orderings.
+
+use crate::{
+    breaker::Seat,
+    moment::{Moment, NS_PER_MS, NS_PER_US},
+};
+use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, id::Id, limits};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Time constant of the average time to first token, in nanoseconds.
+pub const AVERAGE_TAU_NS: u64 = 10_000 * NS_PER_MS;
+/// What a failure counts as in that average, so that a target that fails fast does not look fast.
+pub const FAILURE_NS: u64 = 5_000 * NS_PER_MS;
+
+/// The rows.
+#[derive(Debug)]
+pub struct Board {
+    targets: Box<[TargetRow]>,
+    providers: Box<[ProviderRow]>,
+    keys: Box<[KeyRow]>,
+}
+
+/// What is known of one target.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct TargetRow {
+    /// Its breaker.
+    pub breaker: Seat,
+    pause: AtomicU64,
+    attempts: AtomicU64,
+    failures: AtomicU64,
+    /// `microseconds (32 bits) | moment in milliseconds (32 bits)`; 0 is unknown.
+    average: AtomicU64,
+    /// As a pause: when, and which class.
+    failed: AtomicU64,
+    in_flight: AtomicU32,
+    turn: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct ProviderRow {
+    in_flight: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct KeyRow {
+    pause: AtomicU64,
+}
+
+/// Why something is left alone, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Until then.
+    pub until: Moment,
+    /// The class of the failure that asked for it.
+    pub class: Class,
+}
+
+/// `microseconds (56 bits) | class (8 bits)`, so that the later of two moments is the larger word.
+fn pack(moment: Moment, class: Class) -> u64 {
+    // Rounded up: a pause that ends early would be an attempt before its time.
+    moment.0.div_ceil(NS_PER_US).min((1 << 56) - 1) << 8 | class as u64
+}
+
+fn unpack(word: u64) -> Option<Pause> {
+    let class = *Class::ALL.get((word & 0xff) as usize)?;
+    (word != 0).then(|| Pause { until: Moment((word >> 8).saturating_mul(NS_PER_US)), class })
+}
+
+fn current(word: &AtomicU64, now: Moment) -> Option<Pause> {
+    unpack(word.load(Relaxed)).filter(|pause| now < pause.until)
+}
+
+impl Board {
+    /// A board with so many rows, all of them blank.
+    pub fn new(targets: usize, providers: usize, keys: usize) -> Board {
+        Board {
+            targets: (0..targets).map(|_| TargetRow::default()).collect(),
+            providers: (0..providers).map(|_| ProviderRow::default()).collect(),
+            keys: (0..keys).map(|_| KeyRow::default()).collect(),
+        }
+    }
+
+    /// A board that fits every policy within the limits: about 3 MiB.
+    pub fn full() -> Board {
+        Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
+    }
+
+    /// True when there is a row for every id of `snapshot`; asked before it is served.
+    pub fn fits(&self, snapshot: &Snapshot) -> bool {
+        snapshot.targets.slots() <= self.targets.len()
+            && snapshot.providers.slots() <= self.providers.len()
+            && snapshot.providers.iter().flat_map(|(_, provider)| &provider.keys).all(|key| key.id.index() < self.keys.len())
+    }
+
+    /// The row of a target.
+    pub fn target(&self, id: TargetId) -> &TargetRow {
+        &self.targets[id.index()]
+    }
+
+    /// Blanks the row of a target whose id the compiler has freed. Attempts in flight stay
+    /// counted, since they will still end.
+    pub fn forget(&self, id: TargetId) {
+        let row = self.target(id);
+        row.breaker.reset();
+        for word in [&row.pause, &row.attempts, &row.failures, &row.average, &row.failed] {
+            word.store(0, Relaxed);
+        }
+    }
+
+    /// Attempts in flight at a provider.
+    pub fn in_flight(&self, id: ProviderId) -> u32 {
+        self.providers[id.index()].in_flight.load(Relaxed)
+    }
+
+    /// Takes a place at a provider, unless `max` are taken. Who enters leaves, exactly once.
+    pub fn try_enter(&self, id: ProviderId, max: u32) -> bool {
+        let seats = &self.providers[id.index()].in_flight;
+        // Counting first and giving back is one instruction where there is room; at the edge two
+        // shards may refuse each other, but never both enter.
+        if seats.fetch_add(1, Relaxed) < max {
+            return true;
+        }
+        seats.fetch_sub(1, Relaxed);
+        false
+    }
+
+    /// Gives a place at a provider back.
+    pub fn leave(&self, id: ProviderId) {
+        let before = self.providers[id.index()].in_flight.fetch_sub(1, Relaxed);
+        assert!(before > 0, "an attempt left {id:?} that never entered");
+    }
+
+    /// Leaves a credential alone until `until`. Of two pauses the longer counts.
+    pub fn pause_key(&self, id: KeyId, until: Moment, class: Class) {
+        self.keys[id.index()].pause.fetch_max(pack(until, class), Relaxed);
+    }
+
+    /// Whether a credential is left alone at `now`.
+    pub fn key_pause(&self, id: KeyId, now: Moment) -> Option<Pause> {
+        current(&self.keys[id.index()].pause, now)
+    }
+
+    /// True when a credential was refused, or its account cannot pay.
+    pub fn key_disabled(&self, id: KeyId, now: Moment) -> bool {
+        self.key_pause(id, now).is_some_and(|pause| matches!(pause.class, Class::Auth | Class::QuotaExhausted | Class::Permission))
+    }
+
+    /// Uses a credential again: its bytes were replaced, or the operator says so.
+    pub fn restore_key(&self, id: KeyId) {
+        self.keys[id.index()].pause.store(0, Relaxed);
+    }
+}
+
+impl TargetRow {
+    /// Leaves the target alone until `until`. Of two pauses the longer counts.
+    pub fn pause(&self, until: Moment, class: Class) {
+        self.pause.fetch_max(pack(until, class), Relaxed);
+    }
+
+    /// Whether the target is left alone at `now`.
+    pub fn paused(&self, now: Moment) -> Option<Pause> {
+        current(&self.pause, now)
+    }
+
+    /// Ends a pause before its time, on the operator's word.
+    pub fn resume(&self) {
+        self.pause.store(0, Relaxed);
+    }
+
+    /// Attempts in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Attempts that ended, and how many of them failed.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.attempts.load(Relaxed), self.failures.load(Relaxed))
+    }
+
+    /// The last failure: when, and which class.
+    pub fn last_failure(&self) -> Option<(Moment, Class)> {
+        unpack(self.failed.load(Relaxed)).map(|pause| (pause.until, pause.class))
+    }
+
+    /// The number of this turn, counting up; who shares a load in turn asks here.
+    pub(crate) fn take_turn(&self) -> u32 {
+        self.turn.fetch_add(1, Relaxed)
+    }
+
+    pub(crate) fn begin(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+        let before = self.in_flight.fetch_sub(1, Relaxed);
+        assert!(before > 0, "an attempt ended that never began");
+    }
+
+    pub(crate) fn note_failure(&self, class: Class, now: Moment) {
+        self.failures.fetch_add(1, Relaxed);
+        self.failed.store(pack(now, class), Relaxed);
+    }
+
+    /// Takes a time to first token into the average. A larger one counts at once, a smaller one by
+    /// and by: `average = max(sample, average * e^(-dt/tau) + sample * (1 - e^(-dt/tau)))`.
+    pub fn observe(&self, sample_ns: u64, now: Moment) {
+        let sample = (sample_ns as f64).min(f64::from(u32::MAX) * NS_PER_US as f64);
+        let seen = self.average.load(Relaxed);
+        let mixed = match unpack_average(seen, now) {
+            None => sample,
+            Some((average, decay)) => sample.max(average * decay + sample * (1.0 - decay)),
+        };
+        // At least one microsecond, since zero is unknown.
+        let us = ((mixed / NS_PER_US as f64) as u64).clamp(1, u64::from(u32::MAX));
+        // A sample that loses the race against another is dropped: both are of the same moment.
+        let _lost_to_another_sample = self.average.compare_exchange(seen, us << 32 | stamp(now), Relaxed, Relaxed);
+    }
+
+    /// The average time to first token in nanoseconds, as it has faded until `now`; `None` when
+    /// nothing is known. It fades so that a target that was slow is tried again.
+    pub fn average_ns(&self, now: Moment) -> Option<f64> {
+        unpack_average(self.average.load(Relaxed), now).map(|(average, decay)| average * decay)
+    }
+}
+
+fn stamp(now: Moment) -> u64 {
+    (now.0 / NS_PER_MS) & 0xffff_ffff
+}
+
+/// The average in nanoseconds, and how much of it is left at `now`.
+fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
+    if word == 0 {
+        return None;
+    }
+    // Stamps wrap after 49 days. One that seems to lie ahead (shards read the clock at different
+    // moments) is taken as now.
+    let age_ms = (stamp(now) as u32).wrapping_sub(word as u32);
+    let age_ms = if age_ms > u32::MAX / 2 { 0 } else { age_ms };
+    let decay = (-(f64::from(age_ms) * NS_PER_MS as f64) / AVERAGE_TAU_NS as f64).exp();
+    Some(((word >> 32) as f64 * NS_PER_US as f64, decay))
+}
+
+const _: () = {
+    assert!(size_of::<TargetRow>() == 128);
+    assert!(size_of::<ProviderRow>() == 128);
+    assert!(size_of::<KeyRow>() == 64);
+};
+
+#[cfg(test)]
+mod tests;

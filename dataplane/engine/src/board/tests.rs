@@ -1,0 +1,116 @@
+use super::*;
+
+fn at(ms: u64) -> Moment {
+    Moment::START.plus_ms(ms)
+}
+
+fn ms(row: &TargetRow, now: u64) -> f64 {
+    row.average_ns(at(now)).expect("it was observed") / NS_PER_MS as f64
+}
+
+#[test]
+fn the_longer_pause_counts_and_ends_on_time() {
+    let row = TargetRow::default();
+    assert_eq!(row.paused(at(0)), None);
+    row.pause(at(500), Class::RateLimit);
+    row.pause(at(200), Class::Overloaded);
+    assert_eq!(row.paused(at(499)), Some(Pause { until: at(500), class: Class::RateLimit }));
+    assert_eq!(row.paused(at(500)), None);
+    row.pause(at(900), Class::Overloaded);
+    row.resume();
+    assert_eq!(row.paused(at(600)), None);
+}
+
+#[test]
+fn a_pause_never_ends_before_its_time() {
+    let row = TargetRow::default();
+    row.pause(Moment(1_000_001), Class::RateLimit);
+    assert!(row.paused(Moment(1_000_001 - 1)).is_some());
+    assert!(row.paused(Moment(1_000_001)).is_some_and(|pause| pause.until == Moment(1_001_000)));
+    row.pause(Moment::NEVER, Class::RateLimit);
+    assert!(row.paused(at(1 << 40)).is_some());
+}
+
+#[test]
+fn keys_are_paused_disabled_and_restored() {
+    let board = Board::new(0, 0, 2);
+    board.pause_key(KeyId(1), at(100), Class::RateLimit);
+    assert!(board.key_pause(KeyId(0), at(1)).is_none());
+    assert!(board.key_pause(KeyId(1), at(1)).is_some() && !board.key_disabled(KeyId(1), at(1)));
+    board.pause_key(KeyId(1), at(200), Class::Auth);
+    assert!(board.key_disabled(KeyId(1), at(199)) && !board.key_disabled(KeyId(1), at(200)));
+    board.pause_key(KeyId(1), at(900), Class::QuotaExhausted);
+    board.restore_key(KeyId(1));
+    assert!(board.key_pause(KeyId(1), at(300)).is_none());
+}
+
+#[test]
+fn a_provider_holds_so_many_and_no_more() {
+    let board = Board::new(0, 1, 0);
+    let provider = ProviderId(0);
+    assert!(board.try_enter(provider, 2) && board.try_enter(provider, 2));
+    assert!(!board.try_enter(provider, 2) && !board.try_enter(provider, 0));
+    board.leave(provider);
+    assert!(board.try_enter(provider, 2));
+    assert_eq!(board.in_flight(provider), 2);
+}
+
+#[test]
+fn threads_never_overfill_a_provider() {
+    let board = Board::new(0, 1, 0);
+    let inside = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    if board.try_enter(ProviderId(0), 2) {
+                        assert!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        board.leave(ProviderId(0));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(board.in_flight(ProviderId(0)), 0);
+}
+
+#[test]
+#[should_panic(expected = "never entered")]
+fn leaving_twice_is_a_broken_promise() {
+    Board::new(0, 1, 0).leave(ProviderId(0));
+}
+
+#[test]
+fn the_average_jumps_up_and_fades_down() {
+    let row = TargetRow::default();
+    assert_eq!(row.average_ns(at(0)), None);
+    row.observe(100 * NS_PER_MS, at(0));
+    assert!((ms(&row, 0) - 100.0).abs() < 0.1);
+    row.observe(900 * NS_PER_MS, at(0));
+    assert!((ms(&row, 0) - 900.0).abs() < 0.1);
+    row.observe(100 * NS_PER_MS, at(0));
+    assert!(ms(&row, 0) > 899.0, "a small sample at the same moment changes nothing");
+    // After one time constant 1/e of the old is left.
+    row.observe(100 * NS_PER_MS, at(10_000));
+    assert!((ms(&row, 10_000) - (900.0 / std::f64::consts::E + 100.0 * (1.0 - 1.0 / std::f64::consts::E))).abs() < 1.0);
+    assert!(ms(&row, 60_000) < 5.0, "what is not asked fades");
+    row.observe(u64::MAX, at(60_000));
+    assert!(row.average_ns(at(60_000)).is_some_and(f64::is_finite));
+    assert!(ms(&row, 59_000) > 1e6, "a clock that was read a moment earlier does no harm");
+}
+
+#[test]
+fn forgetting_blanks_everything_but_what_is_in_flight() {
+    let board = Board::new(1, 0, 0);
+    let row = board.target(TargetId(0));
+    row.begin();
+    row.pause(at(100), Class::RateLimit);
+    row.note_failure(Class::Reset, at(5));
+    row.observe(5, at(0));
+    assert_eq!(row.last_failure(), Some((at(5), Class::Reset)));
+    board.forget(TargetId(0));
+    assert_eq!((row.paused(at(0)), row.last_failure(), row.totals(), row.in_flight()), (None, None, (0, 0), 1));
+    row.end();
+    assert_eq!(row.in_flight(), 0);
+}

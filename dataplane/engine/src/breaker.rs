@@ -1,0 +1,373 @@
+//! The breaker of one target: closed passes, open refuses, probing lets exactly one through.
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Closed
+//!     Closed --> Open: Trip
+//!     Open --> Probing: Elect
+//!     Open --> Closed: Heal
+//!     Probing --> Probing: Elect
+//!     Probing --> Closed: Heal
+//!     Probing --> Open: Relapse
+//!     Probing --> Open: Release
+//! ```
+//!
+//! Shards share a [`Seat`]. Its state, the moment until which that state holds and the number of
+//! failed probes are one word, so that every move is one compare-and-swap: whoever wins made the
+//! move, whoever loses looks again. The word of an election is the probe's [`Ticket`], so that only
+//! the elected attempt can end it, and one that comes back after its time cannot disturb its
+//! successor. A probe that never reports is replaced when its time is up.
+//!
+//! Counters are statistics: they are relaxed, may lose a sample where two half-windows meet, and
+//! decide nothing by themselves. A rate limit (429) is neutral: a target that says "later" works.
+
+use crate::{
+    backoff,
+    machine::machine,
+    moment::{Moment, NS_PER_MS, NS_PER_US},
+};
+use policy::Breaker;
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+
+machine! {
+    /// What a breaker does with attempts.
+    states State {
+        /// Lets every attempt pass.
+        Closed,
+        /// Refuses every attempt.
+        Open,
+        /// Refuses every attempt but the one that was elected.
+        Probing,
+    }
+    /// What moves a breaker.
+    events Event {
+        /// Too many failures.
+        Trip,
+        /// The time is up, and one attempt won the election.
+        Elect,
+        /// An attempt that was let through in spite of the state came back well.
+        Heal,
+        /// The probe failed.
+        Relapse,
+        /// The probe came back with nothing learned.
+        Release,
+    }
+    moves {
+        Closed: Trip => Open;
+        Open: Elect => Probing;
+        Open: Heal => Closed;
+        Probing: Elect => Probing;
+        Probing: Heal => Closed;
+        Probing: Relapse => Open;
+        Probing: Release => Open;
+    }
+}
+
+/// Shortest time that a probe is given to report before another is elected.
+pub const PROBE_MS_MIN: u64 = 1_000;
+/// Jitter of the time open, in thousandths of it, either way.
+pub const JITTER_PERMILLE: u64 = 200;
+
+/// What the breaker says to an attempt. Whoever was not refused reports with the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The breaker is closed.
+    Pass,
+    /// This attempt is the one probe.
+    Probe(Ticket),
+    /// Not a word of the breaker: the attempt was made although it refuses, since nothing else
+    /// was left. A good end heals, a bad one teaches nothing new.
+    Forced,
+    /// The breaker refuses.
+    Refused {
+        /// When it is worth to ask again.
+        until: Moment,
+    },
+}
+
+/// Proves that an attempt was elected to probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// The live state of one breaker, shared by all shards.
+#[derive(Debug, Default)]
+pub struct Seat {
+    /// See [`Word`]. All zeros is closed.
+    word: AtomicU64,
+    /// When it opened last, in nanoseconds; what the panic rule compares.
+    opened: AtomicU64,
+    /// Two half-windows of counts, taken in turn; see [`Half`].
+    halves: [AtomicU64; 2],
+    /// Failures in a row.
+    consecutive: AtomicU32,
+}
+
+/// `until in microseconds (56 bits) | failed probes (6 bits) | state (2 bits)`.
+#[derive(Clone, Copy)]
+struct Word(u64);
+
+impl Word {
+    const CLOSED: Word = Word(0);
+
+    fn new(state: State, relapses: u8, until: Moment) -> Word {
+        let us = (until.0 / NS_PER_US).min((1 << 56) - 1);
+        Word(us << 8 | u64::from(relapses.min(63)) << 2 | state as u64)
+    }
+
+    fn state(self) -> State {
+        match self.0 & 3 {
+            0 => State::Closed,
+            1 => State::Open,
+            _ => State::Probing,
+        }
+    }
+
+    fn relapses(self) -> u8 {
+        (self.0 >> 2 & 63) as u8
+    }
+
+    fn until(self) -> Moment {
+        Moment((self.0 >> 8).saturating_mul(NS_PER_US))
+    }
+
+    /// The state after `event`, which the caller knows to be legal.
+    fn moved(self, event: Event) -> State {
+        self.state().after(event).expect("the breaker only makes moves that its machine declares")
+    }
+}
+
+/// `epoch (20 bits) | attempts (22 bits) | failures (22 bits)`. The epoch counts half-windows, so
+/// that a count of another half-window is told from one of this.
+#[derive(Clone, Copy)]
+struct Half(u64);
+
+impl Half {
+    const COUNT_MAX: u64 = (1 << 22) - 1;
+
+    fn one(epoch: u64, failed: bool) -> Half {
+        Half((epoch & 0xf_ffff) << 44 | 1 << 22 | u64::from(failed))
+    }
+
+    fn is_of(self, epoch: u64) -> bool {
+        self.0 >> 44 == epoch & 0xf_ffff
+    }
+
+    fn attempts(self) -> u64 {
+        self.0 >> 22 & Self::COUNT_MAX
+    }
+
+    fn failures(self) -> u64 {
+        self.0 & Self::COUNT_MAX
+    }
+}
+
+impl Seat {
+    /// What [`allow`] would say, without an election.
+    pub fn peek(&self, now: Moment) -> Peek {
+        // Acquire pairs with the release of the swap that made this state: who sees an open
+        // breaker also sees when it opened.
+        let word = Word(self.word.load(Acquire));
+        match word.state() {
+            State::Closed => Peek::Passes,
+            _ if now < word.until() => Peek::Refuses { until: word.until() },
+            _ => Peek::Elects,
+        }
+    }
+
+    /// The state, and the moment until which it holds (zero when closed).
+    pub fn state(&self) -> (State, Moment) {
+        let word = Word(self.word.load(Acquire));
+        (word.state(), word.until())
+    }
+
+    /// When it opened last.
+    pub fn opened(&self) -> Moment {
+        Moment(self.opened.load(Relaxed))
+    }
+
+    /// Closes it and forgets every count.
+    pub fn reset(&self) {
+        self.clear();
+        self.word.store(Word::CLOSED.0, std::sync::atomic::Ordering::Release);
+    }
+
+    fn clear(&self) {
+        self.consecutive.store(0, Relaxed);
+        for half in &self.halves {
+            half.store(0, Relaxed);
+        }
+    }
+
+    /// Moves from exactly `seen`; false when somebody else was faster.
+    fn swap(&self, seen: Word, next: Word) -> bool {
+        self.word.compare_exchange(seen.0, next.0, AcqRel, Acquire).is_ok()
+    }
+
+    /// Counts one attempt in the half-window of `now`.
+    fn count(&self, policy: &Breaker, now: Moment, failed: bool) {
+        let epoch = epoch(policy, now);
+        let half = &self.halves[(epoch & 1) as usize];
+        let seen = Half(half.load(Relaxed));
+        if seen.is_of(epoch) && seen.attempts() > 0 {
+            if seen.attempts() < Half::COUNT_MAX - 65_536 {
+                half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
+            }
+        } else if half.compare_exchange(seen.0, Half::one(epoch, failed).0, Relaxed, Relaxed).is_err() {
+            // Another shard has just begun the same half-window.
+            half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
+        }
+    }
+
+    /// Attempts and failures of this half-window and the one before.
+    fn window(&self, policy: &Breaker, now: Moment) -> (u64, u64) {
+        let epoch = epoch(policy, now);
+        let mut sum = (0, 0);
+        for (half, of) in [(epoch & 1, epoch), (epoch.wrapping_sub(1) & 1, epoch.wrapping_sub(1))] {
+            let half = Half(self.halves[half as usize].load(Relaxed));
+            if half.is_of(of) {
+                sum = (sum.0 + half.attempts(), sum.1 + half.failures());
+            }
+        }
+        sum
+    }
+
+    fn trips(&self, policy: &Breaker, consecutive: u32, now: Moment) -> bool {
+        if policy.consecutive > 0 && consecutive >= policy.consecutive {
+            return true;
+        }
+        let (attempts, failures) = self.window(policy, now);
+        attempts >= u64::from(policy.requests_min.max(1)) && failures * 1_000 > u64::from(policy.failure_permille) * attempts
+    }
+}
+
+/// What a breaker would say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// It is closed.
+    Passes,
+    /// It would elect a probe.
+    Elects,
+    /// It refuses.
+    Refuses {
+        /// When it is worth to ask again.
+        until: Moment,
+    },
+}
+
+fn epoch(policy: &Breaker, now: Moment) -> u64 {
+    now.0 / (policy.window_ms.saturating_mul(NS_PER_MS) / 2).max(1)
+}
+
+/// Asks for leave to make an attempt. When the time of an open breaker is up, exactly one caller
+/// is elected to probe.
+pub fn allow(seat: &Seat, policy: &Breaker, now: Moment) -> Admission {
+    let word = Word(seat.word.load(Acquire));
+    if word.state() == State::Closed {
+        return Admission::Pass;
+    }
+    if now < word.until() {
+        return Admission::Refused { until: word.until() };
+    }
+    let until = now.plus_ms(policy.cooldown_max_ms.max(PROBE_MS_MIN));
+    let elected = Word::new(word.moved(Event::Elect), word.relapses(), until);
+    if seat.swap(word, elected) {
+        return Admission::Probe(Ticket(elected.0));
+    }
+    // Lost: either somebody else probes now, or a forced attempt has healed it in between.
+    match seat.peek(now) {
+        Peek::Passes => Admission::Pass,
+        Peek::Refuses { until } => Admission::Refused { until },
+        Peek::Elects => Admission::Refused { until: now },
+    }
+}
+
+/// The attempt came back well.
+pub fn success(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment) {
+    match admission {
+        Admission::Pass => {
+            // A load first: the common case must not take the line away from the other shards.
+            if seat.consecutive.load(Relaxed) != 0 {
+                seat.consecutive.store(0, Relaxed);
+            }
+            seat.count(policy, now, false);
+        }
+        Admission::Probe(Ticket(ticket)) => heal(seat, Word(ticket)),
+        Admission::Forced => heal(seat, Word(seat.word.load(Acquire))),
+        Admission::Refused { .. } => debug_assert!(false, "a refused attempt was made"),
+    }
+}
+
+fn heal(seat: &Seat, seen: Word) {
+    if seen.state() == State::Closed {
+        return;
+    }
+    debug_assert_eq!(seen.moved(Event::Heal), State::Closed);
+    // Cleared before it closes, so that old failures cannot open it again.
+    seat.clear();
+    // When the swap fails the ticket has lapsed, and the successor decides.
+    seat.swap(seen, Word::CLOSED);
+}
+
+/// The attempt failed in a way that counts. True when the breaker opened by it.
+pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment, random: u64) -> bool {
+    match admission {
+        Admission::Pass => {
+            if Word(seat.word.load(Acquire)).state() != State::Closed {
+                // Begun before it opened: what it tells is already known.
+                return false;
+            }
+            let consecutive = seat.consecutive.fetch_add(1, Relaxed).saturating_add(1);
+            seat.count(policy, now, true);
+            if !seat.trips(policy, consecutive, now) {
+                return false;
+            }
+            let until = now.plus_ns(open_ns(policy, 0, random));
+            let opens = seat.swap(Word::CLOSED, Word::new(Word::CLOSED.moved(Event::Trip), 0, until));
+            if opens {
+                seat.opened.store(now.0, Relaxed);
+            }
+            opens
+        }
+        Admission::Probe(Ticket(ticket)) => {
+            let seen = Word(ticket);
+            let relapses = seen.relapses() + 1;
+            let until = now.plus_ns(open_ns(policy, relapses, random));
+            let opens = seat.swap(seen, Word::new(seen.moved(Event::Relapse), relapses, until));
+            if opens {
+                seat.opened.store(now.0, Relaxed);
+            }
+            opens
+        }
+        Admission::Forced => false,
+        Admission::Refused { .. } => {
+            debug_assert!(false, "a refused attempt was made");
+            false
+        }
+    }
+}
+
+/// The attempt says nothing about the target: a rate limit, a fault of the tenant's, a hang-up. A
+/// probe gives the election back, and the next attempt probes at once.
+pub fn neutral(seat: &Seat, admission: Admission, now: Moment) {
+    if let Admission::Probe(Ticket(ticket)) = admission {
+        let seen = Word(ticket);
+        seat.swap(seen, Word::new(seen.moved(Event::Release), seen.relapses(), now));
+    }
+}
+
+/// How long it stays open after so many failed probes, in nanoseconds: doubled by each, ±20 %, and
+/// never above the policy's bound. Jitter that would pass the bound is mirrored at it, so that
+/// breakers that opened together do not gather there.
+fn open_ns(policy: &Breaker, relapses: u8, random: u64) -> u64 {
+    let max = policy.cooldown_max_ms.saturating_mul(NS_PER_MS);
+    let base = policy.cooldown_ms.saturating_mul(NS_PER_MS).saturating_mul(1 << relapses.min(62)).min(max);
+    let swing = base / 1_000 * JITTER_PERMILLE;
+    let drawn = (base - swing).saturating_add(backoff::scale(random, swing.saturating_mul(2)));
+    if drawn > max { max - (drawn - max).min(max) } else { drawn }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+use super::*;
+use std::sync::{Barrier, atomic::AtomicUsize};
+
+const POLICY: Breaker =
+    Breaker { consecutive: 3, failure_permille: 500, window_ms: 10_000, requests_min: 10, cooldown_ms: 1_000, cooldown_max_ms: 8_000 };
+
+/// The middle of the jitter, so that times are round.
+const MIDDLE: u64 = u64::MAX / 2;
+
+fn at(ms: u64) -> Moment {
+    Moment::START.plus_ms(ms)
+}
+
+fn fail(seat: &Seat, ms: u64) -> bool {
+    let admission = allow(seat, &POLICY, at(ms));
+    failure(seat, &POLICY, admission, at(ms), MIDDLE)
+}
+
+fn pass(seat: &Seat, ms: u64) {
+    let admission = allow(seat, &POLICY, at(ms));
+    success(seat, &POLICY, admission, at(ms));
+}
+
+fn open_since(ms: u64) -> Seat {
+    let seat = Seat::default();
+    assert!(!fail(&seat, ms) && !fail(&seat, ms) && fail(&seat, ms));
+    seat
+}
+
+fn elected(seat: &Seat, ms: u64) -> Admission {
+    let admission = allow(seat, &POLICY, at(ms));
+    assert!(matches!(admission, Admission::Probe(_)), "{admission:?}");
+    admission
+}
+
+#[test]
+fn the_drawing_is_the_machine() {
+    let shown: String = include_str!("../breaker.rs")
+        .lines()
+        .skip_while(|line| !line.contains("stateDiagram"))
+        .take_while(|line| !line.contains("```"))
+        .map(|line| format!("{}\n", line.strip_prefix("//! ").expect("it stands in the module's documentation")))
+        .collect();
+    assert_eq!(State::drawing(), shown);
+}
+
+#[test]
+fn consecutive_failures_open_and_a_success_between_them_does_not() {
+    let seat = Seat::default();
+    fail(&seat, 0);
+    fail(&seat, 1);
+    pass(&seat, 2);
+    fail(&seat, 3);
+    assert!(!fail(&seat, 4));
+    assert!(fail(&seat, 5));
+    assert_eq!(seat.state().0, State::Open);
+    assert_eq!(seat.opened(), at(5));
+    let Admission::Refused { until } = allow(&seat, &POLICY, at(6)) else { panic!("it is open") };
+    assert!(until.since(at(5)).abs_diff(1_000 * NS_PER_MS) < 10_000);
+}
+
+#[test]
+fn a_share_of_failures_opens_from_enough_attempts_on() {
+    let policy = Breaker { consecutive: 0, ..POLICY };
+    let seat = Seat::default();
+    let mut opened_at = None;
+    for n in 0..40 {
+        // Two of three fail.
+        match n % 3 {
+            0 => success(&seat, &policy, Admission::Pass, at(n)),
+            _ if failure(&seat, &policy, Admission::Pass, at(n), MIDDLE) => {
+                opened_at = Some(n + 1);
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(opened_at, Some(11), "not before ten attempts, and on the first failure from then on");
+}
+
+#[test]
+fn half_of_the_attempts_is_not_more_than_half() {
+    let policy = Breaker { consecutive: 0, ..POLICY };
+    let seat = Seat::default();
+    for n in 0..100 {
+        success(&seat, &policy, Admission::Pass, at(n));
+        assert!(!failure(&seat, &policy, Admission::Pass, at(n), MIDDLE));
+    }
+}
+
+#[test]
+fn the_window_slides() {
+    let policy = Breaker { consecutive: 0, requests_min: 4, ..POLICY };
+    let seat = Seat::default();
+    for n in 0..3 {
+        failure(&seat, &policy, Admission::Pass, at(n), MIDDLE);
+    }
+    assert_eq!(seat.window(&policy, at(4_999)), (3, 3));
+    assert_eq!(seat.window(&policy, at(9_999)), (3, 3));
+    assert_eq!(seat.window(&policy, at(10_000)), (0, 0));
+    assert!(!failure(&seat, &policy, Admission::Pass, at(10_001), MIDDLE));
+    assert_eq!(seat.window(&policy, at(10_001)), (1, 1));
+}
+
+#[test]
+fn one_probe_decides() {
+    let seat = open_since(0);
+    let probe = elected(&seat, 1_300);
+    assert!(matches!(allow(&seat, &POLICY, at(1_301)), Admission::Refused { .. }));
+    success(&seat, &POLICY, probe, at(1_400));
+    assert_eq!(seat.state().0, State::Closed);
+    assert_eq!(allow(&seat, &POLICY, at(1_400)), Admission::Pass);
+    // Nothing of the past is held against it.
+    assert!(!fail(&seat, 1_401) && !fail(&seat, 1_402) && fail(&seat, 1_403));
+}
+
+#[test]
+fn the_time_open_doubles_up_to_its_bound() {
+    let seat = open_since(0);
+    let mut now = 0;
+    for expected in [1_000, 2_000, 4_000, 8_000, 8_000] {
+        let open = seat.state().1.ms_from(at(now));
+        assert!(open.abs_diff(expected) <= 1, "{open} is not {expected}");
+        now += open + 1;
+        let probe = elected(&seat, now);
+        assert!(failure(&seat, &POLICY, probe, at(now), MIDDLE));
+    }
+}
+
+#[test]
+fn the_jitter_keeps_its_bounds() {
+    for relapses in 0..8 {
+        for random in (0..=u64::MAX).step_by(1 << 58) {
+            let ms = open_ns(&POLICY, relapses, random) / NS_PER_MS;
+            let base = (1_000 << relapses).min(8_000);
+            assert!((base * 8 / 10..=(base * 12 / 10).min(8_000)).contains(&ms), "{ms} around {base}");
+        }
+    }
+    let endless = Breaker { cooldown_ms: u64::MAX, cooldown_max_ms: u64::MAX, ..POLICY };
+    assert!(open_ns(&endless, 63, u64::MAX) > u64::MAX / 2);
+    assert_eq!(open_ns(&Breaker { cooldown_ms: 0, cooldown_max_ms: 0, ..POLICY }, 3, MIDDLE), 0);
+}
+
+#[test]
+fn a_neutral_end_gives_the_election_back() {
+    let seat = open_since(0);
+    let probe = elected(&seat, 1_300);
+    neutral(&seat, probe, at(1_310));
+    assert_eq!(seat.state().0, State::Open);
+    elected(&seat, 1_310);
+    neutral(&seat, Admission::Pass, at(1_311));
+    assert_eq!(seat.state().0, State::Probing);
+}
+
+#[test]
+fn a_probe_that_never_reports_is_replaced_and_cannot_disturb_its_successor() {
+    let seat = open_since(0);
+    let lost = elected(&seat, 1_300);
+    assert!(matches!(allow(&seat, &POLICY, at(9_299)), Admission::Refused { .. }));
+    let next = elected(&seat, 9_300);
+    success(&seat, &POLICY, lost, at(9_301));
+    failure(&seat, &POLICY, lost, at(9_301), MIDDLE);
+    neutral(&seat, lost, at(9_301));
+    assert_eq!(seat.state().0, State::Probing);
+    success(&seat, &POLICY, next, at(9_302));
+    assert_eq!(seat.state().0, State::Closed);
+}
+
+#[test]
+fn what_began_before_it_opened_changes_nothing() {
+    let seat = open_since(0);
+    let before = seat.state();
+    success(&seat, &POLICY, Admission::Pass, at(10));
+    failure(&seat, &POLICY, Admission::Pass, at(10), MIDDLE);
+    assert_eq!(seat.state(), before);
+}
+
+#[test]
+fn a_forced_attempt_heals_and_cannot_harm() {
+    let seat = open_since(0);
+    let before = seat.state();
+    assert!(!failure(&seat, &POLICY, Admission::Forced, at(10), MIDDLE));
+    assert_eq!(seat.state(), before);
+    success(&seat, &POLICY, Admission::Forced, at(11));
+    assert_eq!(seat.state().0, State::Closed);
+    // And when it has healed meanwhile, nothing is lost.
+    fail(&seat, 12);
+    success(&seat, &POLICY, Admission::Forced, at(13));
+    assert_eq!(seat.window(&POLICY, at(13)), (1, 1));
+}
+
+#[test]
+fn threads_elect_exactly_one_probe() {
+    const THREADS: usize = 4;
+    const ROUNDS: u64 = 2_000;
+    let seat = open_since(0);
+    let gate = Barrier::new(THREADS);
+    let probing = AtomicUsize::new(0);
+    let probes = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    // Far enough apart that every opening has passed, and no probe has lapsed.
+                    let now = round * 20_000;
+                    gate.wait();
+                    if let admission @ Admission::Probe(_) = allow(&seat, &POLICY, at(now)) {
+                        assert_eq!(probing.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0, "two probes at once");
+                        probes.fetch_add(1, Relaxed);
+                        probing.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        failure(&seat, &POLICY, admission, at(now), now);
+                    }
+                    gate.wait();
+                }
+            });
+        }
+    });
+    assert_eq!(probes.load(Relaxed) as u64, ROUNDS);
+}
+
+#[test]
+fn threads_that_fail_together_open_it_once() {
+    for round in 0..500 {
+        let seat = Seat::default();
+        let opened = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        if failure(&seat, &POLICY, Admission::Pass, at(round), MIDDLE) {
+                            opened.fetch_add(1, Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(opened.load(Relaxed), 1);
+    }
+}

@@ -1,0 +1,518 @@
+//! One request and its attempts: which target is asked next, for how long, and when to give up.
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Between
+//!     Between --> Attempting: Attempt
+//!     Between --> Surrendered: Surrender
+//!     Between --> Ended: Abandon
+//!     Attempting --> Between: Fail
+//!     Attempting --> Committed: Commit
+//!     Attempting --> Ended: Succeed
+//!     Attempting --> Ended: Abandon
+//!     Committed --> Cut: Fail
+//!     Committed --> Ended: Succeed
+//!     Committed --> Ended: Abandon
+//!     Cut --> Cut: Surrender
+//!     Cut --> Ended: Abandon
+//!     Surrendered --> Surrendered: Surrender
+//!     Surrendered --> Ended: Abandon
+//! ```
+//!
+//! Steps are walked in order, and every target is asked before any is asked again: to move on costs
+//! nothing, to wait does. What an attempt holds (its place at the provider, its election to probe)
+//! is kept in here and given back by the one call that ends it, so that nothing can be given back
+//! twice, and an exchange that is dropped while it holds something is caught in debug builds.
+
+use crate::{
+    backoff,
+    board::Board,
+    breaker::{self, Admission},
+    decide::Ask,
+    failover::{self, Rest},
+    judge::{self, Verdict},
+    machine::machine,
+    moment::{Moment, NS_PER_US},
+    prepared::{Prepared, Way},
+};
+use policy::{Chain, ChainId, Class, KeyId, Model, ProviderId, TargetId, TenantId, limits};
+
+pub mod balance;
+pub mod candidate;
+pub mod surrender;
+pub mod trail;
+
+pub use candidate::{Candidate, Skip};
+pub use surrender::{Own, Surrender};
+pub use trail::{End, Trail};
+
+machine! {
+    /// Where an exchange stands.
+    states State {
+        /// No attempt runs.
+        Between,
+        /// One runs, and the tenant has seen nothing.
+        Attempting,
+        /// One runs, and the tenant has seen something of it.
+        Committed,
+        /// That one failed.
+        Cut,
+        /// No attempt will be made any more.
+        Surrendered,
+        /// It is over.
+        Ended,
+    }
+    /// What moves an exchange.
+    events Event {
+        /// An attempt begins.
+        Attempt,
+        /// It failed.
+        Fail,
+        /// The tenant saw something of it.
+        Commit,
+        /// It came to its good end.
+        Succeed,
+        /// The tenant hung up.
+        Abandon,
+        /// Nothing is left to try.
+        Surrender,
+    }
+    moves {
+        Between: Attempt => Attempting;
+        Between: Surrender => Surrendered;
+        Between: Abandon => Ended;
+        Attempting: Fail => Between;
+        Attempting: Commit => Committed;
+        Attempting: Succeed => Ended;
+        Attempting: Abandon => Ended;
+        Committed: Fail => Cut;
+        Committed: Succeed => Ended;
+        Committed: Abandon => Ended;
+        Cut: Surrender => Cut;
+        Cut: Abandon => Ended;
+        Surrendered: Surrender => Surrendered;
+        Surrendered: Abandon => Ended;
+    }
+}
+
+/// Attempts that are written down: those that count, and the one that may not.
+pub const TRAIL_MAX: usize = limits::ATTEMPTS_MAX + 1;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+// A box would be an allocation on the path of a request, and this value lives for one match.
+#[allow(clippy::large_enum_variant)]
+pub enum Next {
+    /// Make this attempt, and say how it ended.
+    Attempt(Attempt),
+    /// Wait until then, and ask again.
+    Wait(Moment),
+    /// Give up, and tell the tenant this.
+    Surrender(Surrender),
+}
+
+/// One attempt to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number within the exchange, from zero; names it to every call that is about it.
+    pub index: usize,
+    /// What is asked.
+    pub target: TargetId,
+    /// Where that is.
+    pub provider: ProviderId,
+    /// With which credential.
+    pub key: Option<KeyId>,
+    /// On a connection that was not idle: the last one had been closed unseen.
+    pub fresh: bool,
+    /// It is the one probe of an open breaker.
+    pub probe: bool,
+    /// The connection must be established by then.
+    pub connect_by: Moment,
+    /// The first token must be there by then, counted from now; of an answer that is not a stream,
+    /// the answer. Leaves some of the time to targets that were not asked yet.
+    pub first_token_by: Moment,
+    /// Longest silence within the answer, in nanoseconds.
+    pub idle_ns: u64,
+    /// End of the exchange, and so of this attempt.
+    pub deadline: Moment,
+}
+
+/// What a running attempt holds.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    index: u8,
+    candidate: u8,
+    admission: Admission,
+    /// Drawn when it began, for the times that its failure may set.
+    jitter: [u64; 2],
+}
+
+/// The same target is to be asked again at once.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    candidate: u8,
+    fresh: bool,
+}
+
+/// One request and its attempts. On one shard, from decision to account.
+#[derive(Debug)]
+pub struct Exchange {
+    generation: u64,
+    chain: ChainId,
+    way: Way,
+    tenant: Option<TenantId>,
+    started: Moment,
+    deadline: Moment,
+    stream: bool,
+    state: State,
+    /// `attempts_made <= attempts_max`; the one that did not count is not among them.
+    attempts_made: u8,
+    attempts_max: u8,
+    /// `waits <= attempts_max`: how often a pause was waited for.
+    waits: u8,
+    fresh_used: bool,
+    /// Set by a failure that ends the exchange.
+    over: bool,
+    again: Option<Again>,
+    running: Option<Running>,
+    /// `candidates[..candidate_count]` are the members of the chain, step by step.
+    candidate_count: u8,
+    /// `trail[..trail_count]` are the attempts, in order.
+    trail_count: u8,
+    candidates: [Candidate; limits::CHAIN_TARGETS_MAX],
+    trail: [Trail; TRAIL_MAX],
+}
+
+const _: () = {
+    assert!(size_of::<Exchange>() <= 1_536);
+    assert!(limits::CHAIN_TARGETS_MAX <= u8::MAX as usize);
+    assert!(TRAIL_MAX <= u8::MAX as usize);
+};
+
+impl Exchange {
+    pub(crate) fn begin(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, way: Way, board: &Board, now: Moment) -> Exchange {
+        let rules = &prepared.chains[chain];
+        let mut exchange = Exchange {
+            generation: prepared.generation,
+            chain,
+            way,
+            tenant: ask.tenant,
+            started: ask.started,
+            deadline: prepared.deadline(chain, ask.started, ask.deadline_ms),
+            stream: ask.stream,
+            state: State::Between,
+            attempts_made: 0,
+            attempts_max: rules.attempts_max,
+            waits: 0,
+            fresh_used: false,
+            over: false,
+            again: None,
+            running: None,
+            candidate_count: 0,
+            trail_count: 0,
+            candidates: [Candidate::BLANK; limits::CHAIN_TARGETS_MAX],
+            trail: [Trail::BLANK; TRAIL_MAX],
+        };
+        for (step, members) in rules.steps.iter().enumerate() {
+            for (member, place) in members.members.iter().enumerate() {
+                let mut candidate = Candidate { target: place.target, step: step as u8, member: member as u8, ..Candidate::BLANK };
+                if prepared.targets[place.target].disabled.is_some() {
+                    candidate.skip = candidate::Packed::new(Skip::Disabled);
+                } else if prepared.model_for(place.target, ask.model).is_none() {
+                    candidate.skip = candidate::Packed::new(Skip::Unnamed);
+                }
+                exchange.candidates[usize::from(exchange.candidate_count)] = candidate;
+                exchange.candidate_count += 1;
+            }
+        }
+        for at in 0..exchange.candidates().len() {
+            exchange.survey(prepared, board, at, now);
+        }
+        exchange
+    }
+
+    /// The generation that it was decided under, and is served under to its end.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The chain that answers.
+    pub fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    /// How it came to that chain.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Who asked.
+    pub fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Moment {
+        self.started
+    }
+
+    /// When it is over, whatever happens.
+    pub fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    /// The answer is to be a stream.
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The targets of the chain, in order, with why each was not asked.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates[..usize::from(self.candidate_count)]
+    }
+
+    /// The attempts, in order.
+    pub fn trail(&self) -> &[Trail] {
+        &self.trail[..usize::from(self.trail_count)]
+    }
+
+    /// The target of an attempt.
+    pub fn target(&self, attempt_index: usize) -> TargetId {
+        self.candidates[usize::from(self.trail()[attempt_index].candidate)].target
+    }
+
+    /// How many attempts count against the cap.
+    pub fn attempts_made(&self) -> u8 {
+        self.attempts_made
+    }
+
+    /// The most that may count.
+    pub fn attempts_max(&self) -> u8 {
+        self.attempts_max
+    }
+
+    /// What to do next. Asked at the start, after every failure, and when a wait is over.
+    pub fn next(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Next {
+        let may_attempt = self.state == State::Between
+            && !self.over
+            && now < self.deadline
+            && self.attempts_made < self.attempts_max
+            && usize::from(self.trail_count) < TRAIL_MAX;
+        if may_attempt {
+            let attempt = self
+                .same_at_once(prepared, board, now, random)
+                .or_else(|| self.untried(prepared, board, now, random))
+                .map(Next::Attempt)
+                .or_else(|| self.later(prepared, board, now, random))
+                .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt));
+            if let Some(next) = attempt {
+                return next;
+            }
+        }
+        self.step(Event::Surrender);
+        Next::Surrender(surrender::compose(self, prepared, board, now))
+    }
+
+    /// The request has left for the provider.
+    pub fn sent(&mut self, attempt_index: usize, now: Moment) {
+        let us = now.us_since(self.started);
+        self.trail_mut(attempt_index).sent_us = us;
+    }
+
+    /// The head of an answer has come.
+    pub fn head(&mut self, attempt_index: usize, status: u16, now: Moment) {
+        let us = now.us_since(self.started);
+        let trail = self.trail_mut(attempt_index);
+        trail.head_us = us;
+        trail.status = status;
+    }
+
+    /// The first token has come: the target is well, which the board is told at once, since the
+    /// rest of a stream may take minutes.
+    pub fn first_token(&mut self, prepared: &Prepared, board: &Board, attempt_index: usize, now: Moment) {
+        let us = now.us_since(self.started);
+        let chain = self.chain;
+        let trail = self.trail_mut(attempt_index);
+        if trail.token_us != 0 {
+            return;
+        }
+        trail.token_us = us.max(1);
+        let asked_us = if trail.sent_us == 0 { trail.begun_us } else { trail.sent_us };
+        let target = self.target(attempt_index);
+        let row = board.target(target);
+        row.observe(u64::from(us.saturating_sub(asked_us)) * NS_PER_US, now);
+        if let Some(running) = &mut self.running
+            && running.admission != Admission::Pass
+        {
+            breaker::success(&row.breaker, &prepared.breaker(chain, target), running.admission, now);
+            // What is still to come counts as of any other attempt.
+            running.admission = Admission::Pass;
+        }
+    }
+
+    /// The tenant has seen something of this answer: from now on no other attempt is made.
+    pub fn commit(&mut self) {
+        self.step(Event::Commit);
+    }
+
+    /// An attempt failed.
+    pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
+        let running = self.release(board, prepared, attempt_index);
+        self.step(Event::Fail);
+        let place = usize::from(running.candidate);
+        let target = self.candidates[place].target;
+        let row = board.target(target);
+        let rules = prepared.breaker(self.chain, target);
+        let stale = verdict.fresh && !self.fresh_used && self.state == State::Between;
+        // The second time in a row it is no accident of the pool's, and counts as what it is.
+        let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
+        if counts {
+            breaker::failure(&row.breaker, &rules, running.admission, now, running.jitter[0]);
+            row.observe(crate::board::FAILURE_NS, now);
+        } else {
+            breaker::neutral(&row.breaker, running.admission, now);
+        }
+        let ours = self.is_ours(prepared, target, &verdict);
+        if ours && !stale {
+            row.note_failure(verdict.class, now);
+        }
+        self.note(attempt_index, &verdict, stale, now);
+        if stale {
+            self.fresh_used = true;
+            self.attempts_made -= 1;
+            self.again = Some(Again { candidate: running.candidate, fresh: true });
+            return;
+        }
+        let rest = if ours { self.leave_alone(board, prepared, attempt_index, &verdict, now) } else { Rest::Nothing };
+        self.count_failure(target, verdict.retry_same);
+        let chain = &prepared.chains[self.chain];
+        self.over |= !verdict.move_on || chain.triggers.disabled.contains(verdict.class);
+        if !self.over && matches!(rest, Rest::Key(_)) {
+            // Another credential is another account, and the chain's order is by model.
+            self.again = Some(Again { candidate: running.candidate, fresh: false });
+        }
+        let retry = u32::from(self.candidates[place].failures.saturating_sub(1));
+        let wait_ns = backoff::wait(&chain.backoff, retry, running.jitter[1]);
+        let us = now.plus_ns(wait_ns).us_since(self.started).saturating_add(1);
+        self.trail[attempt_index].retry_us = us;
+    }
+
+    /// An attempt came to its good end. `first_token_ns` is the time from the request to its first
+    /// token, unless [`Exchange::first_token`] was told before.
+    pub fn succeeded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, first_token_ns: Option<u64>, now: Moment) {
+        let running = self.release(board, prepared, attempt_index);
+        self.step(Event::Succeed);
+        let target = self.target(attempt_index);
+        let row = board.target(target);
+        breaker::success(&row.breaker, &prepared.breaker(self.chain, target), running.admission, now);
+        let end_us = now.us_since(self.started);
+        let trail = &mut self.trail[attempt_index];
+        if trail.token_us == 0
+            && let Some(ns) = first_token_ns
+        {
+            let us = u32::try_from(ns / NS_PER_US).unwrap_or(u32::MAX);
+            trail.token_us = trail.begun_us.saturating_add(us).clamp(1, end_us.max(1));
+            row.observe(ns, now);
+        }
+        trail.end_us = end_us;
+        trail.end = End::Answered;
+    }
+
+    /// The tenant hung up, or the process ends: whatever runs is over, and says nothing about its
+    /// target.
+    pub fn abandoned(&mut self, board: &Board, prepared: &Prepared, now: Moment) {
+        if self.state == State::Ended {
+            return;
+        }
+        if let Some(running) = self.running {
+            let index = usize::from(running.index);
+            self.release(board, prepared, index);
+            breaker::neutral(&board.target(self.target(index)).breaker, running.admission, now);
+            self.trail[index].end = End::Abandoned;
+            self.trail[index].end_us = now.us_since(self.started);
+        }
+        self.step(Event::Abandon);
+    }
+
+    fn step(&mut self, event: Event) {
+        let next = self.state.after(event);
+        assert!(next.is_some(), "an exchange that is {:?} was told to {event:?}", self.state);
+        self.state = next.unwrap_or(self.state);
+    }
+
+    fn trail_mut(&mut self, attempt_index: usize) -> &mut Trail {
+        &mut self.trail[..usize::from(self.trail_count)][attempt_index]
+    }
+
+    fn rules<'p>(&self, prepared: &'p Prepared) -> &'p Chain {
+        &prepared.chains[self.chain]
+    }
+
+    /// Gives back what the running attempt holds; the only place that does.
+    fn release(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize) -> Running {
+        let running = self.running.take().expect("an attempt ends once, and before the next begins");
+        assert_eq!(usize::from(running.index), attempt_index, "the attempt that runs is the one that ends");
+        let target = self.target(attempt_index);
+        board.target(target).end();
+        board.leave(prepared.targets[target].provider);
+        running
+    }
+
+    /// False when the tenant chose the model, so that a provider that does not know it, or does not
+    /// let us use it, says nothing about the policy.
+    fn is_ours(&self, prepared: &Prepared, target: TargetId, verdict: &Verdict) -> bool {
+        let theirs = matches!(verdict.class, Class::ModelGone | Class::Permission) && prepared.targets[target].model == Model::Rest;
+        !theirs && verdict.move_on
+    }
+
+    /// Writes the failure into the trail.
+    fn note(&mut self, attempt_index: usize, verdict: &Verdict, stale: bool, now: Moment) {
+        let end_us = now.us_since(self.started);
+        let trail = self.trail_mut(attempt_index);
+        trail.end = if stale { End::Stale } else { End::Failed(verdict.class) };
+        trail.end_us = end_us;
+        trail.status = verdict.status.unwrap_or(trail.status);
+        trail.detail = judge::detail_index(verdict.detail);
+    }
+
+    /// Pauses what the verdict says.
+    fn leave_alone(&self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: &Verdict, now: Moment) -> Rest {
+        let target = self.target(attempt_index);
+        let keys = prepared.providers[prepared.targets[target].provider].keys.len();
+        let rest = failover::rest(verdict, keys, now);
+        match (rest, self.trail[attempt_index].key()) {
+            (Rest::Nothing, _) => {}
+            (Rest::Key(until), Some(key)) => board.pause_key(key, until, verdict.class),
+            (Rest::Target(until) | Rest::Key(until), _) => board.target(target).pause(until, verdict.class),
+        }
+        rest
+    }
+
+    /// Counts a failure at every place where the chain names this target.
+    fn count_failure(&mut self, target: TargetId, again: bool) {
+        let count = usize::from(self.candidate_count);
+        for candidate in self.candidates[..count].iter_mut().filter(|candidate| candidate.target == target) {
+            candidate.failures = candidate.failures.saturating_add(1);
+            candidate.again = again;
+        }
+    }
+}
+
+mod choose;
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Not while another panic unwinds: that one has the better story.
+        debug_assert!(self.running.is_none() || std::thread::panicking(), "an exchange was dropped in the middle of an attempt");
+    }
+}
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The targets of one exchange, and why each of them was not asked.
+
+use policy::TargetId;
+
+/// Why a target was not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// The policy says that it is never eligible: no key, a dialect that is not spoken.
+    Disabled,
+    /// It takes its model from the request, which names none for it.
+    Unnamed,
+    /// Its breaker refuses, for so much longer.
+    BreakerOpen {
+        /// In milliseconds, rounded up.
+        for_ms: u32,
+    },
+    /// It, or its last usable credential, is left alone for so much longer.
+    Paused {
+        /// In milliseconds, rounded up.
+        for_ms: u32,
+    },
+    /// Every credential was refused, or cannot pay.
+    KeysOut,
+    /// The provider has as many attempts in flight as it may.
+    Bulkhead,
+}
+
+impl Skip {
+    /// The word that records and messages use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Skip::Disabled => "disabled",
+            Skip::Unnamed => "unnamed",
+            Skip::BreakerOpen { .. } => "breaker_open",
+            Skip::Paused { .. } => "paused",
+            Skip::KeysOut => "keys_out",
+            Skip::Bulkhead => "bulkhead",
+        }
+    }
+
+    /// True when nothing can change it within the exchange.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Skip::Disabled | Skip::Unnamed)
+    }
+}
+
+/// `milliseconds (28 bits) | kind (4 bits)`: a quarter of the size of the enum's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packed(u32);
+
+const MS_MAX: u32 = (1 << 28) - 1;
+
+impl Packed {
+    pub(crate) const NONE: Packed = Packed(0);
+
+    pub(crate) fn new(skip: Skip) -> Packed {
+        let (kind, ms) = match skip {
+            Skip::Disabled => (1, 0),
+            Skip::Unnamed => (2, 0),
+            Skip::BreakerOpen { for_ms } => (3, for_ms),
+            Skip::Paused { for_ms } => (4, for_ms),
+            Skip::KeysOut => (5, 0),
+            Skip::Bulkhead => (6, 0),
+        };
+        Packed(ms.min(MS_MAX) << 4 | kind)
+    }
+
+    pub(crate) fn get(self) -> Option<Skip> {
+        let for_ms = self.0 >> 4;
+        Some(match self.0 & 15 {
+            1 => Skip::Disabled,
+            2 => Skip::Unnamed,
+            3 => Skip::BreakerOpen { for_ms },
+            4 => Skip::Paused { for_ms },
+            5 => Skip::KeysOut,
+            6 => Skip::Bulkhead,
+            _ => return None,
+        })
+    }
+}
+
+/// One target of the chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Which.
+    pub target: TargetId,
+    pub(crate) skip: Packed,
+    pub(crate) step: u8,
+    pub(crate) member: u8,
+    /// Failures in this exchange; more than one of a duplicate's count too.
+    pub(crate) failures: u8,
+    /// Its last failure allows to ask it again.
+    pub(crate) again: bool,
+}
+
+impl Candidate {
+    pub(crate) const BLANK: Candidate =
+        Candidate { target: TargetId(0), skip: Packed::NONE, step: 0, member: 0, failures: 0, again: false };
+
+    /// Why it was not asked when it was last looked at; `None` when it could be.
+    pub fn skip(&self) -> Option<Skip> {
+        self.skip.get()
+    }
+
+    /// How often it failed in this exchange.
+    pub fn failures(&self) -> u8 {
+        self.failures
+    }
+
+    /// True when it was not asked and still may be.
+    pub(crate) fn is_untried(&self) -> bool {
+        self.failures == 0 && !self.skip().is_some_and(Skip::is_final)
+    }
+}
+
+const _: () = assert!(size_of::<Candidate>() == 12);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_loses_nothing() {
+        let all = [
+            Skip::Disabled,
+            Skip::Unnamed,
+            Skip::BreakerOpen { for_ms: 60_000 },
+            Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
+            Skip::KeysOut,
+            Skip::Bulkhead,
+        ];
+        for skip in all {
+            assert_eq!(Packed::new(skip).get(), Some(skip));
+        }
+        assert_eq!(Packed::NONE.get(), None);
+        assert_eq!(Packed::new(Skip::Paused { for_ms: u32::MAX }).get(), Some(Skip::Paused { for_ms: MS_MAX }));
+    }
+}

@@ -1,0 +1,376 @@
+//! Which target is asked next: the part of [`Exchange::next`] that looks at the board.
+
+use super::{
+    Again, Attempt, Event, Exchange, Next, Running, Skip,
+    balance::{self, Choice},
+    candidate::Packed,
+    trail::{End, Trail},
+};
+use crate::{
+    backoff,
+    board::Board,
+    breaker::{self, Admission, Peek},
+    failover,
+    moment::{Moment, NS_PER_MS, NS_PER_US},
+    prepared::Prepared,
+};
+use policy::{Class, KeyId, Provider, limits};
+
+/// What a provider's credentials allow.
+enum Keys {
+    /// It asks for none.
+    Needless,
+    /// These weights are usable, in sum.
+    Usable { weights: u64 },
+    /// None before then.
+    Paused { until: Moment },
+    /// None, and somebody has to see to it.
+    Out,
+}
+
+impl Exchange {
+    /// Looks whether a candidate can be asked at `now`, and writes down why not. The breaker comes
+    /// last: who is refused by it is refused by nothing else.
+    pub(super) fn look(&mut self, prepared: &Prepared, board: &Board, at: usize, now: Moment) -> Result<(), Skip> {
+        let candidate = &self.candidates[at];
+        if let Some(skip) = candidate.skip().filter(|skip| skip.is_final()) {
+            return Err(skip);
+        }
+        let target = &prepared.targets[candidate.target];
+        let provider = &prepared.providers[target.provider];
+        let row = board.target(candidate.target);
+        let why = if let Some(pause) = row.paused(now) {
+            Err(Skip::Paused { for_ms: ms(pause.until, now) })
+        } else {
+            match keys(provider, board, now) {
+                Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
+                Keys::Out => Err(Skip::KeysOut),
+                Keys::Needless | Keys::Usable { .. } if board.in_flight(target.provider) >= provider.in_flight_max => Err(Skip::Bulkhead),
+                Keys::Needless | Keys::Usable { .. } => match row.breaker.peek(now) {
+                    Peek::Refuses { until } => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
+                    Peek::Passes | Peek::Elects => Ok(()),
+                },
+            }
+        };
+        self.candidates[at].skip = why.err().map_or(Packed::NONE, Packed::new);
+        why
+    }
+
+    /// Looks, for the record alone.
+    pub(super) fn survey(&mut self, prepared: &Prepared, board: &Board, at: usize, now: Moment) {
+        // The answer is written down; here nobody acts on it.
+        let _written_down = self.look(prepared, board, at, now);
+    }
+
+    fn attempts_left(&self) -> usize {
+        usize::from(self.attempts_max - self.attempts_made)
+    }
+
+    /// How many targets that were not asked can be, now or after a wait that is short enough.
+    fn askable(&mut self, prepared: &Prepared, board: &Board, now: Moment) -> usize {
+        let patience = failover::wait_until(now, self.deadline);
+        let mut count = 0;
+        for at in 0..self.candidates().len() {
+            if self.candidates[at].failures > 0 {
+                continue;
+            }
+            count += match self.look(prepared, board, at, now) {
+                Ok(()) => 1,
+                Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
+                Err(_) => 0,
+            };
+        }
+        count
+    }
+
+    /// The target that just failed, when its last failure calls for it: a stale connection, or a
+    /// credential that was at fault while there are others.
+    pub(super) fn same_at_once(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
+        let Again { candidate, fresh } = self.again.take()?;
+        let at = usize::from(candidate);
+        // The first attempt at a target is owed to it, on whichever connection.
+        let owed = fresh && self.candidates[at].failures == 0;
+        let may = owed || failover::may_ask_again(self.attempts_left(), self.askable(prepared, board, now));
+        if !may || self.look(prepared, board, at, now).is_err() {
+            return None;
+        }
+        self.open(prepared, board, at, Manner { fresh, forced: false }, now, random)
+    }
+
+    /// A target that was not asked yet: the first step that has one, picked by its balance.
+    pub(super) fn untried(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
+        let count = self.candidates().len();
+        let mut begin = 0;
+        while begin < count {
+            let step = self.candidates[begin].step;
+            let size = self.candidates[begin..count].iter().take_while(|candidate| candidate.step == step).count();
+            if let Some(attempt) = self.of_step(prepared, board, begin..begin + size, now, random) {
+                return Some(attempt);
+            }
+            begin += size;
+        }
+        None
+    }
+
+    fn of_step(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        places: std::ops::Range<usize>,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
+        let mut eligible = [0_u8; limits::CHAIN_TARGETS_MAX];
+        let mut count = 0;
+        let first = self.candidates[places.start];
+        for at in places {
+            if self.candidates[at].failures == 0 && self.look(prepared, board, at, now).is_ok() {
+                eligible[count] = at as u8;
+                count += 1;
+            }
+        }
+        let step = &self.rules(prepared).steps[usize::from(first.step)];
+        while count > 0 {
+            let candidates = &self.candidates;
+            let choice = |n: usize| {
+                let candidate = &candidates[usize::from(eligible[n])];
+                Choice { row: board.target(candidate.target), weight: step.members[usize::from(candidate.member)].weight }
+            };
+            let turn = || board.target(first.target).take_turn();
+            let picked = balance::pick(step.balance, count, &choice, &turn, now, random);
+            let at = usize::from(eligible[picked]);
+            if let Some(attempt) = self.open(prepared, board, at, Manner::default(), now, random) {
+                return Some(attempt);
+            }
+            // Another shard took what this one saw: pick among the others.
+            eligible.copy_within(picked + 1..count, picked);
+            count -= 1;
+        }
+        None
+    }
+
+    /// Nothing is eligible now: the moment at which something will be, or a target whose backoff
+    /// is over already.
+    pub(super) fn later(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Next> {
+        let patience = failover::wait_until(now, self.deadline);
+        for _ in 0..self.candidates().len() {
+            let (when, at) = self.earliest(prepared, board, patience, now)?;
+            if when <= now {
+                if let Some(attempt) = self.open(prepared, board, at, Manner::default(), now, random) {
+                    return Some(Next::Attempt(attempt));
+                }
+                continue;
+            }
+            if when >= self.deadline {
+                return None;
+            }
+            // Each wait is bounded, and so is their number: a pause that others keep prolonging
+            // must not hold this exchange to its end.
+            if self.waits >= self.attempts_max.saturating_mul(2) {
+                return None;
+            }
+            self.waits += 1;
+            return Some(Next::Wait(when));
+        }
+        None
+    }
+
+    /// When the first candidate can be asked, and which. Those that were not asked come first, and
+    /// each of them keeps an attempt for itself.
+    fn earliest(&mut self, prepared: &Prepared, board: &Board, patience: Moment, now: Moment) -> Option<(Moment, usize)> {
+        let mut best: Option<(Moment, usize)> = None;
+        let mut untried = 0;
+        let mut consider = |when: Moment, at: usize| {
+            if best.is_none_or(|(soonest, _)| when < soonest) {
+                best = Some((when, at));
+            }
+        };
+        for at in 0..self.candidates().len() {
+            if self.candidates[at].failures == 0
+                && let Err(Skip::Paused { for_ms }) = self.look(prepared, board, at, now)
+                && now.plus_ms(u64::from(for_ms)) <= patience
+            {
+                untried += 1;
+                consider(now.plus_ms(u64::from(for_ms)), at);
+            }
+        }
+        if !failover::may_ask_again(self.attempts_left(), untried) {
+            return best;
+        }
+        for at in 0..self.candidates().len() {
+            if self.candidates[at].failures == 0 || !self.candidates[at].again {
+                continue;
+            }
+            let rested = self.rested(at);
+            match self.look(prepared, board, at, now) {
+                Ok(()) => consider(rested.max(now), at),
+                Err(Skip::Paused { for_ms }) if now.plus_ms(u64::from(for_ms)) <= patience => {
+                    consider(rested.max(now.plus_ms(u64::from(for_ms))), at);
+                }
+                Err(_) => {}
+            }
+        }
+        best
+    }
+
+    /// When the backoff after a candidate's last failure is over.
+    fn rested(&self, at: usize) -> Moment {
+        let target = self.candidates[at].target;
+        let is_failure =
+            |trail: &&Trail| matches!(trail.end, End::Failed(_)) && self.candidates[usize::from(trail.candidate)].target == target;
+        let last = self.trail().iter().rev().find(is_failure);
+        last.map_or(self.started, |trail| self.started.plus_ns(u64::from(trail.retry_us) * NS_PER_US))
+    }
+
+    /// Nothing was asked, and only breakers refuse: the one that opened the longest ago is tried
+    /// anyway. A breaker is there to answer sooner, and with nobody else left it cannot.
+    pub(super) fn in_spite_of_breakers(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
+        if self.trail_count > 0 {
+            return None;
+        }
+        let oldest = (0..self.candidates().len())
+            .filter(|at| matches!(self.candidates[*at].skip(), Some(Skip::BreakerOpen { .. })))
+            .min_by_key(|at| board.target(self.candidates[*at].target).breaker.opened())?;
+        self.open(prepared, board, oldest, Manner { fresh: false, forced: true }, now, random)
+    }
+
+    /// Takes everything that an attempt needs, or nothing.
+    fn open(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        at: usize,
+        manner: Manner,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
+        let candidate = self.candidates[at];
+        let provider_id = prepared.targets[candidate.target].provider;
+        let provider = &prepared.providers[provider_id];
+        let row = board.target(candidate.target);
+        let key = pick_key(provider, board, now, random)?;
+        if !board.try_enter(provider_id, provider.in_flight_max) {
+            self.candidates[at].skip = Packed::new(Skip::Bulkhead);
+            return None;
+        }
+        let admission = if manner.forced {
+            Admission::Forced
+        } else {
+            breaker::allow(&row.breaker, &prepared.breaker(self.chain, candidate.target), now)
+        };
+        if let Admission::Refused { until } = admission {
+            board.leave(provider_id);
+            self.candidates[at].skip = Packed::new(Skip::BreakerOpen { for_ms: ms(until, now) });
+            return None;
+        }
+        row.begin();
+        self.candidates[at].skip = Packed::NONE;
+        self.step(Event::Attempt);
+        let index = usize::from(self.trail_count);
+        let probe = matches!(admission, Admission::Probe(_));
+        self.trail[index] = Trail {
+            begun_us: now.us_since(self.started),
+            candidate: at as u8,
+            probe,
+            forced: manner.forced,
+            fresh: manner.fresh,
+            ..Trail::with_key(key)
+        };
+        self.trail_count += 1;
+        self.attempts_made += 1;
+        self.running = Some(Running { index: index as u8, candidate: at as u8, admission, jitter: [random(), random()] });
+        let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
+        Some(Attempt {
+            index,
+            target: candidate.target,
+            provider: provider_id,
+            key,
+            fresh: manner.fresh,
+            probe,
+            connect_by,
+            first_token_by,
+            idle_ns,
+            deadline: self.deadline,
+        })
+    }
+
+    /// How long the attempt that begins at `now` is waited for: to be connected, to its first
+    /// token, and within its answer.
+    fn patience(&self, prepared: &Prepared, at: usize, now: Moment) -> (Moment, Moment, u64) {
+        let chain = self.rules(prepared);
+        let target = self.candidates[at].target;
+        let others = self.attempts_left() > 0 && self.candidates().iter().any(|other| other.is_untried() && other.target != target);
+        // Half of the time left is kept for those that were not asked: who hangs must not take it all.
+        let end = if others { now.plus_ns(self.deadline.since(now) / 2) } else { self.deadline };
+        let to_token_ms =
+            if prepared.targets[target].reasoning { chain.patience.first_token_reasoning_ms } else { chain.patience.first_token_ms };
+        // With nobody else to turn to, slow is better than nothing.
+        let to_token_ms = chain.triggers.latency_ms.filter(|_| others).map_or(to_token_ms, |latency| latency.min(to_token_ms));
+        let first_token_by = if self.stream { now.plus_ms(to_token_ms).min(end) } else { end };
+        (now.plus_ms(chain.patience.connect_ms).min(end), first_token_by, chain.patience.idle_ms.saturating_mul(NS_PER_MS))
+    }
+}
+
+/// How an attempt is made.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    fresh: bool,
+    forced: bool,
+}
+
+fn ms(until: Moment, now: Moment) -> u32 {
+    u32::try_from(until.ms_from(now)).unwrap_or(u32::MAX)
+}
+
+fn keys(provider: &Provider, board: &Board, now: Moment) -> Keys {
+    if provider.keys.is_empty() {
+        return Keys::Needless;
+    }
+    let mut weights = 0;
+    let mut soonest: Option<Moment> = None;
+    for key in &provider.keys {
+        match board.key_pause(key.id, now) {
+            None => weights += u64::from(key.weight),
+            Some(pause) if pause.class == Class::RateLimit => soonest = Some(soonest.map_or(pause.until, |until| until.min(pause.until))),
+            Some(_) => {}
+        }
+    }
+    match soonest {
+        _ if weights > 0 => Keys::Usable { weights },
+        Some(until) => Keys::Paused { until },
+        None => Keys::Out,
+    }
+}
+
+/// One of the usable credentials, at random by weight; the outer `None` when there is none.
+fn pick_key(provider: &Provider, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
+    let weights = match keys(provider, board, now) {
+        Keys::Needless => return Some(None),
+        Keys::Usable { weights } => weights,
+        Keys::Paused { .. } | Keys::Out => return None,
+    };
+    if let [only] = &provider.keys[..] {
+        return Some(Some(only.id));
+    }
+    let mut point = backoff::scale(random(), weights - 1);
+    let mut usable = provider.keys.iter().filter(|key| board.key_pause(key.id, now).is_none());
+    let picked = usable.find(|key| {
+        let here = point < u64::from(key.weight);
+        point = point.saturating_sub(u64::from(key.weight));
+        here
+    });
+    // Another shard may have paused one in between; then it is asked again another time.
+    picked.map(|key| Some(key.id))
+}

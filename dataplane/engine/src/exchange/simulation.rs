@@ -1,0 +1,414 @@
+//! Whole outages in virtual time: random policies, random providers, many exchanges at once on one
+//! board, every promise checked at every step. A failure names its seed.
+
+use super::{tests::World, *};
+use crate::{
+    account::{Measures, Outcome, Record},
+    decide,
+    judge::{self, ErrorFields, Transport},
+    moment::NS_PER_MS,
+    prepared::tests as policies,
+};
+use policy::{Backoff, Balance, Breaker, Draft, Member, Patience, Step, id::Id};
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+/// Outages that a run plays; `ENGINE_SEEDS` asks for more.
+const SEEDS: u64 = 4_000;
+const EXCHANGES: usize = 24;
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound
+    }
+
+    fn among<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// Says which seed it was when a promise breaks.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the seed is {}", self.0);
+        }
+    }
+}
+
+fn draft(dice: &mut Dice) -> Draft {
+    let provider_count = 1 + dice.below(5) as u32;
+    let providers: Vec<(&str, u32)> =
+        ["a", "b", "d", "e", "f"][..provider_count as usize].iter().map(|name| (*name, dice.below(4) as u32)).collect();
+    let mut draft = policies::draft(&providers);
+    for at in 0..provider_count {
+        draft.providers.get_mut(ProviderId(at)).unwrap().in_flight_max = dice.among(&[1, 2, 5, 100]);
+    }
+    let target_count = 1 + dice.below(8) as u32;
+    for n in 0..target_count {
+        let provider = dice.below(u64::from(provider_count)) as u32;
+        let id = policies::target(&mut draft, provider, if dice.chance(10) { "*" } else { ["m", "n", "o"][n as usize % 3] });
+        let target = draft.targets.get_mut(id).unwrap();
+        target.reasoning = dice.chance(20);
+        target.disabled = dice.chance(5).then(|| "no key".into());
+    }
+    let id = policies::chain(&mut draft, "c", &[&[TargetId(0)]]);
+    policies::name(&mut draft, "c", id);
+    let chain = draft.chains.get_mut(id).unwrap();
+    chain.steps = (0..=dice.below(4))
+        .map(|_| Step {
+            balance: dice.among(&[Balance::Weighted, Balance::RoundRobin, Balance::LeastOutstanding, Balance::PeakEwma]),
+            members: (0..=dice.below(6))
+                .map(|_| Member { target: TargetId(dice.below(u64::from(target_count)) as u32), weight: 1 + dice.below(3) as u32 })
+                .collect(),
+        })
+        .collect();
+    chain.attempts_max = 1 + dice.below(limits::ATTEMPTS_MAX as u64) as u8;
+    let base_ms = dice.among(&[0, 1, 50, 500]);
+    chain.backoff = Backoff { exponential: dice.chance(70), base_ms, cap_ms: base_ms * dice.among(&[1, 4, 16]) };
+    chain.patience = Patience {
+        deadline_ms: dice.among(&[1, 50, 1_000, 10_000, 60_000]),
+        connect_ms: dice.among(&[10, 3_000]),
+        first_token_ms: dice.among(&[20, 2_000, 30_000]),
+        ..Patience::default()
+    };
+    let cooldown_ms = dice.among(&[1, 100, 5_000]);
+    chain.breaker = Breaker {
+        consecutive: dice.below(5) as u32,
+        failure_permille: dice.among(&[0, 200, 500, 1_000]),
+        window_ms: dice.among(&[0, 100, 30_000]),
+        requests_min: dice.below(10) as u32,
+        cooldown_ms,
+        cooldown_max_ms: cooldown_ms * dice.among(&[1, 12]),
+    };
+    chain.triggers.latency_ms = dice.chance(30).then(|| dice.among(&[5, 500]));
+    for class in [Class::RateLimit, Class::ServerError, Class::Timeout] {
+        if dice.chance(5) {
+            chain.triggers.disabled.insert(class);
+        }
+    }
+    draft
+}
+
+/// How an attempt comes out.
+#[derive(Clone, Copy)]
+enum Fate {
+    Well,
+    Fails(Verdict),
+    /// It fails when the tenant has seen something of it.
+    Cut,
+}
+
+fn fate(dice: &mut Dice, ill_percent: u64) -> Fate {
+    if !dice.chance(ill_percent) {
+        return Fate::Well;
+    }
+    let fields = ErrorFields::default();
+    let verdict = match dice.below(12) {
+        0 => judge::transport(Transport::ConnectRefused),
+        1 => judge::transport(Transport::StaleConnection),
+        2 => judge::transport(Transport::FirstTokenTimeout),
+        3 => judge::transport(Transport::Empty),
+        4 => judge::status(500, &fields, None, dice.chance(20).then_some(false)),
+        5 => judge::status(503, &fields, dice.chance(50).then(|| dice.among(&[1, 700, 90_000])), None),
+        6 | 7 => judge::status(429, &fields, dice.chance(70).then(|| dice.among(&[0, 1, 900, 30_000, u64::MAX])), None),
+        8 => judge::status(dice.among(&[401, 402, 403, 404]), &fields, None, None),
+        9 => judge::status(dice.among(&[400, 413, 422]), &fields, None, None),
+        10 => return Fate::Cut,
+        _ => judge::transport(Transport::ResetBeforeHead),
+    };
+    Fate::Fails(verdict)
+}
+
+/// What one exchange is up to.
+struct Life {
+    exchange: Option<Exchange>,
+    attempt: Option<(Attempt, Fate)>,
+    /// A caller's own error has been seen; nothing may follow it.
+    refused: bool,
+    asked: u32,
+    hangs_up: bool,
+    outcome: Option<Outcome>,
+}
+
+/// Pauses as the providers asked for them, kept apart from the board.
+#[derive(Default)]
+struct Promises {
+    targets: Vec<(TargetId, Moment)>,
+    keys: Vec<(KeyId, Moment)>,
+    /// Probes that run, and when they lapse.
+    probes: Vec<(TargetId, usize, Moment)>,
+}
+
+struct Simulation {
+    world: World,
+    dice: Dice,
+    ill: Vec<u64>,
+    lives: Vec<Life>,
+    promises: Promises,
+    due: BinaryHeap<Reverse<(Moment, u64, usize)>>,
+    order: u64,
+    records: usize,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Simulation {
+        let mut dice = Dice(seed);
+        let world = World::new(draft(&mut dice));
+        let ill = (0..world.prepared.targets.slots()).map(|_| dice.among(&[0, 20, 60, 100])).collect();
+        let mut simulation =
+            Simulation { world, dice, ill, lives: vec![], promises: Promises::default(), due: BinaryHeap::new(), order: 0, records: 0 };
+        for at in 0..EXCHANGES {
+            let start = simulation.world.now.plus_ms(simulation.dice.below(20_000));
+            let hangs_up = simulation.dice.chance(10);
+            simulation.lives.push(Life { exchange: None, attempt: None, refused: false, asked: 0, hangs_up, outcome: None });
+            simulation.wake(at, start);
+        }
+        simulation
+    }
+
+    fn wake(&mut self, at: usize, when: Moment) {
+        self.order += 1;
+        self.due.push(Reverse((when, self.order, at)));
+    }
+
+    fn run(mut self) -> usize {
+        while let Some(Reverse((when, _, at))) = self.due.pop() {
+            assert!(when >= self.world.now, "virtual time runs forward");
+            self.world.now = when;
+            self.turn(at);
+        }
+        for (id, _) in self.world.prepared.targets.iter() {
+            assert_eq!(self.world.board.target(id).in_flight(), 0);
+        }
+        for (id, _) in self.world.prepared.providers.iter() {
+            assert_eq!(self.world.board.in_flight(id), 0);
+        }
+        assert!(self.lives.iter().all(|life| life.outcome.is_some()));
+        self.records
+    }
+
+    fn turn(&mut self, at: usize) {
+        let now = self.world.now;
+        let mut life = std::mem::replace(
+            &mut self.lives[at],
+            Life { exchange: None, attempt: None, refused: false, asked: 0, hangs_up: false, outcome: None },
+        );
+        let mut exchange = life.exchange.take().unwrap_or_else(|| self.begin());
+        life.asked += 1;
+        assert!(life.asked < 200, "an exchange ends");
+        if life.hangs_up && self.dice.chance(30) {
+            exchange.abandoned(&self.world.board, &self.world.prepared, now);
+            self.promises.probes.retain(|(_, owner, _)| *owner != at);
+            life.outcome = Some(Outcome::HungUp);
+        } else if let Some((attempt, fate)) = life.attempt.take() {
+            self.finish(at, &mut life, &mut exchange, attempt, fate);
+        } else {
+            self.proceed(at, &mut life, &mut exchange);
+        }
+        if let Some(outcome) = life.outcome {
+            let record = Record::of(&exchange, at as u64, outcome, Measures::default(), now);
+            assert_eq!(record.validate(), Ok(()), "{record:?}");
+            self.records += 1;
+        }
+        life.exchange = Some(exchange);
+        self.lives[at] = life;
+    }
+
+    fn begin(&mut self) -> Exchange {
+        let deadline_ms = self.dice.chance(20).then(|| self.dice.among(&[0, 10, 5_000]));
+        let stream = self.dice.chance(50);
+        let ask = decide::Ask { tenant: None, model: "c", field: &|_| None, chain: None, deadline_ms, stream, started: self.world.now };
+        decide::decide(&self.world.prepared, &ask, &self.world.board, self.world.now).expect("the chain has its name")
+    }
+
+    fn proceed(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange) {
+        let now = self.world.now;
+        let before: Vec<bool> = self.world.prepared.targets.iter().map(|(id, _)| self.refuses(id)).collect();
+        let eligible = self.eligible(exchange);
+        let next = exchange.next(&self.world.prepared, &self.world.board, now, &mut || self.dice.roll());
+        match next {
+            Next::Attempt(attempt) => {
+                assert!(!life.refused, "a caller's own error is asked once");
+                self.check_attempt(at, exchange, attempt, &before, &eligible);
+                let fate = fate(&mut self.dice, self.ill[attempt.target.index()]);
+                let took = self.dice.among(&[0, 1, 40, 3_000, 20_000]);
+                let took_ns = took * NS_PER_MS;
+                // Who takes too long is timed out by who moves the bytes.
+                let end = now.plus_ns(took_ns);
+                let (end, fate) = if end >= attempt.deadline {
+                    (attempt.deadline, Fate::Fails(judge::transport(Transport::Deadline)))
+                } else if end > attempt.first_token_by {
+                    (attempt.first_token_by, Fate::Fails(judge::transport(Transport::FirstTokenTimeout)))
+                } else {
+                    (end, fate)
+                };
+                life.attempt = Some((attempt, fate));
+                self.wake(at, end);
+            }
+            Next::Wait(until) => {
+                assert!(until > now && until < exchange.deadline(), "a wait is ahead and before the deadline");
+                assert!(eligible.is_empty(), "nobody waits while a target is left to ask");
+                self.wake(at, until);
+            }
+            Next::Surrender(surrender) => {
+                let more = exchange.attempts_made() < exchange.attempts_max() && now < exchange.deadline() && !exchange.over;
+                assert!(!(more && exchange.state() != State::Cut && !eligible.is_empty()), "nobody gives up while a target is left to ask");
+                assert_eq!(life.refused, matches!(surrender, Surrender::Relay { .. }) && exchange.over);
+                life.outcome = Some(match surrender {
+                    Surrender::Relay { .. } => Outcome::Relayed,
+                    Surrender::Cut => Outcome::Cut,
+                    Surrender::Own(own) => {
+                        assert!((429..=504).contains(&own.status));
+                        assert!(own.retry_after_ms.is_none_or(|ms| own.should_retry && ms > 0));
+                        assert!(!own.message.is_empty());
+                        Outcome::OwnError { code: own.code }
+                    }
+                });
+            }
+        }
+    }
+
+    /// True when the breaker of a target refuses, looked at from outside.
+    fn refuses(&self, id: TargetId) -> bool {
+        matches!(self.world.board.target(id).breaker.peek(self.world.now), crate::breaker::Peek::Refuses { .. })
+    }
+
+    /// The targets that were not asked and can be, looked at from outside.
+    fn eligible(&self, exchange: &Exchange) -> Vec<TargetId> {
+        let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
+        let can = |id: &TargetId| {
+            let target = &prepared.targets[*id];
+            let provider = &prepared.providers[target.provider];
+            target.disabled.is_none()
+                && prepared.model_for(*id, "c").is_some()
+                && board.target(*id).paused(now).is_none()
+                && (provider.keys.is_empty() || provider.keys.iter().any(|key| board.key_pause(key.id, now).is_none()))
+                && board.in_flight(target.provider) < provider.in_flight_max
+                && !self.refuses(*id)
+        };
+        let mut targets: Vec<TargetId> = exchange
+            .candidates()
+            .iter()
+            .filter(|candidate| candidate.failures() == 0)
+            .map(|candidate| candidate.target)
+            .filter(can)
+            .collect();
+        targets.sort();
+        targets.dedup();
+        targets
+    }
+
+    fn check_attempt(&mut self, at: usize, exchange: &Exchange, attempt: Attempt, refused: &[bool], eligible: &[TargetId]) {
+        let now = self.world.now;
+        let trail = exchange.trail();
+        let this = trail[attempt.index];
+        assert!(now < attempt.deadline && attempt.connect_by <= attempt.deadline && attempt.first_token_by <= attempt.deadline);
+        assert!(exchange.attempts_made() <= exchange.attempts_max());
+        let provider = &self.world.prepared.providers[attempt.provider];
+        assert!(self.world.board.in_flight(attempt.provider) <= provider.in_flight_max);
+        assert_eq!(attempt.key.is_none(), provider.keys.is_empty());
+        // Breakers.
+        if refused[attempt.target.index()] {
+            assert!(this.forced && attempt.index == 0 && eligible.is_empty(), "an open breaker is passed only when nothing else is left");
+        } else {
+            assert!(!this.forced);
+        }
+        self.promises.probes.retain(|(_, _, lapses)| now < *lapses);
+        if attempt.probe {
+            assert!(self.promises.probes.iter().all(|(target, _, _)| *target != attempt.target), "two probes at once");
+            let rules = self.world.prepared.breaker(exchange.chain(), attempt.target);
+            let lapses = now.plus_ms(rules.cooldown_max_ms.max(crate::breaker::PROBE_MS_MIN));
+            // Its word counts in whole microseconds.
+            self.promises.probes.push((attempt.target, at, Moment(lapses.0 / NS_PER_US * NS_PER_US)));
+        }
+        // Retry-After.
+        assert!(self.promises.targets.iter().all(|(target, until)| *target != attempt.target || now >= *until), "asked before its time");
+        assert!(self.promises.keys.iter().all(|(key, until)| Some(*key) != attempt.key || now >= *until), "used before its time");
+        // Every target can be asked before any is asked again.
+        let earlier = &trail[..attempt.index];
+        let same = |other: &Trail| exchange.target_of(other) == attempt.target && other.end != End::Stale;
+        if earlier.iter().any(same) {
+            let left = usize::from(exchange.attempts_max() - exchange.attempts_made());
+            assert!(
+                left >= eligible.len(),
+                "a retry took the chance of a target that was not asked: {left} left, {eligible:?}, {attempt:?}"
+            );
+            let before = earlier.iter().rev().find(|other| same(other)).expect("there is one");
+            let other_key = before.key() != attempt.key;
+            assert!(eligible.is_empty() || other_key || attempt.fresh, "asked again with the same credential while others were left");
+        }
+        // A fresh connection is asked for right after a stale one, at the same target.
+        let stale = earlier.last().filter(|last| last.end == End::Stale);
+        assert!(!attempt.fresh || stale.is_some_and(|stale| exchange.target_of(stale) == attempt.target));
+    }
+
+    fn finish(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange, attempt: Attempt, fate: Fate) {
+        let now = self.world.now;
+        let (board, prepared) = (&self.world.board, &self.world.prepared);
+        self.promises.probes.retain(|(_, owner, _)| *owner != at);
+        let verdict = match fate {
+            Fate::Well => {
+                if exchange.trail()[attempt.index].forced {
+                    // It has healed the breaker, so whoever probed is an attempt like any other.
+                    self.promises.probes.retain(|(target, _, _)| *target != attempt.target);
+                }
+                if self.dice.chance(50) {
+                    exchange.first_token(prepared, board, attempt.index, now);
+                    exchange.commit();
+                }
+                exchange.succeeded(board, prepared, attempt.index, Some(now.since(exchange.started())), now);
+                life.outcome = Some(Outcome::Answered);
+                return;
+            }
+            Fate::Cut => {
+                exchange.commit();
+                judge::transport(Transport::CutStream)
+            }
+            Fate::Fails(verdict) => verdict,
+        };
+        exchange.concluded(board, prepared, attempt.index, verdict, now);
+        life.refused = !verdict.move_on;
+        if let (Class::RateLimit, Some(ms)) = (verdict.class, verdict.retry_after_ms) {
+            let until = now.plus_ms(ms.min(limits::PAUSE_MS_MAX));
+            match attempt.key {
+                Some(key) if prepared.providers[attempt.provider].keys.len() > 1 => self.promises.keys.push((key, until)),
+                _ => self.promises.targets.push((attempt.target, until)),
+            }
+        }
+        self.wake(at, now);
+    }
+}
+
+impl Exchange {
+    fn target_of(&self, trail: &Trail) -> TargetId {
+        self.candidates()[usize::from(trail.candidate)].target
+    }
+}
+
+#[test]
+fn every_promise_holds_in_every_outage() {
+    let seeds = std::env::var("ENGINE_SEEDS").map_or(SEEDS, |text| text.parse().expect("ENGINE_SEEDS is a number"));
+    let mut records = 0;
+    for seed in 0..seeds {
+        let named = Seed(seed);
+        records += Simulation::new(seed).run();
+        drop(named);
+    }
+    assert_eq!(records, seeds as usize * EXCHANGES);
+}

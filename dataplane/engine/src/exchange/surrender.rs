@@ -1,0 +1,245 @@
+//! What the tenant is told when nothing is left to try: the most useful of the failures.
+
+use super::{End, Exchange, Skip, State};
+use crate::{
+    board::Board,
+    failover::{self, Shown},
+    judge::Fault,
+    moment::Moment,
+    prepared::Prepared,
+    text::Text,
+};
+use policy::{Class, Model};
+use std::fmt::Write;
+
+/// How an exchange ends without an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+// A box would be an allocation on the path of a request, and this value lives for one match.
+#[allow(clippy::large_enum_variant)]
+pub enum Surrender {
+    /// Give the tenant the provider's own error answer of this attempt, once.
+    Relay {
+        /// Which: the last.
+        attempt_index: usize,
+    },
+    /// Answer with an error of the gateway's own.
+    Own(Own),
+    /// The tenant has seen something already: end it with an error in the dialect.
+    Cut,
+}
+
+/// An error answer of the gateway's own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Own {
+    /// Status.
+    pub status: u16,
+    /// `error.code`.
+    pub code: &'static str,
+    /// `error.type`.
+    pub kind: &'static str,
+    /// `error.message`: targets and classes, never a secret.
+    pub message: Text<384>,
+    /// When asking again is worth it, in milliseconds; becomes `retry-after`.
+    pub retry_after_ms: Option<u64>,
+    /// Becomes `x-should-retry`.
+    pub should_retry: bool,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Why one candidate gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reason {
+    /// `None` for a breaker or a full provider: nothing was asked.
+    class: Option<Class>,
+    fault: Fault,
+    /// Until it is worth to ask again, in milliseconds.
+    wait_ms: Option<u64>,
+}
+
+pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, now: Moment) -> Surrender {
+    if exchange.state() == State::Cut {
+        return Surrender::Cut;
+    }
+    let last = exchange.trail().len().checked_sub(1);
+    if let Some(attempt_index) = last
+        && relays(exchange, prepared, attempt_index)
+    {
+        return Surrender::Relay { attempt_index };
+    }
+    let mut sum = Sum::default();
+    for at in 0..exchange.candidates().len() {
+        if let Some(reason) = reason(exchange, prepared, board, at, now) {
+            sum.add(reason);
+        }
+    }
+    let ended_by = last.filter(|_| exchange.over).and_then(|at| failed(exchange.trail()[at].end));
+    let late = now >= exchange.deadline();
+    let shown = match ended_by {
+        _ if late => Shown { status: 504, code: "deadline_exceeded", kind: "server_error", should_retry: true },
+        Some(class) => failover::row(class).shown,
+        None => sum.shown(),
+    };
+    let told = matches!(shown.status, 429 | 503) && shown.should_retry;
+    Surrender::Own(Own {
+        status: shown.status,
+        code: shown.code,
+        kind: shown.kind,
+        message: message(exchange, prepared, late),
+        retry_after_ms: sum.wait_ms.filter(|_| told).map(|ms| ms.max(1)),
+        should_retry: shown.should_retry,
+        fault: sum.fault(),
+    })
+}
+
+/// The provider's answer is the tenant's business: its own mistake, or a model that it named.
+fn relays(exchange: &Exchange, prepared: &Prepared, attempt_index: usize) -> bool {
+    let Some(class) = failed(exchange.trail()[attempt_index].end) else { return false };
+    let named_by_tenant = prepared.targets[exchange.target(attempt_index)].model == Model::Rest;
+    failover::row(class).fault == Fault::Tenant || (class == Class::ModelGone && named_by_tenant)
+}
+
+fn failed(end: End) -> Option<Class> {
+    match end {
+        End::Failed(class) => Some(class),
+        _ => None,
+    }
+}
+
+/// The class of the last failure at a candidate's target.
+fn last_class(exchange: &Exchange, at: usize) -> Option<Class> {
+    let target = exchange.candidates()[at].target;
+    let same = |index: &usize| exchange.target(*index) == target;
+    (0..exchange.trail().len()).rev().filter(same).find_map(|index| failed(exchange.trail()[index].end))
+}
+
+fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, now: Moment) -> Option<Reason> {
+    let candidate = &exchange.candidates()[at];
+    let row = board.target(candidate.target);
+    let keys = &prepared.providers[prepared.targets[candidate.target].provider].keys;
+    // The pause of the target, or of the credential that is back first.
+    let key_pause = || keys.iter().filter_map(|key| board.key_pause(key.id, now)).min_by_key(|pause| pause.until);
+    let pause = row.paused(now).or_else(key_pause);
+    if candidate.failures() > 0 {
+        let class = last_class(exchange, at)?;
+        let wait_ms = pause.map(|pause| pause.until.ms_from(now));
+        return Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms });
+    }
+    match candidate.skip()? {
+        Skip::Disabled | Skip::Unnamed => None,
+        Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
+        Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: None }),
+        Skip::Paused { for_ms } => {
+            let class = pause.map_or(Class::RateLimit, |pause| pause.class);
+            Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms: Some(u64::from(for_ms)) })
+        }
+        Skip::KeysOut => {
+            let class = pause.map_or(Class::Auth, |pause| pause.class);
+            Some(Reason { class: Some(class), fault: Fault::Operator, wait_ms: None })
+        }
+    }
+}
+
+/// All reasons together.
+#[derive(Default)]
+struct Sum {
+    count: usize,
+    /// Members are counted, so that "all of them" can be told.
+    rate: usize,
+    quota: usize,
+    timeout: usize,
+    busy: usize,
+    operator: usize,
+    us: usize,
+    first: Option<Class>,
+    one_class: bool,
+    first_operator: Option<Class>,
+    wait_ms: Option<u64>,
+}
+
+impl Sum {
+    fn add(&mut self, reason: Reason) {
+        self.one_class = self.count == 0 || (self.one_class && self.first == reason.class);
+        if self.count == 0 {
+            self.first = reason.class;
+        }
+        self.count += 1;
+        match reason.class {
+            Some(Class::RateLimit) => self.rate += 1,
+            Some(Class::QuotaExhausted) => self.quota += 1,
+            Some(Class::Timeout) => self.timeout += 1,
+            Some(Class::Overloaded) | None => self.busy += 1,
+            Some(_) => {}
+        }
+        if reason.fault == Fault::Operator {
+            self.operator += 1;
+            self.first_operator = self.first_operator.or(reason.class);
+        }
+        self.us += usize::from(reason.fault == Fault::Us);
+        self.wait_ms = match (self.wait_ms, reason.wait_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    fn shown(&self) -> Shown {
+        let error = |status, code, should_retry| Shown { status, code, kind: "server_error", should_retry };
+        let all = |some: usize| some == self.count;
+        if self.count == 0 {
+            return error(503, "no_eligible_target", false);
+        }
+        if self.rate > 0 && all(self.rate + self.quota) {
+            return failover::row(Class::RateLimit).shown;
+        }
+        if let Some(class) = self.first.filter(|_| self.one_class) {
+            return failover::row(class).shown;
+        }
+        if let Some(class) = self.first_operator.filter(|_| all(self.operator)) {
+            return failover::row(class).shown;
+        }
+        if all(self.timeout) {
+            return failover::row(Class::Timeout).shown;
+        }
+        if self.rate + self.busy > 0 {
+            return error(503, "providers_unavailable", true);
+        }
+        error(502, "providers_failed", true)
+    }
+
+    fn fault(&self) -> Fault {
+        match self.count {
+            0 => Fault::Operator,
+            count if self.operator == count => Fault::Operator,
+            count if self.us == count => Fault::Us,
+            _ => Fault::Provider,
+        }
+    }
+}
+
+fn message(exchange: &Exchange, prepared: &Prepared, late: bool) -> Text<384> {
+    let mut text = Text::new();
+    let mut say = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a short text takes what fits and never fails");
+    if late {
+        say(format_args!("The deadline passed before a provider could answer"));
+    } else {
+        say(format_args!("No provider could answer"));
+    }
+    let mut separator = ": ";
+    for (at, candidate) in exchange.candidates().iter().enumerate() {
+        let name = &prepared.targets[candidate.target].name;
+        let trail = exchange.trail().iter().rev().find(|trail| usize::from(trail.candidate) == at && failed(trail.end).is_some());
+        match (trail, candidate.skip()) {
+            (Some(trail), _) => {
+                let class = failed(trail.end).map_or("", Class::word);
+                say(format_args!("{separator}{name} {class}"));
+                if trail.status != 0 {
+                    say(format_args!(" ({})", trail.status));
+                }
+            }
+            (None, Some(skip)) if candidate.failures() == 0 => say(format_args!("{separator}{name} {}", skip.word())),
+            _ => continue,
+        }
+        separator = ", ";
+    }
+    text
+}

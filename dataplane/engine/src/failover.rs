@@ -1,0 +1,218 @@
+//! What follows from a failure, as data: one row per class.
+//!
+//! A row says whose fault it is, whether the same target may be asked again, whether the next one
+//! is, whether the breaker counts it, what is left alone for a while, and what the tenant sees when
+//! nothing better came of the exchange. The functions below read the rows; the exchange applies
+//! what they say. Splicing a cut stream will begin here, from the row of `stream_cut`.
+
+use crate::{
+    judge::{Fault, Verdict},
+    moment::{Moment, NS_PER_MS},
+};
+use policy::{Class, limits};
+
+/// What is left alone after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing, unless the provider says for how long: then the target.
+    Told,
+    /// The target.
+    Target,
+    /// The credential; the target where there is no other credential to go on with.
+    Key,
+}
+
+/// What the tenant sees when an exchange ends with this class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Status of the answer.
+    pub status: u16,
+    /// `error.code`.
+    pub code: &'static str,
+    /// `error.type`.
+    pub kind: &'static str,
+    /// Asking again soon may help; becomes `x-should-retry`.
+    pub should_retry: bool,
+}
+
+/// All that follows from one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The class.
+    pub class: Class,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// The same target may be asked again, after a backoff.
+    pub retry_same: bool,
+    /// The next target is asked. False ends the exchange: the request would fail everywhere.
+    pub move_on: bool,
+    /// The breaker of the target counts it.
+    pub breaker: bool,
+    /// What is left alone …
+    pub scope: Scope,
+    /// … and for how long when the provider does not say, in milliseconds.
+    pub pause_ms: u64,
+    /// What the tenant sees; for classes that are the tenant's, the provider's answer is relayed.
+    pub shown: Shown,
+    /// Why so, in one sentence.
+    pub why: &'static str,
+}
+
+/// For how long a credential, a right or a model that was refused is left alone, in milliseconds.
+/// Not for good: a provider that refuses good credentials by mistake must not be lost until
+/// somebody notices.
+pub const REFUSED_PAUSE_MS: u64 = 60_000;
+/// For how long a rate limit without a Retry-After is heeded, in milliseconds.
+pub const RATE_PAUSE_MS: u64 = 1_000;
+/// The longest pause that an exchange waits for, in milliseconds …
+pub const WAIT_MS_MAX: u64 = 2_000;
+/// … and the part of the time left that it may take.
+pub const WAIT_PART: u64 = 4;
+
+const fn shown(status: u16, code: &'static str, should_retry: bool) -> Shown {
+    let kind = match status {
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
+    };
+    Shown { status, code, kind, should_retry }
+}
+
+/// The class fails for a moment: ask again, ask elsewhere, and let the breaker count.
+const fn passing(class: Class, status: u16, code: &'static str, why: &'static str) -> Row {
+    Row {
+        class,
+        fault: Fault::Provider,
+        retry_same: true,
+        move_on: true,
+        breaker: true,
+        scope: Scope::Told,
+        pause_ms: 0,
+        shown: shown(status, code, true),
+        why,
+    }
+}
+
+/// Only the operator can mend it: ask elsewhere, and leave it alone.
+const fn lasting(class: Class, scope: Scope, status: u16, code: &'static str, why: &'static str) -> Row {
+    Row {
+        class,
+        fault: Fault::Operator,
+        retry_same: false,
+        move_on: true,
+        breaker: false,
+        scope,
+        pause_ms: REFUSED_PAUSE_MS,
+        shown: shown(status, code, false),
+        why,
+    }
+}
+
+/// The request is at fault: the provider's answer goes to the tenant, once.
+const fn caller(class: Class, code: &'static str, why: &'static str) -> Row {
+    Row {
+        class,
+        fault: Fault::Tenant,
+        retry_same: false,
+        move_on: false,
+        breaker: false,
+        scope: Scope::Told,
+        pause_ms: 0,
+        shown: shown(400, code, false),
+        why,
+    }
+}
+
+/// One row per class, in the order of [`Class::ALL`].
+pub const ROWS: &[Row] = &[
+    passing(Class::Connect, 502, "provider_unreachable", "nothing was sent, so nothing can have been billed"),
+    Row {
+        retry_same: false,
+        ..passing(Class::Tls, 502, "provider_tls", "a certificate that was refused is refused again; the next target has another")
+    },
+    passing(Class::Reset, 502, "provider_reset", "no byte of an answer came, so asking again is invisible"),
+    passing(Class::Timeout, 504, "provider_timeout", "slow here may be quick elsewhere; the same target only when nothing else is left"),
+    passing(Class::StreamCut, 502, "provider_stream_cut", "the stream lacks its terminal marker, so it is no answer"),
+    Row {
+        breaker: false,
+        scope: Scope::Key,
+        pause_ms: RATE_PAUSE_MS,
+        ..passing(Class::RateLimit, 429, "rate_limit_exceeded", "a target that says \"later\" works; it is left alone until then")
+    },
+    lasting(Class::QuotaExhausted, Scope::Key, 429, "insufficient_quota", "the account cannot pay, for any of its models"),
+    lasting(Class::Auth, Scope::Key, 502, "provider_auth", "our credential was refused; the tenant's was not, so it never sees the 401"),
+    lasting(Class::Permission, Scope::Target, 502, "provider_permission", "the credential may not use this model, and may use others"),
+    lasting(Class::ModelGone, Scope::Target, 502, "provider_model_gone", "the provider does not know the model that the policy names"),
+    caller(Class::ContextWindow, "context_length_exceeded", "the prompt does not fit; nobody but the tenant can say what to leave out"),
+    caller(Class::ContentFilter, "content_filter", "to shop around for a provider that does not mind is not ours to decide"),
+    caller(Class::InvalidRequest, "invalid_request", "the request is wrong and would be everywhere"),
+    passing(Class::Overloaded, 503, "provider_overloaded", "too busy; whoever retries here makes it worse, so only after a backoff"),
+    passing(Class::ServerError, 502, "provider_error", "broken for a moment, as far as anybody can tell"),
+    passing(Class::Malformed, 502, "provider_malformed", "what breaks the protocol cannot be passed on"),
+    passing(Class::Empty, 502, "provider_empty", "an answer that holds nothing is none"),
+];
+
+const _: () = {
+    assert!(ROWS.len() == Class::ALL.len());
+    let mut at = 0;
+    while at < ROWS.len() {
+        let row = &ROWS[at];
+        assert!(row.class as usize == at);
+        // Who may be retried here may be left, and the tenant's own faults are nobody else's.
+        assert!(row.move_on || !row.retry_same);
+        assert!(row.move_on || !row.breaker);
+        assert!(row.pause_ms <= limits::PAUSE_MS_MAX);
+        at += 1;
+    }
+};
+
+/// The row of a class.
+pub const fn row(class: Class) -> &'static Row {
+    &ROWS[class as usize]
+}
+
+/// What is to be left alone after a verdict, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The target.
+    Target(Moment),
+    /// The credential that was used.
+    Key(Moment),
+}
+
+/// What `verdict` leaves alone. `keys` is how many credentials the provider has.
+pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
+    let row = row(verdict.class);
+    if !verdict.pauses || !row.move_on {
+        return Rest::Nothing;
+    }
+    let told = verdict.retry_after_ms.map(|ms| ms.min(limits::PAUSE_MS_MAX));
+    let ms = match row.scope {
+        Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
+        Scope::Told => told.unwrap_or(0),
+    };
+    let until = now.plus_ms(ms);
+    match row.scope {
+        _ if ms == 0 => Rest::Nothing,
+        // A rate limit is of the credential and model. With one credential the target is the
+        // narrower of the two; with more, the others go on.
+        Scope::Key if keys > 1 || (keys == 1 && verdict.class != Class::RateLimit) => Rest::Key(until),
+        Scope::Key | Scope::Target | Scope::Told => Rest::Target(until),
+    }
+}
+
+/// The last moment that an exchange waits for when nothing is eligible at `now`.
+pub fn wait_until(now: Moment, deadline: Moment) -> Moment {
+    now.plus_ns((deadline.since(now) / WAIT_PART).min(WAIT_MS_MAX * NS_PER_MS))
+}
+
+/// Invariant: a target is asked again only while there are more attempts left than targets that
+/// were not asked, so that each of those can be.
+pub const fn may_ask_again(attempts_left: usize, targets_left: usize) -> bool {
+    attempts_left > targets_left
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+use super::*;
+
+const NOW: Moment = Moment(1_000_000_000);
+
+fn verdict(class: Class, retry_after_ms: Option<u64>) -> Verdict {
+    Verdict { retry_after_ms, ..Verdict::of(class, "test") }
+}
+
+fn check(class: Class, retry_after_ms: Option<u64>, keys: usize, expected: Rest) {
+    assert_eq!(rest(&verdict(class, retry_after_ms), keys, NOW), expected, "{class:?} {retry_after_ms:?} {keys}");
+}
+
+#[test]
+fn what_is_left_alone() {
+    let after = |ms| NOW.plus_ms(ms);
+    check(Class::RateLimit, Some(700), 1, Rest::Target(after(700)));
+    check(Class::RateLimit, Some(700), 2, Rest::Key(after(700)));
+    check(Class::RateLimit, None, 0, Rest::Target(after(RATE_PAUSE_MS)));
+    check(Class::RateLimit, Some(0), 1, Rest::Nothing);
+    check(Class::RateLimit, Some(u64::MAX), 1, Rest::Target(after(limits::PAUSE_MS_MAX)));
+    check(Class::Auth, None, 1, Rest::Key(after(REFUSED_PAUSE_MS)));
+    check(Class::Auth, None, 0, Rest::Target(after(REFUSED_PAUSE_MS)));
+    check(Class::QuotaExhausted, Some(5), 3, Rest::Key(after(5)));
+    check(Class::Permission, None, 2, Rest::Target(after(REFUSED_PAUSE_MS)));
+    check(Class::ModelGone, None, 2, Rest::Target(after(REFUSED_PAUSE_MS)));
+    check(Class::Overloaded, None, 1, Rest::Nothing);
+    check(Class::Overloaded, Some(9), 2, Rest::Target(after(9)));
+    check(Class::ServerError, Some(9), 1, Rest::Target(after(9)));
+    check(Class::InvalidRequest, Some(9), 1, Rest::Nothing);
+    assert_eq!(rest(&Verdict { pauses: false, ..verdict(Class::RateLimit, Some(9)) }, 1, NOW), Rest::Nothing);
+}
+
+#[test]
+fn waits_are_short() {
+    let wait = |left_ms| wait_until(NOW, NOW.plus_ms(left_ms)).since(NOW) / NS_PER_MS;
+    assert_eq!((wait(600_000), wait(8_000), wait(4_000), wait(0)), (2_000, 2_000, 1_000, 0));
+    assert_eq!(wait_until(NOW, Moment::START), NOW);
+}
+
+#[test]
+fn a_target_is_asked_again_only_when_every_other_can_be() {
+    assert!(may_ask_again(1, 0) && may_ask_again(3, 2));
+    assert!(!may_ask_again(0, 0) && !may_ask_again(2, 2) && !may_ask_again(1, 3));
+}
+
+#[test]
+fn rows_keep_what_the_documents_promise() {
+    for row in ROWS {
+        let callers = matches!(row.class, Class::ContextWindow | Class::ContentFilter | Class::InvalidRequest);
+        assert_eq!(!row.move_on, callers, "{:?}: the caller's own errors, and only those, end the exchange", row.class);
+        assert_eq!(row.fault == Fault::Tenant, callers, "{:?}", row.class);
+        assert_ne!(row.shown.status, 401, "{:?}: our credentials are not the tenant's", row.class);
+        assert!(row.breaker == (row.fault == Fault::Provider && row.class != Class::RateLimit), "{:?}", row.class);
+        assert_eq!(row.shown.should_retry, row.fault == Fault::Provider, "{:?}", row.class);
+        assert!(!row.why.is_empty());
+    }
+}

@@ -1,0 +1,159 @@
+//! A snapshot and what makes it quick to read, built once per publish.
+
+use crate::moment::Moment;
+use policy::{Breaker, ChainId, Model, RouteId, Snapshot, TargetId, TenantId, id::Id, limits, route::Pattern};
+use std::{ops::Deref, sync::Arc};
+
+mod digests;
+mod index;
+
+use index::{Index, Kind};
+
+/// A snapshot with its indexes. Immutable; shared by every shard.
+#[derive(Debug)]
+pub struct Prepared {
+    snapshot: Arc<Snapshot>,
+    index: Index,
+    digests: digests::Digests,
+    /// By target: the largest window, in milliseconds, that a chain asks its breaker to count.
+    windows_ms: Vec<u64>,
+}
+
+/// How a request came to its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The request named the chain in a field of its head.
+    Asked,
+    /// A route took it.
+    Route(RouteId),
+    /// The name in its `model`.
+    Name,
+}
+
+impl Deref for Prepared {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl Prepared {
+    /// Builds the indexes. On the link thread, never on a shard: this allocates.
+    pub fn build(snapshot: impl Into<Arc<Snapshot>>) -> Prepared {
+        let snapshot = snapshot.into();
+        let mut windows_ms = vec![0; snapshot.targets.slots()];
+        for (_, chain) in snapshot.chains.iter() {
+            for member in chain.steps.iter().flat_map(|step| &step.members) {
+                let window = &mut windows_ms[member.target.index()];
+                *window = chain.breaker.window_ms.max(*window);
+            }
+        }
+        let index = build_index(&snapshot);
+        let digests = digests::Digests::build(&snapshot);
+        Prepared { snapshot, index, digests, windows_ms }
+    }
+
+    /// The snapshot itself.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Who presented a key with this digest.
+    pub(crate) fn tenant_by_digest(&self, digest: &[u8; 32]) -> Option<TenantId> {
+        self.digests.find(digest)
+    }
+
+    /// True when nobody has to say who asks.
+    pub(crate) fn is_open(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    /// The chain of this name.
+    pub fn chain_called(&self, name: &str) -> Option<ChainId> {
+        self.index.exact(Kind::Chain, name).map(ChainId::new)
+    }
+
+    /// The chain that answers to a name: exactly, or by the longest `prefix/*` that it begins with.
+    pub fn chain_for_name(&self, model: &str) -> Option<ChainId> {
+        self.index.exact(Kind::Name, model).or_else(|| self.index.longest(Kind::NamePrefix, model)).map(ChainId::new)
+    }
+
+    /// The first route, in the order of the policy, whose every predicate holds.
+    pub fn route_for<'f>(&self, model: &str, tenant: Option<TenantId>, field: &dyn Fn(&str) -> Option<&'f [u8]>) -> Option<RouteId> {
+        let holds = |route: u32| {
+            let when = &self.snapshot.routes[route as usize].when;
+            when.tenant.is_none_or(|wanted| tenant == Some(wanted))
+                && when.model.as_ref().is_none_or(|pattern| pattern.matches(model))
+                && when.headers.iter().all(|(name, value)| field(name) == Some(value.as_bytes()))
+        };
+        self.index.route(model, tenant, field, &holds).map(RouteId::new)
+    }
+
+    /// The model to ask `target` for when the request named `model`. `None` when the target takes
+    /// what follows its provider's name, and nothing does.
+    pub fn model_for<'m>(&'m self, target: TargetId, model: &'m str) -> Option<&'m str> {
+        let target = &self.snapshot.targets[target];
+        match &target.model {
+            Model::Named(name) => Some(name),
+            Model::Rest => {
+                let provider = &self.snapshot.providers[target.provider].name;
+                model.strip_prefix(provider.as_str())?.strip_prefix('/').filter(|rest| !rest.is_empty())
+            }
+        }
+    }
+
+    /// The breaker's rules for `target` in `chain`. A target has one breaker, whatever chains it is
+    /// in, so its window is that of the chain that looks back farthest.
+    pub fn breaker(&self, chain: ChainId, target: TargetId) -> Breaker {
+        let chain = &self.snapshot.chains[chain];
+        Breaker {
+            window_ms: self.windows_ms[target.index()],
+            failure_permille: chain.triggers.error_permille.unwrap_or(chain.breaker.failure_permille),
+            ..chain.breaker
+        }
+    }
+
+    /// The end of an exchange that began at `started`.
+    pub(crate) fn deadline(&self, chain: ChainId, started: Moment, asked_ms: Option<u64>) -> Moment {
+        let ms = self.snapshot.chains[chain].patience.deadline_ms.min(limits::DEADLINE_MS_MAX);
+        started.plus_ms(asked_ms.map_or(ms, |asked| asked.min(ms)))
+    }
+}
+
+fn build_index(snapshot: &Snapshot) -> Index {
+    let mut entries = index::Builder::default();
+    for (id, chain) in snapshot.chains.iter() {
+        entries.exact(Kind::Chain, &chain.name, id.0);
+    }
+    for name in &snapshot.names {
+        match name.name.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) {
+            Some(prefix) => entries.exact(Kind::NamePrefix, prefix, name.chain.0),
+            None => entries.exact(Kind::Name, &name.name, name.chain.0),
+        }
+    }
+    for (at, route) in snapshot.routes.iter().enumerate() {
+        let when = &route.when;
+        // Alone, the key proves everything but further fields and the second end of a glob.
+        let proved = when.headers.is_empty();
+        let at = at as u32;
+        match &when.model {
+            Some(Pattern::Exact(model)) => entries.route(Kind::RouteExact, model.as_bytes(), when.tenant, at, proved),
+            Some(Pattern::Ends(begin, end)) if !begin.is_empty() => {
+                entries.route(Kind::RoutePrefix, begin.as_bytes(), when.tenant, at, proved && end.is_empty());
+            }
+            Some(Pattern::Ends(_, end)) if !end.is_empty() => {
+                let reversed: Vec<u8> = end.bytes().rev().collect();
+                entries.route(Kind::RouteSuffix, &reversed, when.tenant, at, proved);
+            }
+            _ => match when.headers.first() {
+                Some((name, value)) => entries.route_by_field(name, value.as_bytes(), when.tenant, at, when.headers.len() == 1),
+                None => entries.route(Kind::RouteAny, b"", when.tenant, at, true),
+            },
+        }
+    }
+    entries.build()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

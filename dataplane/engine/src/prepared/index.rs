@@ -1,0 +1,330 @@
+//! One hash table for every lookup by name, and for routes by whatever narrows them most.
+//!
+//! A route is filed under the narrowest thing that must hold for it: the exact model, the beginning
+//! of a glob, its end, the value of a field, or nothing. Each of those with or without a tenant. A
+//! lookup visits the few buckets that the request can be in and takes the lowest position in the
+//! policy whose route holds. Beginnings of every length are looked up by a hash that grows byte by
+//! byte, so the probes do not wait for one another: with ten thousand routes out of cache, their
+//! misses overlap.
+//!
+//! The hash is not keyed. Only the operator fills the table, at most to a half; what a tenant may
+//! choose is which chain of slots to walk, and those are as long as the operator's names made them.
+
+use policy::{TenantId, limits};
+
+/// What a slot is filed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A chain by its own name.
+    Chain,
+    /// A chain by a name that requests give.
+    Name,
+    /// The same, for every name that begins so.
+    NamePrefix,
+    /// Routes by model.
+    RouteExact,
+    /// Routes by the beginning of the model.
+    RoutePrefix,
+    /// Routes by the end of the model, reversed.
+    RouteSuffix,
+    /// Routes by `name\0value` of a field.
+    RouteField,
+    /// Routes for every model.
+    RouteAny,
+}
+
+const KINDS: usize = Kind::RouteAny as usize + 1;
+const NO_TENANT: u32 = u32::MAX;
+/// Slots of 40 bytes; `count` is zero in a free one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    hash: u64,
+    /// The key's bytes: `text[start..start + length]`.
+    start: u32,
+    length: u32,
+    tenant: u32,
+    kind: u8,
+    /// The first entry of the bucket; most have no other.
+    first: Entry,
+    /// The others: `entries[rest..rest + count - 1]`, ascending.
+    rest: u32,
+    count: u32,
+}
+
+/// A position in the policy, or an id.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    at: u32,
+    /// The key proves the whole predicate.
+    proved: bool,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Index {
+    slots: Vec<Slot>,
+    entries: Vec<Entry>,
+    text: Vec<u8>,
+    /// Which kinds of routes there are, without and with a tenant.
+    kinds: [[bool; 2]; KINDS],
+    /// Lengths of beginnings and ends that are filed, as bits.
+    prefixes: Lengths,
+    suffixes: Lengths,
+    /// Names of fields that routes are filed under, unique.
+    fields: Vec<String>,
+}
+
+type Lengths = [u64; limits::MODEL_NAME_BYTES_MAX / 64 + 1];
+
+fn is_set(lengths: &Lengths, length: usize) -> bool {
+    lengths[length / 64] >> (length % 64) & 1 == 1
+}
+
+/// FNV-1a, byte by byte, and a finish that spreads it over the low bits.
+#[derive(Clone, Copy)]
+struct Hash(u64);
+
+impl Hash {
+    fn new(kind: Kind) -> Hash {
+        Hash(0xcbf2_9ce4_8422_2325).byte(kind as u8)
+    }
+
+    fn byte(self, byte: u8) -> Hash {
+        Hash((self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Hash {
+        bytes.iter().fold(self, |hash, byte| hash.byte(*byte))
+    }
+
+    fn finish(self, tenant: u32) -> u64 {
+        let mixed = (self.0 ^ u64::from(tenant).wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        mixed ^ mixed >> 32
+    }
+}
+
+/// Collects what is to be found.
+#[derive(Default)]
+pub(super) struct Builder {
+    filed: Vec<Filed>,
+    text: Vec<u8>,
+    fields: Vec<String>,
+}
+
+struct Filed {
+    hash: u64,
+    start: u32,
+    length: u32,
+    tenant: u32,
+    kind: Kind,
+    entry: Entry,
+}
+
+impl Builder {
+    pub(super) fn exact(&mut self, kind: Kind, name: &str, id: u32) {
+        self.file(kind, name.as_bytes(), None, Entry { at: id, proved: true });
+    }
+
+    pub(super) fn route(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, at: u32, proved: bool) {
+        // A pattern longer than any model fits none.
+        if key.len() <= limits::MODEL_NAME_BYTES_MAX {
+            self.file(kind, key, tenant, Entry { at, proved });
+        }
+    }
+
+    pub(super) fn route_by_field(&mut self, name: &str, value: &[u8], tenant: Option<TenantId>, at: u32, proved: bool) {
+        if !self.fields.iter().any(|known| known == name) {
+            self.fields.push(name.to_owned());
+        }
+        let key: Vec<u8> = name.bytes().chain([0]).chain(value.iter().copied()).collect();
+        self.file(Kind::RouteField, &key, tenant, Entry { at, proved });
+    }
+
+    fn file(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, entry: Entry) {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(key);
+        let tenant = tenant.map_or(NO_TENANT, |tenant| tenant.0);
+        self.filed.push(Filed { hash: Hash::new(kind).bytes(key).finish(tenant), start, length: key.len() as u32, tenant, kind, entry });
+    }
+
+    pub(super) fn build(self) -> Index {
+        let Builder { mut filed, text, fields } = self;
+        let mut index = Index {
+            slots: vec![Slot::default(); (filed.len() * 2).next_power_of_two().max(2)],
+            entries: Vec::with_capacity(filed.len()),
+            kinds: [[false; 2]; KINDS],
+            prefixes: Lengths::default(),
+            suffixes: Lengths::default(),
+            text,
+            fields,
+        };
+        filed.sort_unstable_by_key(|one| (one.hash, one.entry.at));
+        // Different keys of one hash would lie mixed within a run, so runs are split by key.
+        while let Some(head) = filed.last().map(|last| last.hash) {
+            let first = filed.iter().rposition(|one| one.hash != head).map_or(0, |before| before + 1);
+            let mut run = filed.split_off(first);
+            while !run.is_empty() {
+                let key = (run[0].kind, run[0].tenant, run[0].start, run[0].length);
+                let (same, others): (Vec<Filed>, Vec<Filed>) = run.into_iter().partition(|one| {
+                    one.kind == key.0 && one.tenant == key.1 && index.key(one.start, one.length) == index.key(key.2, key.3)
+                });
+                index.insert(&same);
+                run = others;
+            }
+        }
+        index
+    }
+}
+
+impl Index {
+    fn key(&self, start: u32, length: u32) -> &[u8] {
+        &self.text[start as usize..][..length as usize]
+    }
+
+    /// Files a bucket: entries of one key, ascending.
+    fn insert(&mut self, bucket: &[Filed]) {
+        let head = &bucket[0];
+        self.kinds[head.kind as usize][usize::from(head.tenant != NO_TENANT)] = true;
+        let length = head.length as usize;
+        match head.kind {
+            Kind::RoutePrefix => self.prefixes[length / 64] |= 1 << (length % 64),
+            Kind::RouteSuffix => self.suffixes[length / 64] |= 1 << (length % 64),
+            _ => {}
+        }
+        let mut at = head.hash as usize & (self.slots.len() - 1);
+        while self.slots[at].count != 0 {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = Slot {
+            hash: head.hash,
+            start: head.start,
+            length: head.length,
+            tenant: head.tenant,
+            kind: head.kind as u8,
+            first: head.entry,
+            rest: self.entries.len() as u32,
+            count: bucket.len() as u32,
+        };
+        self.entries.extend(bucket[1..].iter().map(|one| one.entry));
+    }
+
+    /// The bucket of a key. `same` compares the key's bytes, which need not lie in one piece.
+    fn find(&self, kind: Kind, hash: u64, tenant: u32, same: impl Fn(&[u8]) -> bool) -> Option<&Slot> {
+        let mut at = hash as usize & (self.slots.len() - 1);
+        // The table is at most half full, so a free slot ends the walk.
+        while self.slots[at].count != 0 {
+            let slot = &self.slots[at];
+            let is_key = slot.hash == hash && slot.tenant == tenant && slot.kind == kind as u8;
+            if is_key && same(self.key(slot.start, slot.length)) {
+                return Some(slot);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        None
+    }
+
+    /// What is filed under a name.
+    pub(super) fn exact(&self, kind: Kind, name: &str) -> Option<u32> {
+        let hash = Hash::new(kind).bytes(name.as_bytes()).finish(NO_TENANT);
+        self.find(kind, hash, NO_TENANT, |key| key == name.as_bytes()).map(|slot| slot.first.at)
+    }
+
+    /// What is filed under the longest beginning of `name` that ends with a slash and leaves
+    /// something behind it.
+    pub(super) fn longest(&self, kind: Kind, name: &str) -> Option<u32> {
+        let bytes = name.as_bytes();
+        let mut hash = Hash::new(kind);
+        let mut found = None;
+        for (at, byte) in bytes.iter().enumerate().take(bytes.len().saturating_sub(1)) {
+            hash = hash.byte(*byte);
+            if *byte == b'/' {
+                found = self.find(kind, hash.finish(NO_TENANT), NO_TENANT, |key| key == &bytes[..=at]).or(found);
+            }
+        }
+        found.map(|slot| slot.first.at)
+    }
+
+    /// The lowest position of a route that holds.
+    pub(super) fn route<'f>(
+        &self,
+        model: &str,
+        tenant: Option<TenantId>,
+        field: &dyn Fn(&str) -> Option<&'f [u8]>,
+        holds: &dyn Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let mut search = Search { index: self, tenant: tenant.map(|tenant| tenant.0), best: u32::MAX, holds };
+        let model = &model.as_bytes()[..model.len().min(limits::MODEL_NAME_BYTES_MAX)];
+        if self.has(Kind::RouteExact) {
+            search.visit(Kind::RouteExact, Hash::new(Kind::RouteExact).bytes(model), |key| key == model);
+        }
+        if self.has(Kind::RoutePrefix) {
+            let mut hash = Hash::new(Kind::RoutePrefix);
+            for (at, byte) in model.iter().enumerate() {
+                hash = hash.byte(*byte);
+                if is_set(&self.prefixes, at + 1) {
+                    search.visit(Kind::RoutePrefix, hash, |key| key == &model[..=at]);
+                }
+            }
+        }
+        if self.has(Kind::RouteSuffix) {
+            let mut hash = Hash::new(Kind::RouteSuffix);
+            for (length, byte) in (1..).zip(model.iter().rev()) {
+                hash = hash.byte(*byte);
+                if is_set(&self.suffixes, length) {
+                    search.visit(Kind::RouteSuffix, hash, |key| key.len() == length && key.iter().eq(model.iter().rev().take(length)));
+                }
+            }
+        }
+        for name in &self.fields {
+            let Some(value) = field(name) else { continue };
+            let hash = Hash::new(Kind::RouteField).bytes(name.as_bytes()).byte(0).bytes(value);
+            let split = name.len();
+            search.visit(Kind::RouteField, hash, |key| {
+                key.len() == split + 1 + value.len() && &key[..split] == name.as_bytes() && &key[split + 1..] == value
+            });
+        }
+        if self.has(Kind::RouteAny) {
+            search.visit(Kind::RouteAny, Hash::new(Kind::RouteAny), <[u8]>::is_empty);
+        }
+        (search.best != u32::MAX).then_some(search.best)
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.kinds[kind as usize] != [false; 2]
+    }
+}
+
+struct Search<'a> {
+    index: &'a Index,
+    tenant: Option<u32>,
+    /// The lowest position found so far.
+    best: u32,
+    holds: &'a dyn Fn(u32) -> bool,
+}
+
+impl Search<'_> {
+    /// Looks into the buckets of a key, without a tenant and with the one who asks.
+    fn visit(&mut self, kind: Kind, hash: Hash, same: impl Fn(&[u8]) -> bool) {
+        let [without, with] = self.index.kinds[kind as usize];
+        for tenant in [without.then_some(NO_TENANT), self.tenant.filter(|_| with)].into_iter().flatten() {
+            if let Some(slot) = self.index.find(kind, hash.finish(tenant), tenant, &same) {
+                self.take(slot);
+            }
+        }
+    }
+
+    /// Entries ascend, so the first that holds is the best of its bucket.
+    fn take(&mut self, slot: &Slot) {
+        let others = &self.index.entries[slot.rest as usize..][..slot.count as usize - 1];
+        for entry in std::iter::once(&slot.first).chain(others) {
+            if entry.at >= self.best {
+                return;
+            }
+            if entry.proved || (self.holds)(entry.at) {
+                self.best = entry.at;
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Verb 1: connections of tenants, from the listener to the walk and back to rest.
+//!
+//! An idle connection is a slot of the ring, not a task. The dispatcher takes those that something
+//! came for and gives each a future from a pool, so that a steady exchange allocates nothing.
+
+use crate::{
+    admission::{Full, Place},
+    current::{Held as Serving, Policy},
+    downstream::{Downstream, Gone},
+    io::{Cause, Stream, TaskPool},
+    meters::Meter,
+    request::{self, Ended},
+    respond::Refusal,
+    shard::Shard,
+    tls,
+    wire::{self, Wire},
+};
+use std::{
+    future::{Future, poll_fn},
+    rc::Rc,
+    task::Poll,
+};
+
+/// Futures of exchanges that are kept for later ones.
+const SPARE_FUTURES_MAX: usize = 1_024;
+
+/// Takes connections from the listeners, for as long as the shard lives.
+pub async fn run(shard: Rc<Shard>) {
+    loop {
+        let stream = shard.io.accept().await.stream;
+        shard.opened();
+        let Some(policy) = shard.policy.get() else {
+            shard.closed();
+            continue;
+        };
+        match policy.server() {
+            Some(server) => secure(&shard, &policy, server, stream),
+            None => shard.park(stream, None, shard.io.now().plus_millis(policy.gateway.head_ms)),
+        }
+    }
+}
+
+/// Sets TLS up in a task of its own, within the time for a head.
+fn secure(shard: &Rc<Shard>, policy: &Rc<Serving>, server: &tls::Server, stream: Stream) {
+    let by = shard.io.now().plus_millis(policy.gateway.head_ms);
+    let session = tls::Session::accept(server);
+    let shard = shard.clone();
+    shard.io.clone().spawn(async move {
+        let Ok(session) = session else { return shard.closed() };
+        let deadline = shard.io.deadline(by);
+        let mut work = Box::pin(wire::handshake(&shard.io, stream, Box::new(session), Vec::new()));
+        let wire = poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(done.ok()),
+            Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        drop(work);
+        match wire {
+            None => {
+                shard.meters().count(Meter::DownstreamTlsFailed);
+                shard.closed();
+            }
+            // The first request came with the handshake's last bytes.
+            Some(wire) if wire.has_returned() => converse(shard, wire).await,
+            Some(wire) => {
+                let (stream, session) = wire.into_parts();
+                shard.park(stream, session, by);
+            }
+        }
+    });
+}
+
+/// Gives each connection that something came for a future, for as long as the shard lives.
+pub async fn dispatch(shard: Rc<Shard>) {
+    let pool = TaskPool::new(SPARE_FUTURES_MAX);
+    loop {
+        let woken = shard.io.woken().await;
+        let session = shard.unpark(woken.token);
+        match woken.cause {
+            Cause::Readable => {
+                let wire = Wire::new(shard.io.clone(), woken.stream, session);
+                shard.io.spawn_pooled(&pool, converse(shard.clone(), wire));
+            }
+            Cause::Closed | Cause::Expired => {
+                Wire::new(shard.io.clone(), woken.stream, session).close();
+                shard.closed();
+            }
+        }
+    }
+}
+
+/// Serves the requests that have come, one after another, and lets the connection rest again.
+async fn converse(shard: Rc<Shard>, wire: Wire) {
+    let mut tenant = Downstream::new(&shard, wire);
+    loop {
+        let Some(policy) = shard.policy.get() else { return shard.closed() };
+        tenant = request::serve(shard.clone(), policy.clone(), tenant).await;
+        if !tenant.keep_alive || shard.process.draining() {
+            shard.closed();
+            return tenant.wire.close_after_peer();
+        }
+        if !tenant.wire.has_returned() {
+            let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
+            let (stream, session) = tenant.wire.into_parts();
+            return shard.park(stream, session, until);
+        }
+        tenant.renew();
+    }
+}
+
+/// A place for an exchange, or a refusal within the queue's time.
+pub async fn admit(shard: &Shard, policy: &Policy, tenant: &mut Downstream) -> Result<Place, Ended> {
+    let most = shard.share(policy.gateway.in_flight_max);
+    if let Some(place) = shard.admission.try_enter(most) {
+        return Ok(place);
+    }
+    let until = shard.io.now().plus_millis(policy.gateway.queue_ms);
+    let waiting = Box::pin(shard.admission.enter(&shard.io, most, until));
+    match tenant.unless_gone(waiting).await {
+        Ok(Ok(place)) => Ok(place),
+        Ok(Err(Full)) => {
+            shard.meters().count(Meter::Shed);
+            Err(Refusal::full("gateway_full", "The gateway has as many requests in flight as it may; try again.").closing().into())
+        }
+        Err(Gone) => Err(Ended::HungUp),
+    }
+}

@@ -1,0 +1,178 @@
+//! The admin listener: `/livez`, `/readyz` and `/metrics`, in a thread that no shard waits for.
+
+use crate::{
+    meters::{Form, Meter, Spectrum, Spread},
+    process::Process,
+};
+use codec::head::{self, Method};
+use policy::{Class, limits};
+use std::{
+    fmt::Write as _,
+    io::{Read, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A question must be asked, and its answer taken, within this time.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts the thread.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub fn start(process: Arc<Process>, address: SocketAddr) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    process.set_admin(listener.local_addr()?);
+    std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        for stream in listener.incoming() {
+            match stream {
+                // Whoever asks badly or slowly has hung up on himself alone.
+                Ok(stream) => drop(serve(&process, stream)),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn serve(process: &Process, mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut bytes = Vec::new();
+    let (status, kind, body) = loop {
+        let mut part = [0; 4 * limits::KIB];
+        let count = stream.read(&mut part)?;
+        if count == 0 {
+            return Ok(());
+        }
+        bytes.extend_from_slice(&part[..count]);
+        match head::request(&bytes, limits::HEAD_BYTES_MAX) {
+            Ok(None) => {}
+            Ok(Some((request, _))) if request.method != Method::Get => {
+                break (405, "text/plain", "Only GET is answered here.\n".to_owned());
+            }
+            Ok(Some((request, _))) => break page(process, request.path(&bytes)),
+            Err(refusal) => break (refusal.status(), "text/plain", format!("{}\n", refusal.message())),
+        }
+    };
+    let mut out = Vec::new();
+    head::write_status(&mut out, status);
+    out.extend_from_slice(format!("content-type: {kind}; charset=utf-8\r\n").as_bytes());
+    head::write_length(&mut out, body.len() as u64);
+    head::write_close(&mut out);
+    head::write_end(&mut out);
+    out.extend_from_slice(body.as_bytes());
+    stream.write_all(&out)
+}
+
+fn page(process: &Process, path: &[u8]) -> (u16, &'static str, String) {
+    match path {
+        b"/livez" | b"/healthz" | b"/health/liveliness" => (200, "text/plain", "ok\n".to_owned()),
+        b"/readyz" | b"/health/readiness" => readiness(process),
+        b"/metrics" => (200, "text/plain; version=0.0.4", metrics(process)),
+        _ => (404, "text/plain", "Here are /livez, /readyz and /metrics.\n".to_owned()),
+    }
+}
+
+fn readiness(process: &Process) -> (u16, &'static str, String) {
+    let (generation, ready, draining) = (process.current.generation(), process.ready(), process.draining());
+    let text = format!("ready: {ready}\ngeneration: {generation}\ndraining: {draining}\nlisteners: {}\n", process.listen().len());
+    (if ready { 200 } else { 503 }, "text/plain", text)
+}
+
+/// Upper bounds of the buckets that the page shows, in nanoseconds: 1 µs to 100 s.
+const BOUNDS: [u64; 25] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    25_000_000_000,
+    50_000_000_000,
+    100_000_000_000,
+];
+
+/// The metrics page, in Prometheus' text format.
+pub fn metrics(process: &Process) -> String {
+    let mut out = String::new();
+    let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a String grows");
+    let shards = || process.seats().iter().map(|seat| &seat.meters);
+    for &meter in Meter::ALL {
+        let kind = if meter.form() == Form::Gauge { "gauge" } else { "counter" };
+        line(format_args!("# HELP throwover_{} {}\n# TYPE throwover_{} {kind}", meter.word(), meter.help(), meter.word()));
+        for (shard, meters) in shards().enumerate() {
+            line(format_args!("throwover_{}{{shard=\"{shard}\"}} {}", meter.word(), meters.get(meter)));
+        }
+    }
+    line(format_args!(
+        "# HELP throwover_attempt_failures_total Attempts that failed, by class.\n# TYPE throwover_attempt_failures_total counter"
+    ));
+    for &class in Class::ALL {
+        let sum: u64 = shards().map(|meters| meters.failures(class)).sum();
+        line(format_args!("throwover_attempt_failures_total{{class=\"{}\"}} {sum}", class.word()));
+    }
+    for &spread in Spread::ALL {
+        let (word, spectrum) = (spread.word(), Spectrum::of(shards(), spread));
+        line(format_args!("# HELP throwover_{word} {}\n# TYPE throwover_{word} histogram", spread.help()));
+        for bound in BOUNDS {
+            line(format_args!("throwover_{word}_bucket{{le=\"{}\"}} {}", bound as f64 / 1e9, spectrum.at_most(bound)));
+        }
+        line(format_args!("throwover_{word}_bucket{{le=\"+Inf\"}} {}", spectrum.count));
+        line(format_args!("throwover_{word}_sum {}\nthrowover_{word}_count {}", spectrum.sum as f64 / 1e9, spectrum.count));
+    }
+    targets(process, &mut line);
+    let build = env!("CARGO_PKG_VERSION");
+    line(format_args!(
+        "# HELP throwover_build_info The build.\n# TYPE throwover_build_info gauge\nthrowover_build_info{{version=\"{build}\"}} 1"
+    ));
+    out
+}
+
+/// Live state of each target and origin; as many series as the policy has, and no more.
+fn targets(process: &Process, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
+    let stats = crate::stats::of(process);
+    line(format_args!("# HELP throwover_target_attempts_total Attempts made at a target.\n# TYPE throwover_target_attempts_total counter"));
+    for target in &stats.targets {
+        line(format_args!("throwover_target_attempts_total{{target=\"{}\"}} {}", escaped(&target.name), target.attempts));
+    }
+    line(format_args!(
+        "# HELP throwover_target_failures_total Attempts at a target that failed.\n# TYPE throwover_target_failures_total counter"
+    ));
+    for target in &stats.targets {
+        line(format_args!("throwover_target_failures_total{{target=\"{}\"}} {}", escaped(&target.name), target.failures));
+    }
+    line(format_args!("# HELP throwover_breaker_open 1 while the breaker of a target refuses.\n# TYPE throwover_breaker_open gauge"));
+    for target in &stats.targets {
+        let open = u8::from(target.breaker != "closed");
+        line(format_args!("throwover_breaker_open{{target=\"{}\"}} {open}", escaped(&target.name)));
+    }
+    line(format_args!("# HELP throwover_pool_connections Connections to an origin.\n# TYPE throwover_pool_connections gauge"));
+    for (origin, idle, busy) in &stats.pools {
+        let origin = escaped(origin);
+        line(format_args!("throwover_pool_connections{{origin=\"{origin}\",state=\"idle\"}} {idle}"));
+        line(format_args!("throwover_pool_connections{{origin=\"{origin}\",state=\"busy\"}} {busy}"));
+    }
+}
+
+/// A label's value, as the format wants it.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

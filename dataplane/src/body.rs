@@ -1,0 +1,165 @@
+//! Verb 4: the request's body, received within its budget and read while it arrives.
+
+use crate::{
+    downstream::{Downstream, Gone},
+    held::{BudgetSpent, Held},
+    io::Instant,
+    request::Asked,
+    respond::Refusal,
+    shard::Shard,
+    wire::Bytes,
+};
+use codec::{
+    body::{Decoder, Fault},
+    head::{self, Framing},
+    json,
+};
+use policy::{Gateway, limits};
+use std::{future::poll_fn, task::Poll, time::Duration};
+
+/// A whole request body: replayable for every attempt, and what was read in it.
+pub struct Body {
+    /// The bytes as they came.
+    pub held: Held,
+    /// What the members say that the gateway needs.
+    pub facts: json::Facts,
+}
+
+/// Why there is no body.
+pub enum Failed {
+    /// It is refused.
+    Refused(Refusal),
+    /// The tenant went away.
+    Gone,
+}
+
+impl<T: Into<Refusal>> From<T> for Failed {
+    fn from(refusal: T) -> Self {
+        Failed::Refused(refusal.into())
+    }
+}
+
+/// Between two looks for a free block, while the budget is spent.
+const BUDGET_POLL: Duration = Duration::from_millis(2);
+
+/// Receives the body of `asked`.
+///
+/// # Errors
+/// The body breaks HTTP, JSON or a limit, is too slow, or finds no memory in time; or the tenant
+/// went away.
+pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, asked: &Asked) -> Result<Body, Failed> {
+    let mut decoder = Decoder::new(asked.head.framing, gateway.body_bytes_max)?;
+    if decoder.done() {
+        return Err(Refusal::tenant(400, "body_missing", "The request has no body; a JSON object is expected.").into());
+    }
+    if let Framing::Length(length) = asked.head.framing {
+        if length as usize > limits::BODY_INLINE_BYTES {
+            tenant.wire.bulk();
+        }
+    }
+    if asked.head.expect_continue && !tenant.wire.has_returned() {
+        tenant.wire.send_static(head::CONTINUE);
+    }
+    let mut scan = json::RequestScan::new();
+    let mut held = Held::default();
+    let began = shard.io.now();
+    while !decoder.done() {
+        let by = began.plus_millis(gateway.body_ms.saturating_add(decoder.received().saturating_mul(1_000) / gateway.body_rate_min));
+        let bytes = next(tenant, by).await?;
+        take(shard, gateway, tenant, &mut decoder, &mut scan, &mut held, bytes).await?;
+    }
+    let facts = scan.finish()?.clone();
+    Ok(Body { held, facts })
+}
+
+/// The next bytes of the body, or why there are none.
+async fn next(tenant: &mut Downstream, by: Instant) -> Result<Bytes, Failed> {
+    tenant.timer.reset(by);
+    let received = poll_fn(|cx| match tenant.wire.poll_recv(cx) {
+        Poll::Pending if tenant.timer.poll_expired(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(received) => Poll::Ready(Some(received)),
+    });
+    match received.await {
+        None => Err(Refusal::tenant(408, "body_timeout", "The request's body came too slowly.").closing().into()),
+        Some(Ok(Some(bytes))) => Ok(bytes),
+        Some(Ok(None) | Err(_)) => Err(Failed::Gone),
+    }
+}
+
+/// Takes one reception in; what follows the body is given back to the connection.
+async fn take(
+    shard: &Shard,
+    gateway: &Gateway,
+    tenant: &mut Downstream,
+    decoder: &mut Decoder,
+    scan: &mut json::RequestScan,
+    held: &mut Held,
+    bytes: Bytes,
+) -> Result<(), Failed> {
+    let mut at = 0;
+    while at < bytes.len() && !decoder.done() {
+        let step = decoder.decode(&bytes[at..])?;
+        let data = bytes.slice(at + step.data.start..at + step.data.end);
+        at += step.used;
+        if let Err(refusal) = scan.feed(&data) {
+            // The rest of the body is not read: the connection cannot go on unless it was all here.
+            let refusal = Refusal::from(refusal);
+            return Err(Failed::Refused(if decoder.done() { refusal } else { refusal.closing() }));
+        }
+        keep(shard, gateway, held, data).await?;
+        if step.used == 0 {
+            break;
+        }
+    }
+    if at < bytes.len() {
+        tenant.wire.unread(bytes.slice(at..bytes.len()));
+    }
+    Ok(())
+}
+
+/// Holds data, waiting a little for memory when the budget is spent.
+async fn keep(shard: &Shard, gateway: &Gateway, held: &mut Held, data: Bytes) -> Result<(), Failed> {
+    let until = shard.io.now().plus_millis(gateway.queue_ms);
+    loop {
+        match held.push(&shard.arena, data.clone()) {
+            Ok(()) => return Ok(()),
+            Err(BudgetSpent) if shard.io.now() >= until => {
+                return Err(Refusal::full("body_budget_spent", "The gateway holds as many request bodies as it may; try again.")
+                    .closing()
+                    .into());
+            }
+            Err(BudgetSpent) => shard.io.sleep(BUDGET_POLL).await,
+        }
+    }
+}
+
+/// Reads what is left of a body that nobody wants, so that the connection can go on; false when it
+/// is too much and the connection must close (RFC 9112, section 9.3).
+pub async fn discard(shard: &Shard, tenant: &mut Downstream, asked: &Asked) -> Result<bool, Gone> {
+    let Ok(mut decoder) = Decoder::new(asked.head.framing, limits::DRAIN_BYTES_MAX as u64) else { return Ok(false) };
+    // A tenant that waits for "100 Continue" sends nothing after a refusal, or might: close.
+    if asked.head.expect_continue && !decoder.done() {
+        return Ok(false);
+    }
+    let by = shard.io.now().plus_millis(1_000);
+    while !decoder.done() {
+        let bytes = match next(tenant, by).await {
+            Ok(bytes) => bytes,
+            Err(Failed::Refused(_)) => return Ok(false),
+            Err(Failed::Gone) => return Err(Gone),
+        };
+        let mut at = 0;
+        while at < bytes.len() && !decoder.done() {
+            match decoder.decode(&bytes[at..]) {
+                Ok(step) => at += step.used,
+                Err(Fault::TooLarge) => return Ok(false),
+                Err(_) => return Ok(false),
+            }
+        }
+        if at < bytes.len() {
+            tenant.wire.unread(bytes.slice(at..bytes.len()));
+        }
+    }
+    Ok(true)
+}

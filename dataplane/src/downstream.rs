@@ -1,0 +1,191 @@
+//! The tenant's end of an exchange: what has been said to it, and whether it still listens.
+
+use crate::{
+    io::{Deadline, Instant},
+    shard::Shard,
+    wire::{Broken, Bytes, Wire},
+};
+use codec::{body, head};
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+};
+
+/// The tenant's end of an exchange.
+pub struct Downstream {
+    /// The connection.
+    pub wire: Wire,
+    /// One timer for all waits of the exchange.
+    pub timer: Deadline,
+    /// The connection may carry another request after this one.
+    pub keep_alive: bool,
+    /// The tenant speaks HTTP/1.0: no chunks.
+    pub plain_ends: bool,
+    /// The answer's head is out.
+    pub head_sent: bool,
+    /// The answer's body is in chunks.
+    chunked: bool,
+    /// Bytes of the answer's body so far.
+    pub sent: u64,
+    /// The answer is a stream of events.
+    pub events: bool,
+    /// When a stream that has nothing to show is kept alive by a comment.
+    pub keepalive_at: Instant,
+}
+
+/// What came first while an attempt was waited for.
+pub enum Arrival {
+    /// Bytes of the provider's.
+    Bytes(Bytes),
+    /// The provider ended.
+    End,
+    /// The connection to the provider broke.
+    Broken(Broken),
+    /// It took too long.
+    Late,
+    /// The tenant went away.
+    Gone,
+}
+
+/// The tenant went away, or takes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl Downstream {
+    /// A connection at the beginning of a request.
+    pub fn new(shard: &Shard, wire: Wire) -> Downstream {
+        let timer = shard.io.deadline(Instant::FAR);
+        Downstream {
+            wire,
+            timer,
+            keep_alive: true,
+            plain_ends: false,
+            head_sent: false,
+            chunked: false,
+            sent: 0,
+            events: false,
+            keepalive_at: Instant::FAR,
+        }
+    }
+
+    /// Bytes of the provider's, or whatever else happens first. A FIN of the tenant's counts as
+    /// hang-up.
+    pub async fn arrival(&mut self, upstream: &mut Wire, by: Instant) -> Arrival {
+        self.timer.reset(by);
+        poll_fn(|cx| {
+            match upstream.poll_recv(cx) {
+                Poll::Ready(Ok(Some(bytes))) => return Poll::Ready(Arrival::Bytes(bytes)),
+                Poll::Ready(Ok(None)) => return Poll::Ready(Arrival::End),
+                Poll::Ready(Err(broken)) => return Poll::Ready(Arrival::Broken(broken)),
+                Poll::Pending => {}
+            }
+            if self.wire.poll_gone(cx) {
+                return Poll::Ready(Arrival::Gone);
+            }
+            if self.timer.poll_expired(cx) { Poll::Ready(Arrival::Late) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Runs `work` until it is done or the tenant goes away, which drops it.
+    pub async fn unless_gone<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
+        let mut work = std::pin::pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending if self.wire.poll_gone(cx) => Poll::Ready(Err(Gone)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Waits until `at`.
+    pub async fn wait(&mut self, at: Instant) -> Result<(), Gone> {
+        self.timer.reset(at);
+        poll_fn(|cx| {
+            if self.wire.poll_gone(cx) {
+                return Poll::Ready(Err(Gone));
+            }
+            if self.timer.poll_expired(cx) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Waits for room when much is queued: a tenant that takes nothing for `stall_ms` is gone.
+    pub async fn room(&mut self, shard: &Shard, stall_ms: u64) -> Result<(), Gone> {
+        if !self.wire.over() {
+            return Ok(());
+        }
+        self.timer.reset(shard.io.now().plus_millis(stall_ms));
+        let mut room = std::pin::pin!(self.wire.room());
+        poll_fn(|cx| match room.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Gone)),
+            Poll::Pending if self.timer.poll_expired(cx) => Poll::Ready(Err(Gone)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Ends the head that `out` begins with, for a body of `length` bytes, or of unknown length.
+    pub fn finish_head(&mut self, out: &mut Vec<u8>, length: Option<u64>) {
+        match length {
+            Some(length) => head::write_length(out, length),
+            None if self.plain_ends => self.keep_alive = false,
+            None => {
+                self.chunked = true;
+                head::write_chunked(out);
+            }
+        }
+        if !self.keep_alive {
+            head::write_close(out);
+        } else if self.plain_ends {
+            // RFC 9112, section 9.3: an HTTP/1.0 connection persists only when both sides say so.
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        head::write_end(out);
+        self.head_sent = true;
+    }
+
+    /// Begins a part of the body of `size` bytes, which the caller appends to `out` …
+    pub fn open_part(&mut self, out: &mut Vec<u8>, size: usize) {
+        self.sent += size as u64;
+        if self.chunked {
+            body::write_chunk_head(out, size);
+        }
+    }
+
+    /// … and ends it.
+    pub fn close_part(&self, out: &mut Vec<u8>) {
+        if self.chunked {
+            out.extend_from_slice(body::CHUNK_END);
+        }
+    }
+
+    /// Sends one part of the body, with what is in `out` before it.
+    pub fn send_part(&mut self, mut out: Vec<u8>, part: &[u8]) {
+        if !part.is_empty() {
+            self.open_part(&mut out, part.len());
+            out.extend_from_slice(part);
+            self.close_part(&mut out);
+        }
+        if !out.is_empty() {
+            self.wire.send(out);
+        }
+    }
+
+    /// Appends the end of the body, where one is written.
+    pub fn end_body(&self, out: &mut Vec<u8>) {
+        if self.chunked {
+            out.extend_from_slice(body::LAST_CHUNK);
+        }
+    }
+
+    /// Ready for the next request of the connection.
+    pub fn renew(&mut self) {
+        self.head_sent = false;
+        self.chunked = false;
+        self.sent = 0;
+        self.events = false;
+        self.keepalive_at = Instant::FAR;
+    }
+}

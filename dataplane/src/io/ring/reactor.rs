@@ -1,0 +1,107 @@
+//! The turn. Knows nothing of who calls it.
+
+use super::host::Hosting;
+use super::{Core, Io};
+use crate::io::clock;
+use crate::io::{Settings, Stats};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Polls of tasks per turn, so that completions get their turn too.
+const POLLS_PER_TURN: usize = 4096;
+/// How long a shutdown may take beyond the linger time.
+const SHUTDOWN_SLACK: Duration = Duration::from_secs(1);
+
+/// Drives one shard. Belongs to the thread that made it.
+#[derive(Debug)]
+pub struct Reactor {
+    core: Rc<Core>,
+}
+
+/// What a turn saw.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turned {
+    /// Completions and polls of the turn: zero means that it only slept.
+    pub work: usize,
+    /// Another thread left something, so the host may have something to do as well.
+    pub control: bool,
+}
+
+impl Reactor {
+    /// A shard on this thread.
+    pub fn new(settings: Settings) -> io::Result<Reactor> {
+        Ok(Reactor { core: Core::new(settings)? })
+    }
+
+    /// The door of the shard.
+    #[must_use]
+    pub fn io(&self) -> Io {
+        Io { core: self.core.clone() }
+    }
+
+    pub(super) fn hosted_by(&self, hosting: Hosting) {
+        self.core.hosting.set(hosting);
+    }
+
+    /// One turn: submit, sleep for at most `wait`, handle completions, fire timers, run tasks,
+    /// issue their sends.
+    pub fn turn(&self, wait: Duration) -> Turned {
+        let local = &self.core.local;
+        let (completions, control) = {
+            let mut kernel = self.core.kernel();
+            let busy = !local.tasks.is_idle() || local.alarm.is_pending() || kernel.is_behind();
+            let sleep = if busy { Duration::ZERO } else { local.timers.until_next().map_or(wait, |next| next.min(wait)) };
+            kernel.enter(sleep);
+            kernel.pass_time(clock::kernel_now());
+            let completions = kernel.complete();
+            kernel.stats.turns += 1;
+            (completions, local.attend())
+        };
+        let polls = local.tasks.run(POLLS_PER_TURN);
+        let mut kernel = self.core.kernel();
+        kernel.stats.polls += polls as u64;
+        kernel.flush();
+        Turned { work: completions + polls, control }
+    }
+
+    /// Turns without sleeping while there is work, then for at most `spin` without any.
+    pub fn spin(&self, spin: Duration) {
+        let mut until = clock::kernel_now() + spin;
+        while clock::kernel_now() < until {
+            if self.turn(Duration::ZERO).work > 0 {
+                until = clock::kernel_now() + spin;
+            }
+        }
+    }
+
+    /// What the shard has done and holds.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Stops accepting, drops every task, and turns until all sockets are closed or the linger
+    /// time is over. What was queued for sending still goes out. True if nothing was left.
+    #[must_use]
+    pub fn shut_down(self) -> bool {
+        let io = self.io();
+        let linger = io.settings().linger;
+        io.stop_listening();
+        self.core.local.tasks.abort_all();
+        io.unpark_all();
+        let until = clock::kernel_now() + linger + SHUTDOWN_SLACK;
+        loop {
+            self.core.drop_unclaimed();
+            let stats = self.core.stats();
+            // One operation always remains: the read of the eventfd.
+            if stats.sockets == 0 && stats.operations <= 1 && io.listeners() == 0 {
+                return true;
+            }
+            if clock::kernel_now() >= until {
+                return false;
+            }
+            self.turn(Duration::from_millis(10));
+        }
+    }
+}

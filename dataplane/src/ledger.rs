@@ -1,0 +1,250 @@
+//! Verb 10: what an exchange came to, on its way to the recorder.
+//!
+//! A [`Story`] collects along the walk what only the walk knows; the rest is in the exchange. At
+//! the end one fixed-size entry goes through the shard's ring. A full ring drops the entry and
+//! counts it: nothing waits for the recorder.
+
+use crate::{
+    body::Body,
+    current::Held as Serving,
+    downstream::Downstream,
+    io::Instant,
+    meters::{Meter, Spread},
+    relay::ErrorAnswer,
+    request::{Ended, RequestId, Surface},
+    shard::Shard,
+};
+use codec::json::Usage;
+use engine::{
+    Moment,
+    account::{Measures, Outcome, Record},
+    exchange::{Attempt, Exchange, trail::End},
+    text::Text,
+};
+use policy::{Class, TenantId, wire::Event};
+
+/// Entries that may wait for the recorder, per shard.
+pub const RING_ENTRIES: usize = 1_024;
+/// Fallbacks told to the control plane, per shard and second; the rest is counted.
+const EVENTS_PER_SECOND: u64 = 50;
+
+/// One line of the ledger.
+pub struct Entry {
+    /// When it ended, in microseconds since 1970.
+    pub at_us: u64,
+    /// Which request.
+    pub id: RequestId,
+    /// Who asked.
+    pub tenant: Option<TenantId>,
+    /// Generation that it was served under.
+    pub generation: u64,
+    /// What the request called the model, shortened.
+    pub model: Text<64>,
+    /// What was asked of a provider.
+    pub surface: Option<Surface>,
+    /// Status that the tenant got, 0 for none.
+    pub status: u16,
+    /// The gateway's own error code, if it answered with one.
+    pub code: &'static str,
+    /// The exchange, when it came to one.
+    pub record: Option<Record>,
+}
+
+/// What is collected along the walk.
+pub struct Story {
+    /// Names the request.
+    pub id: RequestId,
+    /// What is asked of a provider.
+    pub surface: Option<Surface>,
+    /// Who asks.
+    pub tenant: Option<TenantId>,
+    /// The last error answer of a provider's, in case it is the one to return.
+    pub declined: Option<Box<ErrorAnswer>>,
+    generation: u64,
+    model: Text<64>,
+    begun: Instant,
+    measures: Measures,
+    stream: bool,
+    /// When the last attempt failed, for the time of the switch.
+    failed_at: Option<Instant>,
+    /// Nanoseconds of the last switch.
+    switch_ns: u64,
+    request_ns: u64,
+    first_token_at: Option<Instant>,
+}
+
+impl Story {
+    /// The story of a request whose first byte has come.
+    pub fn new(shard: &Shard, generation: u64) -> Story {
+        Story {
+            id: RequestId(shard.io.random()),
+            surface: None,
+            tenant: None,
+            declined: None,
+            generation,
+            model: Text::new(),
+            begun: shard.io.now(),
+            measures: Measures::default(),
+            stream: false,
+            failed_at: None,
+            switch_ns: 0,
+            request_ns: 0,
+            first_token_at: None,
+        }
+    }
+
+    /// The request is whole, and asks for this.
+    pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body) {
+        self.model.push(model);
+        self.begun = shard.io.now();
+        self.stream = body.facts.stream;
+        self.measures.bytes_in = body.held.len() as u64;
+        shard.meters().add(Meter::BytesIn, self.measures.bytes_in);
+        if self.stream {
+            shard.meters().count(Meter::Streams);
+        }
+    }
+
+    /// An attempt's bytes were handed to the ring.
+    pub fn sent(&mut self, shard: &Shard, exchange: &mut Exchange, attempt: &Attempt) {
+        let now = shard.io.precise();
+        exchange.sent(attempt.index, Moment(now.0));
+        shard.meters().count(Meter::Attempts);
+        if attempt.index == 0 {
+            self.request_ns = now.0.saturating_sub(self.begun.0);
+            shard.meters().spread(Spread::OverheadRequest, self.request_ns);
+        }
+        if let Some(failed_at) = self.failed_at.take() {
+            self.switch_ns = now.0.saturating_sub(failed_at.0);
+            shard.meters().spread(Spread::Switch, self.switch_ns);
+        }
+    }
+
+    /// An attempt failed; what it answered is kept in case nothing better comes.
+    pub fn failed(&mut self, shard: &Shard, class: Class, declined: Option<Box<ErrorAnswer>>) {
+        self.failed_at = Some(shard.io.precise());
+        self.declined = declined;
+        shard.meters().count(Meter::AttemptsFailed);
+        shard.meters().failure(class);
+    }
+
+    /// The policy makes the next attempt wait: that is no time of the switch.
+    pub fn waited(&mut self, shard: &Shard) {
+        if self.failed_at.is_some() {
+            self.failed_at = Some(shard.io.precise());
+        }
+    }
+
+    /// The stream's first content has come.
+    pub fn first_token(&mut self, shard: &Shard) {
+        let now = shard.io.now();
+        self.first_token_at = Some(now);
+        shard.meters().spread(Spread::FirstToken, now.0.saturating_sub(self.begun.0));
+    }
+
+    /// What a provider counted.
+    pub fn usage(&mut self, usage: &Usage) {
+        let tokens = |count: Option<u64>, before: u32| count.map_or(before, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        self.measures.tokens_in = tokens(usage.input, self.measures.tokens_in);
+        self.measures.tokens_out = tokens(usage.output, self.measures.tokens_out);
+    }
+
+    /// Nanoseconds that the gateway itself took so far: with the request, and since the turn began
+    /// in which the answer's decisive bytes came.
+    pub fn overhead_ns(&mut self, shard: &Shard) -> u64 {
+        self.measures.overhead_ns = self.request_ns + shard.io.precise().0.saturating_sub(shard.io.now().0);
+        self.measures.overhead_ns
+    }
+
+    /// Writes the exchange down. `exchange` is the one that was decided, if it came to that.
+    pub fn account(&mut self, shard: &Shard, policy: &Serving, tenant: &Downstream, ended: &Ended, exchange: Option<&mut Exchange>) {
+        let now = Moment(shard.io.now().0);
+        let (outcome, status, code) = told(ended);
+        self.measures.status = status;
+        self.measures.bytes_out = tenant.sent;
+        self.count(shard, &outcome, ended, exchange.is_some());
+        let record = exchange.map(|exchange| {
+            if outcome == Outcome::HungUp {
+                exchange.abandoned(&shard.process.board, policy.prepared(), now);
+            }
+            shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
+            let record = Record::of(exchange, self.id.0, outcome, self.measures, now);
+            debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
+            self.tell(shard, policy, &record);
+            record
+        });
+        let entry = Entry {
+            at_us: shard.io.wall().0,
+            id: self.id,
+            tenant: self.tenant,
+            generation: self.generation,
+            model: self.model,
+            surface: self.surface,
+            status,
+            code,
+            record,
+        };
+        if shard.seat().ledger.push(entry).is_err() {
+            shard.meters().count(Meter::RecordsDropped);
+        }
+    }
+
+    fn count(&self, shard: &Shard, outcome: &Outcome, ended: &Ended, decided: bool) {
+        let meters = shard.meters();
+        meters.add(Meter::BytesOut, self.measures.bytes_out);
+        meters.add(Meter::PromptTokens, u64::from(self.measures.tokens_in));
+        meters.add(Meter::AnswerTokens, u64::from(self.measures.tokens_out));
+        let meter = match (outcome, ended) {
+            (Outcome::Answered, _) => Meter::Answered,
+            (Outcome::Relayed, _) => Meter::Relayed,
+            (Outcome::HungUp, _) => Meter::HungUp,
+            (Outcome::Cut, _) => Meter::CutStreams,
+            (_, Ended::Refused(refusal)) if refusal.status == 401 => Meter::Unauthorized,
+            (_, Ended::Refused(_)) if !decided => Meter::BodiesRefused,
+            _ => Meter::Failed,
+        };
+        meters.count(meter);
+    }
+
+    /// Tells the control plane of an exchange that another target answered than the first asked.
+    fn tell(&self, shard: &Shard, policy: &Serving, record: &Record) {
+        let (Some(first), Some(last)) = (record.attempts().first(), record.attempts().last()) else { return };
+        let (from, to) = (record.target(first), record.target(last));
+        if from == to || last.end != End::Answered {
+            return;
+        }
+        shard.meters().count(Meter::Fallbacks);
+        if !shard.may_tell(EVENTS_PER_SECOND) {
+            return shard.meters().count(Meter::EventsDropped);
+        }
+        let class = record.fallback_reason().map_or("", Class::word);
+        let detail = |name: &str, value: String| (name.to_owned(), value);
+        let event = Event {
+            at_us: shard.io.wall().0,
+            kind: "fallback".to_owned(),
+            details: vec![
+                detail("chain", policy.chains[record.chain].name.clone()),
+                detail("from", policy.targets[from].name.clone()),
+                detail("to", policy.targets[to].name.clone()),
+                detail("class", class.to_owned()),
+                detail("switch_us", (self.switch_ns / 1_000).to_string()),
+                detail("added_us", u64::from(last.begun_us).to_string()),
+                detail("request_id", self.id.to_string()),
+            ],
+        };
+        if !shard.process.tell(event) {
+            shard.meters().count(Meter::EventsDropped);
+        }
+    }
+}
+
+/// The outcome in the engine's words, the status and the code that the tenant got.
+fn told(ended: &Ended) -> (Outcome, u16, &'static str) {
+    match ended {
+        Ended::Answered => (Outcome::Answered, 200, ""),
+        Ended::Relayed(status) => (Outcome::Relayed, *status, ""),
+        Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, refusal.status, refusal.code),
+        Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),
+        Ended::HungUp => (Outcome::HungUp, 0, ""),
+    }
+}

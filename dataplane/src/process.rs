@@ -1,0 +1,217 @@
+//! What the threads of the process share: the policy, the commons, and one seat for each shard.
+//!
+//! Besides the commons, a seat's fields have one writer each, or are bounded queues.
+
+use crate::{current::Current, io::Bell, ledger, meters::Meters, resolve};
+use crossbeam::queue::ArrayQueue;
+use engine::board::Board;
+use policy::wire::Event;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release},
+    },
+};
+
+/// Events that may wait for the link; beyond, they are dropped and counted.
+const EVENTS_MAX: usize = 1_024;
+/// Stands for the policy's grace time.
+const GRACE_OF_POLICY: u64 = u64::MAX;
+
+/// What the threads of the process share.
+pub struct Process {
+    /// The policy.
+    pub current: Arc<Current>,
+    /// The commons: the one table of atomics that all shards write.
+    pub board: Arc<Board>,
+    seats: OnceLock<Vec<Seat>>,
+    events: ArrayQueue<Event>,
+    /// Nanoseconds of the monotonic clock when the process began.
+    pub started: crate::io::Instant,
+    draining: AtomicBool,
+    grace_ms: AtomicU64,
+    ready: AtomicBool,
+    ready_after_us: AtomicU64,
+    listen: OnceLock<Vec<SocketAddr>>,
+    admin: OnceLock<SocketAddr>,
+}
+
+/// What one shard shares with the other threads.
+pub struct Seat {
+    /// Its counters; it alone writes them.
+    pub meters: Meters,
+    /// Its decision records, on their way to the recorder.
+    pub ledger: ArrayQueue<ledger::Entry>,
+    /// Addresses, on their way to it.
+    pub answers: ArrayQueue<resolve::Answer>,
+    bell: OnceLock<Bell>,
+    adopted: AtomicU64,
+    listening: AtomicBool,
+    finished: AtomicBool,
+    /// Idle and busy connections by origin; it alone writes them.
+    pub pools: Box<[PoolGauge]>,
+}
+
+/// Connections of one shard to one origin.
+#[derive(Default)]
+pub struct PoolGauge {
+    /// Warm and free.
+    pub idle: AtomicU32,
+    /// Taken by an attempt.
+    pub busy: AtomicU32,
+}
+
+impl Process {
+    /// A process that serves nothing yet and has no shards.
+    pub fn new(started: crate::io::Instant) -> Process {
+        Process {
+            current: Arc::default(),
+            board: Arc::new(Board::full()),
+            seats: OnceLock::new(),
+            events: ArrayQueue::new(EVENTS_MAX),
+            started,
+            draining: AtomicBool::new(false),
+            grace_ms: AtomicU64::new(GRACE_OF_POLICY),
+            ready: AtomicBool::new(false),
+            ready_after_us: AtomicU64::new(0),
+            listen: OnceLock::new(),
+            admin: OnceLock::new(),
+        }
+    }
+
+    /// Makes room for `shards` shards, once.
+    pub fn seat(&self, shards: usize) {
+        self.seats.get_or_init(|| {
+            let seat = |_| Seat {
+                meters: Meters::default(),
+                ledger: ArrayQueue::new(ledger::RING_ENTRIES),
+                answers: ArrayQueue::new(resolve::ANSWERS_MAX),
+                bell: OnceLock::new(),
+                adopted: AtomicU64::new(0),
+                listening: AtomicBool::new(false),
+                finished: AtomicBool::new(false),
+                pools: (0..policy::limits::ORIGINS_MAX).map(|_| PoolGauge::default()).collect(),
+            };
+            (0..shards).map(seat).collect()
+        });
+    }
+
+    /// One seat for each shard; none before there are shards.
+    pub fn seats(&self) -> &[Seat] {
+        self.seats.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Wakes every shard, so that it looks at what has changed.
+    pub fn ring_all(&self) {
+        for bell in self.seats().iter().filter_map(Seat::bell) {
+            bell.ring();
+        }
+    }
+
+    /// Tells an operator; the oldest event gives way when nobody listens. Returns false then.
+    pub fn tell(&self, event: Event) -> bool {
+        self.events.force_push(event).is_none()
+    }
+
+    /// The oldest event that was not yet told.
+    pub fn next_event(&self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// Stops accepting; what is in flight goes on, for `grace_ms` milliseconds or as long as the
+    /// policy says.
+    pub fn drain(&self, grace_ms: Option<u64>) {
+        self.grace_ms.store(grace_ms.unwrap_or(GRACE_OF_POLICY), Relaxed);
+        self.draining.store(true, Release);
+        self.ring_all();
+    }
+
+    /// True once [`Process::drain`] was called.
+    pub fn draining(&self) -> bool {
+        self.draining.load(Acquire)
+    }
+
+    /// For how long what is in flight may go on, in milliseconds; `None` for the policy's word.
+    pub fn grace_ms(&self) -> Option<u64> {
+        Some(self.grace_ms.load(Relaxed)).filter(|&millis| millis != GRACE_OF_POLICY)
+    }
+
+    /// True when traffic may come.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Acquire) && !self.draining()
+    }
+
+    /// Says that traffic may come, `after_us` microseconds after the start.
+    pub fn set_ready(&self, after_us: u64) {
+        self.ready_after_us.store(after_us, Relaxed);
+        self.ready.store(true, Release);
+    }
+
+    /// From the start to ready, in microseconds; 0 before.
+    pub fn ready_after_us(&self) -> u64 {
+        self.ready_after_us.load(Relaxed)
+    }
+
+    /// Where tenants connect, as bound.
+    pub fn listen(&self) -> &[SocketAddr] {
+        self.listen.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Says where tenants connect, once.
+    pub fn set_listen(&self, listen: Vec<SocketAddr>) {
+        self.listen.get_or_init(|| listen);
+    }
+
+    /// Where the admin listener is, as bound.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.get().copied()
+    }
+
+    /// Says where the admin listener is, once.
+    pub fn set_admin(&self, admin: SocketAddr) {
+        self.admin.get_or_init(|| admin);
+    }
+}
+
+impl Seat {
+    /// Wakes the shard; absent until it runs.
+    pub fn bell(&self) -> Option<&Bell> {
+        self.bell.get()
+    }
+
+    /// Says how to wake the shard, once.
+    pub fn set_bell(&self, bell: Bell) {
+        self.bell.get_or_init(|| bell);
+    }
+
+    /// Generation that new exchanges of the shard see.
+    pub fn adopted(&self) -> u64 {
+        self.adopted.load(Acquire)
+    }
+
+    /// Says which generation new exchanges see.
+    pub fn adopt(&self, generation: u64) {
+        self.adopted.store(generation, Release);
+    }
+
+    /// True when the shard's listeners are armed.
+    pub fn listening(&self) -> bool {
+        self.listening.load(Acquire)
+    }
+
+    /// Says that the shard's listeners are armed.
+    pub fn listen(&self) {
+        self.listening.store(true, Release);
+    }
+
+    /// True when the shard has ended.
+    pub fn finished(&self) -> bool {
+        self.finished.load(Acquire)
+    }
+
+    /// Says that the shard has ended.
+    pub fn finish(&self) {
+        self.finished.store(true, Release);
+    }
+}

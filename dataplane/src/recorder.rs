@@ -1,0 +1,337 @@
+//! The recorder: a thread off the hot cores that writes down what the shards did.
+//!
+//! It empties their rings into the access log, as JSON lines that hold reasons, ids, counts and
+//! times, and nothing of any content; frees policies that nobody serves any more; watches breakers
+//! and readiness, and tells of changes.
+
+use crate::{current::Policy, io::Instant, ledger::Entry, meters::Meter, process::Process, request::Surface, stats::breaker_word};
+use codec::json::escape_into;
+use engine::{
+    Moment,
+    account::Record,
+    exchange::{Skip, Trail, trail::End},
+};
+use policy::wire::Event;
+use std::{
+    collections::VecDeque,
+    fs::{File, OpenOptions},
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Sleep after a round that found much …
+const BUSY: Duration = Duration::from_millis(2);
+/// … and after one that found nothing.
+const QUIET: Duration = Duration::from_millis(20);
+/// Entries of one shard that are written in one round.
+const BATCH: usize = 512;
+/// Policies remembered to name what older exchanges refer to.
+const GENERATIONS: usize = 8;
+/// Lines are written to the file when so many bytes have come together, or a round ends.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// A provider that cannot be reached does not keep the process from being ready for longer.
+const WARM_MS_MAX: u64 = 2_000;
+
+/// The thread, to be ended.
+pub struct Recorder {
+    thread: JoinHandle<()>,
+    end: Arc<AtomicBool>,
+}
+
+impl Recorder {
+    /// Writes down what is left, and ends.
+    pub fn finish(self) {
+        self.end.store(true, Release);
+        if self.thread.join().is_err() {
+            eprintln!("throwover-dataplane: the recorder broke one of its own invariants; the last records are lost");
+        }
+    }
+}
+
+/// Starts the thread. `path` is the access log; empty is standard error, `off` none. It is opened
+/// anew when `reopen` is set.
+///
+/// # Errors
+/// The access log cannot be opened: which, and why.
+pub fn start(process: Arc<Process>, path: String, reopen: Arc<AtomicBool>) -> Result<Recorder, String> {
+    let end = Arc::new(AtomicBool::new(false));
+    let log = Log::open(path)?;
+    let state = State { process, log, policies: VecDeque::new(), breakers: Vec::new(), policy_since: None, out: Vec::new() };
+    let ending = end.clone();
+    let thread = std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || state.run(&ending, &reopen))
+        .map_err(|error| format!("no thread for the recorder: {error}"))?;
+    Ok(Recorder { thread, end })
+}
+
+struct Log {
+    path: String,
+    file: Option<File>,
+}
+
+impl Log {
+    fn open(path: String) -> Result<Log, String> {
+        let mut log = Log { path, file: None };
+        log.reopen().map_err(|error| format!("the access log {} cannot be opened: {error}", log.path))?;
+        Ok(log)
+    }
+
+    fn reopen(&mut self) -> std::io::Result<()> {
+        if !self.path.is_empty() && self.path != "off" {
+            self.file = Some(OpenOptions::new().create(true).append(true).open(&self.path)?);
+        }
+        Ok(())
+    }
+
+    fn off(&self) -> bool {
+        self.path == "off"
+    }
+
+    /// Appends whole lines, with one write.
+    fn write(&mut self, lines: &[u8]) {
+        let written = match &mut self.file {
+            Some(file) => file.write_all(lines),
+            None => std::io::stderr().write_all(lines),
+        };
+        // A full disk must not stop traffic, nor fill standard error with the same complaint.
+        drop(written);
+    }
+}
+
+struct State {
+    process: Arc<Process>,
+    log: Log,
+    policies: VecDeque<Arc<Policy>>,
+    /// State of each target's breaker when last looked at, by id.
+    breakers: Vec<&'static str>,
+    policy_since: Option<Instant>,
+    out: Vec<u8>,
+}
+
+impl State {
+    fn run(mut self, end: &AtomicBool, reopen: &AtomicBool) {
+        loop {
+            // Read first: what was pushed before the end was asked for is then written below.
+            let ending = end.load(Acquire);
+            if reopen.swap(false, AcqRel) {
+                if let Err(error) = self.log.reopen() {
+                    eprintln!("throwover-dataplane: the access log {} cannot be opened anew: {error}", self.log.path);
+                }
+            }
+            self.remember();
+            let count = self.write_down();
+            self.process.current.sweep();
+            self.watch();
+            if ending && count == 0 {
+                return;
+            }
+            std::thread::sleep(if count > BATCH / 8 { BUSY } else { QUIET });
+        }
+    }
+
+    /// Keeps the newest policies, to turn ids into names.
+    fn remember(&mut self) {
+        let Some(policy) = self.process.current.load() else { return };
+        if self.policies.back().is_none_or(|last| last.generation != policy.generation) {
+            if self.policies.len() >= GENERATIONS {
+                self.policies.pop_front();
+            }
+            self.policies.push_back(policy);
+        }
+    }
+
+    fn write_down(&mut self) -> usize {
+        let mut count = 0;
+        let process = self.process.clone();
+        for seat in process.seats() {
+            for _ in 0..BATCH {
+                let Some(entry) = seat.ledger.pop() else { break };
+                count += 1;
+                if !self.log.off() {
+                    self.line(&entry);
+                }
+                if self.out.len() >= BUFFER_BYTES {
+                    self.flush();
+                }
+            }
+        }
+        self.flush();
+        count
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            self.log.write(&self.out);
+            self.out.clear();
+        }
+    }
+
+    fn line(&mut self, entry: &Entry) {
+        let policy = self.policies.iter().rev().find(|policy| policy.generation == entry.generation).map(AsRef::as_ref);
+        write_line(&mut self.out, entry, policy);
+    }
+
+    /// Tells when traffic may come, and when a breaker changes.
+    fn watch(&mut self) {
+        let process = self.process.clone();
+        let now = Instant::now();
+        let Some(policy) = self.policies.back().cloned() else { return };
+        let since = *self.policy_since.get_or_insert(now);
+        if !process.ready() && !process.draining() && !process.seats().is_empty() {
+            let listening = process.seats().iter().all(|seat| seat.listening());
+            let warm = process.seats().iter().any(|seat| seat.meters.get(Meter::UpstreamIdle) > 0);
+            if listening && (warm || now.millis_since(since) >= WARM_MS_MAX) {
+                let after_us = now.micros_since(process.started);
+                process.set_ready(after_us);
+                tell(&process, "ready", vec![("after_us".to_owned(), after_us.to_string())]);
+            }
+        }
+        self.breakers.resize(policy.targets.slots(), "closed");
+        for (id, target) in policy.targets.iter() {
+            let word = breaker_word(&process.board.target(id).breaker, Moment(now.0));
+            let before = std::mem::replace(&mut self.breakers[id.0 as usize], word);
+            if before != word {
+                let details = vec![
+                    ("target".to_owned(), target.name.clone()),
+                    ("from".to_owned(), before.to_owned()),
+                    ("to".to_owned(), word.to_owned()),
+                ];
+                tell(&process, "breaker", details);
+            }
+        }
+    }
+}
+
+fn tell(process: &Process, kind: &str, details: Vec<(String, String)>) {
+    let at_us = crate::io::Wall::now().0;
+    // A full queue lets the oldest event go; the newest is the one worth having.
+    process.tell(Event { at_us, kind: kind.to_owned(), details });
+}
+
+/// One JSON line: what came of a request, and why.
+fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
+    out.extend_from_slice(b"{\"at_us\":");
+    number(out, entry.at_us);
+    text(out, "request", &entry.id.to_string());
+    member(out, "generation", entry.generation);
+    if let Some(tenant) = entry.tenant {
+        text(out, "tenant", policy.and_then(|policy| policy.tenants.get(tenant)).map_or("?", |tenant| &tenant.name));
+    }
+    if let Some(surface) = entry.surface {
+        text(out, "surface", Surface::path(surface));
+    }
+    if !entry.model.as_str().is_empty() {
+        text(out, "model", entry.model.as_str());
+    }
+    member(out, "status", u64::from(entry.status));
+    if !entry.code.is_empty() {
+        text(out, "code", entry.code);
+    }
+    if let Some(record) = &entry.record {
+        write_record(out, record, policy);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
+    let name = |id| policy.and_then(|policy| policy.targets.get(id)).map_or("?", |target| target.name.as_str());
+    text(out, "outcome", record.outcome.word());
+    text(out, "chain", policy.and_then(|policy| policy.chains.get(record.chain)).map_or("?", |chain| &chain.name));
+    member(out, "stream", u64::from(record.stream));
+    member(out, "total_us", record.total_ns / 1_000);
+    member(out, "overhead_ns", record.measures.overhead_ns);
+    member(out, "tokens_in", u64::from(record.measures.tokens_in));
+    member(out, "tokens_out", u64::from(record.measures.tokens_out));
+    member(out, "bytes_in", record.measures.bytes_in);
+    member(out, "bytes_out", record.measures.bytes_out);
+    out.extend_from_slice(b",\"attempts\":[");
+    for (index, attempt) in record.attempts().iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_attempt(out, attempt, name(record.target(attempt)));
+    }
+    out.extend_from_slice(b"],\"skipped\":[");
+    let mut first = true;
+    for (target, skip) in record.candidates() {
+        let Some(skip) = skip else { continue };
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"target\":\"");
+        escape_into(out, name(target));
+        out.push(b'"');
+        text(out, "why", skip.word());
+        if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } = skip {
+            member(out, "for_ms", u64::from(for_ms));
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
+    out.extend_from_slice(b"{\"target\":\"");
+    escape_into(out, target);
+    out.push(b'"');
+    let end = match attempt.end {
+        End::Running => "running",
+        End::Answered => "answered",
+        End::Abandoned => "abandoned",
+        End::Stale => "stale",
+        End::Failed(class) => class.word(),
+    };
+    text(out, "end", end);
+    if !attempt.detail().is_empty() {
+        text(out, "detail", attempt.detail());
+    }
+    if attempt.status != 0 {
+        member(out, "status", u64::from(attempt.status));
+    }
+    if let Some(key) = attempt.key() {
+        member(out, "key", u64::from(key.0));
+    }
+    let times = [
+        ("begun_us", attempt.begun_us),
+        ("sent_us", attempt.sent_us),
+        ("head_us", attempt.head_us),
+        ("token_us", attempt.token_us),
+        ("end_us", attempt.end_us),
+    ];
+    for (name, value) in times {
+        if value != 0 {
+            member(out, name, u64::from(value));
+        }
+    }
+    for (name, set) in [("probe", attempt.probe), ("forced", attempt.forced), ("fresh", attempt.fresh)] {
+        if set {
+            member(out, name, 1);
+        }
+    }
+    out.push(b'}');
+}
+
+fn number(out: &mut Vec<u8>, value: u64) {
+    codec::head::write_number(out, value);
+}
+
+fn member(out: &mut Vec<u8>, name: &str, value: u64) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    number(out, value);
+}
+
+fn text(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+    escape_into(out, value);
+    out.push(b'"');
+}

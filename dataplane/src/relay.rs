@@ -1,0 +1,336 @@
+//! Verbs 7 to 9: send the request, relay the answer, judge what came of it, and conclude.
+//!
+//! Nothing reaches the tenant before the commit point; what fails until then is invisible. An
+//! answer is complete only with its protocol's own end; a framing doubt never lets a connection be
+//! used again.
+
+use crate::{
+    body::Body,
+    current::{Held as Serving, credential_field},
+    downstream::{Arrival, Downstream},
+    io::Instant,
+    ledger::Story,
+    meters::Spread,
+    pool::Upstream,
+    request::{Asked, Ended, Surface},
+    respond::{self, Refusal},
+    shard::Shard,
+    wire::{Bytes, Wire},
+};
+use codec::{
+    head::{self, Response, ResponseField},
+    json,
+};
+use engine::{
+    Moment,
+    exchange::{Attempt, Exchange, Surrender, trail::End},
+    judge::{self, ErrorFields, Transport, Verdict},
+};
+use policy::limits;
+use std::rc::Rc;
+
+mod answer;
+mod edit;
+mod failure;
+mod stream;
+
+pub use failure::ErrorAnswer;
+
+/// What came of an attempt.
+pub enum Outcome {
+    /// A complete answer, delivered.
+    Answered,
+    /// Nothing, and nothing reached the tenant.
+    Failed(Verdict),
+    /// An error of the provider's that may be returned as it is.
+    Declined(Verdict, Box<ErrorAnswer>),
+    /// A part of an answer, delivered, and then nothing.
+    Cut(Verdict),
+    /// The tenant went away.
+    HungUp,
+}
+
+impl From<Transport> for Outcome {
+    fn from(transport: Transport) -> Self {
+        Outcome::Failed(judge::transport(transport))
+    }
+}
+
+/// All that an attempt needs to know, and none of it changes.
+pub struct Scene<'a> {
+    /// Where it happens.
+    pub shard: &'a Rc<Shard>,
+    /// The policy that the exchange began with.
+    pub policy: &'a Serving,
+    /// The request's head.
+    pub asked: &'a Asked,
+    /// The request's body.
+    pub body: &'a Body,
+    /// What is asked of the provider.
+    pub surface: Surface,
+    /// Which provider, with what, by when.
+    pub attempt: &'a Attempt,
+}
+
+impl Scene<'_> {
+    /// What the request called the model.
+    pub fn requested(&self) -> &str {
+        self.body.facts.model.as_ref().map_or("", |model| model.as_str())
+    }
+
+    /// What the provider is to call it.
+    pub fn model(&self) -> &str {
+        self.policy.prepared().model_for(self.attempt.target, self.requested()).unwrap_or_default()
+    }
+}
+
+/// One attempt over an open connection.
+pub async fn attempt(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &mut Exchange,
+    mut upstream: Upstream,
+    story: &mut Story,
+) -> Outcome {
+    if let Err(transport) = send(scene, &mut upstream) {
+        return transport.into();
+    }
+    story.sent(scene.shard, exchange, scene.attempt);
+    let (head, bytes) = match answer_head(scene, tenant, &mut upstream).await {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
+    };
+    exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
+    match head.status {
+        200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+        200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+        _ => failure::read(scene, tenant, upstream, &head, &bytes).await,
+    }
+}
+
+/// Writes the request: a head from scratch, the body as it came but for the model's name.
+fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
+    let Scene { shard, policy, asked, body, attempt, .. } = scene;
+    let edits = edit::Edits::new(&body.facts, &body.held, scene.surface, scene.model(), scene.requested());
+    let length = edits.length(body.held.len());
+    let provider = &policy.providers[attempt.provider];
+    let rendered = policy.rendered(attempt.provider);
+    let credential = attempt.key.and_then(|key| policy.credential(key)).map(|value| (credential_field(policy, attempt.provider), value));
+    let extra: Vec<(&str, &[u8])> = provider.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let mut out = shard.io.vec();
+    let written = head::write_request(
+        &mut out,
+        &head::RequestHead {
+            method: "POST",
+            target: rendered.path(scene.surface),
+            host: rendered.host(),
+            credential,
+            content_type: b"application/json",
+            content_length: length as u64,
+            accept: if body.facts.stream { b"text/event-stream" } else { b"application/json" },
+            user_agent: concat!("throwover/", env!("CARGO_PKG_VERSION")).as_bytes(),
+            extra: &extra,
+            relayed: Some((&asked.head, &asked.bytes)),
+        },
+    );
+    if written.is_err() {
+        // The snapshot proves paths, names and values clean, so this is a field of the tenant's.
+        return Err(Transport::Http);
+    }
+    edits.send(out, &body.held, &mut upstream.wire);
+    Ok(())
+}
+
+/// The head of the answer, interim heads passed over; what follows it stays with the connection.
+async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Bytes), Outcome> {
+    let mut by = Instant(scene.attempt.first_token_by.0);
+    let mut interim = 0;
+    let mut joined: Option<Vec<u8>> = None;
+    loop {
+        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
+            Arrived::Bytes(bytes) => bytes,
+            // A pooled connection that ends before a byte of an answer was closed before we asked.
+            Arrived::End if upstream.reused && joined.is_none() && interim == 0 => return Err(Transport::StaleConnection.into()),
+            Arrived::End => return Err(Transport::ResetBeforeHead.into()),
+        };
+        let mut bytes = match joined.take() {
+            None => bytes,
+            Some(mut buffer) => {
+                buffer.extend_from_slice(&bytes);
+                Bytes::own(buffer)
+            }
+        };
+        loop {
+            match head::response(&bytes, limits::ANSWER_HEAD_BYTES_MAX) {
+                Ok(Some((head, used))) if head.informational => {
+                    interim += 1;
+                    if interim > limits::INTERIM_HEADS_MAX {
+                        return Err(Transport::MalformedHead.into());
+                    }
+                    bytes = bytes.slice(used..bytes.len());
+                    if bytes.is_empty() {
+                        break;
+                    }
+                }
+                Ok(Some((head, used))) => {
+                    upstream.wire.unread(bytes.slice(used..bytes.len()));
+                    return Ok((head, bytes.slice(0..used)));
+                }
+                Ok(None) => {
+                    let mut buffer = scene.shard.io.vec();
+                    buffer.extend_from_slice(&bytes);
+                    joined = Some(buffer);
+                    break;
+                }
+                Err(_) => return Err(Transport::MalformedHead.into()),
+            }
+        }
+    }
+}
+
+/// Bytes of the provider's, or its end.
+enum Arrived {
+    Bytes(Bytes),
+    End,
+}
+
+/// The next bytes of an answer, by `by`, or `late`. While a stream has nothing to show, comments keep the
+/// tenant's connection alive. A broken connection is an end like another: what is missing tells.
+async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &mut Instant, late: Transport) -> Result<Arrived, Outcome> {
+    let deadline = Instant(scene.attempt.deadline.0);
+    loop {
+        let keepalive = tenant.keepalive_at;
+        let until = (*by).min(deadline).min(keepalive);
+        match tenant.arrival(wire, until).await {
+            Arrival::Bytes(bytes) => return Ok(Arrived::Bytes(bytes)),
+            Arrival::End | Arrival::Broken(_) => return Ok(Arrived::End),
+            Arrival::Gone => return Err(Outcome::HungUp),
+            Arrival::Late if until == keepalive => stream::keep_alive(scene, tenant),
+            Arrival::Late if until == deadline => return Err(Transport::Deadline.into()),
+            Arrival::Late => return Err(late.into()),
+        }
+    }
+}
+
+/// Verb 9's first half: tells the exchange what came of an attempt. `None` goes on.
+pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, story: &mut Story) -> Option<Ended> {
+    let Scene { shard, policy, attempt, .. } = scene;
+    let board = &shard.process.board;
+    let now = Moment(shard.io.now().0);
+    let (verdict, declined, cut) = match outcome {
+        Outcome::Answered => {
+            exchange.succeeded(board, policy.prepared(), attempt.index, None, now);
+            return Some(Ended::Answered);
+        }
+        // `account` tells the exchange.
+        Outcome::HungUp => return Some(Ended::HungUp),
+        Outcome::Failed(verdict) => (verdict, None, false),
+        Outcome::Declined(verdict, answer) => (verdict, Some(answer), false),
+        Outcome::Cut(verdict) => (verdict, None, true),
+    };
+    story.failed(shard, verdict.class, declined);
+    exchange.concluded(board, policy.prepared(), attempt.index, verdict, now);
+    cut.then(|| {
+        let target = &policy.targets[attempt.target].name;
+        let message =
+            format!("{target} stopped in mid-stream ({}); what came before is incomplete (request {}).", verdict.class.word(), story.id);
+        Ended::Cut(Refusal { fault: judge::Fault::Provider, retry: true, ..Refusal::tenant(502, "stream_cut", message) })
+    })
+}
+
+/// Verb 9's other half: nothing is left to try, and the most useful of the errors is returned.
+pub fn surrender(
+    shard: &Shard,
+    policy: &Serving,
+    tenant: &mut Downstream,
+    asked: &Asked,
+    exchange: &Exchange,
+    story: &mut Story,
+    surrender: Surrender,
+) -> Ended {
+    match (surrender, story.declined.take()) {
+        (Surrender::Relay { .. }, Some(answer)) if !tenant.head_sent => {
+            failure::relay(shard, policy, tenant, asked, exchange, &answer);
+            Ended::Relayed(answer.status())
+        }
+        (Surrender::Relay { .. }, answer) => {
+            let message = answer.map_or("A provider refused the request.".to_owned(), |answer| answer.message());
+            Ended::Refused(Refusal::tenant(400, "provider_refused", message))
+        }
+        (Surrender::Own(own), _) => Ended::Refused(Refusal {
+            status: own.status,
+            code: own.code,
+            kind: own.kind,
+            message: own.message.as_str().to_owned().into(),
+            param: None,
+            retry_after_ms: own.retry_after_ms,
+            retry: own.should_retry,
+            fault: own.fault,
+            close: false,
+        }),
+        (Surrender::Cut, _) => Ended::Cut(Refusal::tenant(502, "stream_cut", "The stream was cut.")),
+    }
+}
+
+/// Writes the fields that tell who answered and how.
+fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange: &Exchange, out: &mut Vec<u8>) {
+    let Scene { shard, policy, attempt, .. } = scene;
+    debug_assert!(!tenant.head_sent, "the head goes out once");
+    respond::write_own(out, story.id);
+    let provider = &policy.providers[attempt.provider].name;
+    for (name, value) in [("x-throwover-provider", provider.as_str()), ("x-throwover-model", scene.model())] {
+        let begin = out.len();
+        // The model may be the tenant's word, which is JSON and not always fit for a head.
+        if head::write_field(out, name, value.as_bytes()).is_err() {
+            out.truncate(begin);
+        }
+    }
+    let number = |out: &mut Vec<u8>, name: &str, value: u64| {
+        out.extend_from_slice(name.as_bytes());
+        head::write_number(out, value);
+        out.extend_from_slice(b"\r\n");
+    };
+    number(out, "x-throwover-attempts: ", u64::from(exchange.attempts_made()));
+    number(out, "x-throwover-generation: ", policy.generation);
+    if let Some(class) = first_failure(exchange) {
+        out.extend_from_slice(b"x-throwover-fallback-reason: ");
+        out.extend_from_slice(class.word().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    number(out, "x-throwover-overhead-us: ", story.overhead_ns(shard) / 1_000);
+}
+
+/// Why the first target gave no answer.
+fn first_failure(exchange: &Exchange) -> Option<policy::Class> {
+    exchange.trail().iter().find_map(|attempt| match attempt.end {
+        End::Failed(class) => Some(class),
+        _ => None,
+    })
+}
+
+/// Copies what a provider says of itself: its rate limits, its request id under a name of its own.
+fn write_provider_fields(out: &mut Vec<u8>, head: &Response, bytes: &[u8]) {
+    head::relay_fields(out, head, bytes);
+    let id = head.field(bytes, ResponseField::XRequestId).or_else(|| head.field(bytes, ResponseField::RequestId));
+    if let Some(id) = id {
+        let begin = out.len();
+        if head::write_field(out, "x-throwover-provider-request-id", id).is_err() {
+            out.truncate(begin);
+        }
+    }
+}
+
+/// The fields of an error object, as the engine judges them.
+fn fields_of(fields: &json::ErrorFields) -> ErrorFields<'_> {
+    ErrorFields {
+        kind: Some(fields.kind.as_str()).filter(|text| !text.is_empty()),
+        code: Some(fields.code.as_str()).filter(|text| !text.is_empty()),
+        param: Some(fields.param.as_str()).filter(|text| !text.is_empty()),
+        message: Some(fields.message.as_str()).filter(|text| !text.is_empty()),
+    }
+}
+
+/// Counts what the answer's way through the gateway took, since the turn in which it came.
+fn count_answer(shard: &Shard) {
+    shard.meters().spread(Spread::OverheadAnswer, shard.io.precise().0.saturating_sub(shard.io.now().0));
+}

@@ -1,0 +1,190 @@
+//! JSON answers: held until they are complete and checked, then sent whole. Beyond
+//! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
+
+use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
+use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, request::Surface, wire::Bytes};
+use codec::{
+    body::Decoder,
+    head::{self, Framing, Response, ResponseField},
+    json,
+};
+use engine::{
+    exchange::Exchange,
+    judge::{self, Transport, Verdict},
+};
+use policy::limits;
+
+/// Relays a JSON answer.
+pub(super) async fn relay(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &mut Exchange,
+    mut upstream: Upstream,
+    head: &Response,
+    bytes: &Bytes,
+    story: &mut Story,
+) -> Outcome {
+    if !is_json(head, bytes) {
+        return Transport::WrongContentType.into();
+    }
+    let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Transport::TooLarge.into() };
+    if matches!(head.framing, Framing::Length(length) if length as usize > limits::BODY_INLINE_BYTES) {
+        upstream.wire.bulk();
+    }
+    let mut held = Held::default();
+    while !decoder.done() {
+        let mut by = failure::idle_by(scene);
+        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(bytes)) => bytes,
+            Ok(Arrived::End) if decoder.close().is_ok() => break,
+            Ok(Arrived::End) => return Transport::ResetStream.into(),
+            Err(outcome) => return outcome,
+        };
+        if let Err(transport) = take(scene, &mut decoder, &mut held, &bytes, &mut upstream) {
+            return transport.into();
+        }
+        if held.len() > limits::ANSWER_HELD_BYTES_MAX {
+            return pass(scene, tenant, exchange, upstream, head, bytes, decoder, held, story).await;
+        }
+    }
+    if let Err(verdict) = check(scene, &held, story) {
+        return Outcome::Failed(verdict);
+    }
+    exchange.commit();
+    deliver(scene, tenant, exchange, head, bytes, &held, story);
+    count_answer(scene.shard);
+    if head.reusable {
+        upstream.give_back();
+    }
+    Outcome::Answered
+}
+
+fn is_json(head: &Response, bytes: &[u8]) -> bool {
+    head.field(bytes, ResponseField::ContentEncoding).is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"))
+        && head.field(bytes, ResponseField::ContentType).is_none_or(|kind| {
+            let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+            kind.eq_ignore_ascii_case(b"application/json")
+        })
+}
+
+/// Takes one reception in.
+fn take(scene: &Scene<'_>, decoder: &mut Decoder, held: &mut Held, bytes: &Bytes, upstream: &mut Upstream) -> Result<(), Transport> {
+    let mut at = 0;
+    while at < bytes.len() && !decoder.done() {
+        let step = decoder.decode(&bytes[at..]).map_err(|_| Transport::Http)?;
+        let data = bytes.slice(at + step.data.start..at + step.data.end);
+        held.push(&scene.shard.arena, data).map_err(|_| Transport::TooLarge)?;
+        at += step.used;
+    }
+    // Bytes behind the answer: `give_back` sees them and the connection is not used again.
+    upstream.wire.unread(bytes.slice(at..bytes.len()));
+    Ok(())
+}
+
+/// Reads what the answer says before anybody else does.
+fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdict> {
+    let mut scan = json::AnswerScan::new();
+    let malformed = |_| judge::transport(Transport::MalformedBody);
+    if held.is_empty() {
+        return Err(judge::transport(Transport::Empty));
+    }
+    for slice in held.slices() {
+        scan.feed(slice).map_err(malformed)?;
+    }
+    let answer = scan.finish().map_err(malformed)?;
+    let facts = answer.facts;
+    let failed = facts.status == Some(json::Status::Failed);
+    if facts.error || failed {
+        let mut whole = Vec::with_capacity(held.len());
+        held.write(&mut whole);
+        return Err(judge::event(&fields_of(&json::read_error(&whole))));
+    }
+    let choices = matches!(scene.surface, Surface::Chat | Surface::Completions);
+    if choices && facts.choices_count == 0 {
+        return Err(judge::transport(Transport::Empty));
+    }
+    if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
+        return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
+    }
+    if let Some(usage) = &facts.usage {
+        story.usage(usage);
+    }
+    Ok(())
+}
+
+fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head: &Response, bytes: &[u8], held: &Held, story: &mut Story) {
+    let mut out = scene.shard.io.vec();
+    head::write_status(&mut out, head.status);
+    write_provider_fields(&mut out, head, bytes);
+    write_who(scene, tenant, story, exchange, &mut out);
+    tenant.finish_head(&mut out, Some(held.len() as u64));
+    if held.len() <= limits::BODY_INLINE_BYTES {
+        held.write(&mut out);
+        tenant.wire.send(out);
+    } else {
+        tenant.wire.send(out);
+        held.send_range(0..held.len(), &mut tenant.wire);
+    }
+    tenant.sent += held.len() as u64;
+}
+
+/// Passes an answer through that is too large to be held: from here on it cannot be failed over.
+#[allow(clippy::too_many_arguments)] // Everything that `relay` had got hold of, handed on.
+async fn pass(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &mut Exchange,
+    mut upstream: Upstream,
+    head: &Response,
+    bytes: Bytes,
+    mut decoder: Decoder,
+    held: Held,
+    story: &mut Story,
+) -> Outcome {
+    exchange.commit();
+    let mut out = scene.shard.io.vec();
+    head::write_status(&mut out, head.status);
+    write_provider_fields(&mut out, head, &bytes);
+    write_who(scene, tenant, story, exchange, &mut out);
+    let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
+    tenant.finish_head(&mut out, length);
+    tenant.wire.send(out);
+    let mut part = Vec::with_capacity(held.len());
+    held.write(&mut part);
+    drop(held);
+    loop {
+        tenant.send_part(scene.shard.io.vec(), &part);
+        if tenant.room(scene.shard, scene.policy.gateway.write_stall_ms).await.is_err() {
+            return Outcome::HungUp;
+        }
+        if decoder.done() {
+            break;
+        }
+        let mut by = failure::idle_by(scene);
+        part.clear();
+        match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(bytes)) => {
+                let mut at = 0;
+                while at < bytes.len() && !decoder.done() {
+                    let Ok(step) = decoder.decode(&bytes[at..]) else { return Outcome::Cut(judge::transport(Transport::Http)) };
+                    part.extend_from_slice(&bytes[at + step.data.start..at + step.data.end]);
+                    at += step.used;
+                }
+                upstream.wire.unread(bytes.slice(at..bytes.len()));
+            }
+            Ok(Arrived::End) if decoder.close().is_ok() => break,
+            Ok(Arrived::End) => return Outcome::Cut(judge::transport(Transport::ResetStream)),
+            Err(Outcome::Failed(verdict)) => return Outcome::Cut(verdict),
+            Err(outcome) => return outcome,
+        }
+    }
+    let mut end = scene.shard.io.vec();
+    tenant.end_body(&mut end);
+    if !end.is_empty() {
+        tenant.wire.send(end);
+    }
+    if head.reusable {
+        upstream.give_back();
+    }
+    Outcome::Answered
+}

@@ -1,0 +1,121 @@
+//! Error answers of providers: read within a bound, judged by their fields, and perhaps returned.
+
+use super::{Arrived, Outcome, Scene, fields_of, next, write_provider_fields};
+use crate::{
+    current::Held as Serving, downstream::Downstream, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard, wire::Bytes,
+};
+use codec::{
+    body::Decoder,
+    head::{self, Response, ResponseField, RetryAfter},
+    json,
+};
+use engine::{
+    exchange::Exchange,
+    judge::{self, Transport},
+};
+use policy::limits;
+
+/// An error answer of a provider's, kept in case it is the one to return.
+pub struct ErrorAnswer {
+    status: u16,
+    head: Response,
+    bytes: Bytes,
+    body: Vec<u8>,
+    message: String,
+}
+
+impl ErrorAnswer {
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Its message.
+    pub fn message(&self) -> String {
+        self.message.clone()
+    }
+}
+
+/// Reads an error answer and judges it.
+pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstream: Upstream, head: &Response, bytes: &Bytes) -> Outcome {
+    let (body, whole) = match body(scene, tenant, &mut upstream, head).await {
+        Ok(read) => read,
+        Err(outcome) => return outcome,
+    };
+    if whole && head.reusable {
+        upstream.give_back();
+    }
+    let fields = json::read_error(&body);
+    let should_retry = head.field(bytes, ResponseField::XShouldRetry).and_then(|value| match value {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    });
+    let verdict = judge::status(head.status, &fields_of(&fields), retry_after_ms(scene.shard, head, bytes), should_retry);
+    let message = fields.message.as_str().to_owned();
+    Outcome::Declined(verdict, Box::new(ErrorAnswer { status: head.status, head: head.clone(), bytes: bytes.clone(), body, message }))
+}
+
+/// The body, as far as it is of use, and whether that was all of it.
+async fn body(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream, head: &Response) -> Result<(Vec<u8>, bool), Outcome> {
+    let mut read = scene.shard.io.vec();
+    let Ok(mut decoder) = Decoder::new(head.framing, limits::ERROR_BODY_BYTES_MAX as u64) else { return Ok((read, false)) };
+    let mut by = scene.shard.io.now().plus_millis(idle_ms(scene));
+    while !decoder.done() {
+        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(bytes)) => bytes,
+            // However it ended: what it said so far is what there is, and the connection is gone.
+            Ok(Arrived::End) => return Ok((read, false)),
+            Err(Outcome::HungUp) => return Err(Outcome::HungUp),
+            // A status was said: an error that is slow to explain itself is that error all the same.
+            Err(_) => return Ok((read, false)),
+        };
+        let mut at = 0;
+        while at < bytes.len() && !decoder.done() {
+            let Ok(step) = decoder.decode(&bytes[at..]) else { return Ok((read, false)) };
+            read.extend_from_slice(&bytes[at + step.data.start..at + step.data.end]);
+            at += step.used;
+        }
+        if at < bytes.len() {
+            // More than the answer: never use this connection again.
+            return Ok((read, false));
+        }
+    }
+    Ok((read, true))
+}
+
+pub(super) fn idle_ms(scene: &Scene<'_>) -> u64 {
+    scene.attempt.idle_ns / 1_000_000
+}
+
+/// What the head says about coming back, in milliseconds; `retry-after-ms` is the finer of the two.
+fn retry_after_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
+    let fine = head.field(bytes, ResponseField::RetryAfterMs).and_then(head::retry_after_ms);
+    let coarse = head.field(bytes, ResponseField::RetryAfter).and_then(head::retry_after).map(|after| match after {
+        RetryAfter::DelayMs(millis) => millis,
+        RetryAfter::UnixSeconds(seconds) => seconds.saturating_mul(1_000).saturating_sub(shard.io.wall().0 / 1_000),
+    });
+    fine.or(coarse)
+}
+
+/// Returns an error answer as it is, once.
+pub(super) fn relay(shard: &Shard, policy: &Serving, tenant: &mut Downstream, asked: &Asked, exchange: &Exchange, answer: &ErrorAnswer) {
+    let mut out = shard.io.vec();
+    head::write_status(&mut out, answer.status);
+    write_provider_fields(&mut out, &answer.head, &answer.bytes);
+    respond::write_own(&mut out, asked.id);
+    out.extend_from_slice(b"x-throwover-fault: tenant\r\nx-should-retry: false\r\nx-throwover-attempts: ");
+    head::write_number(&mut out, u64::from(exchange.attempts_made()));
+    out.extend_from_slice(b"\r\nx-throwover-generation: ");
+    head::write_number(&mut out, policy.generation);
+    out.extend_from_slice(b"\r\n");
+    tenant.finish_head(&mut out, Some(answer.body.len() as u64));
+    out.extend_from_slice(&answer.body);
+    tenant.sent += answer.body.len() as u64;
+    tenant.wire.send(out);
+}
+
+/// When a phase that begins now is over.
+pub(super) fn idle_by(scene: &Scene<'_>) -> Instant {
+    scene.shard.io.now() + std::time::Duration::from_nanos(scene.attempt.idle_ns)
+}

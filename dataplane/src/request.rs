@@ -1,0 +1,372 @@
+//! The walk: one request from its first byte to its last, as ten verbs in order.
+//!
+//! This file is the index of the data plane. Each step is called by its qualified name; what it
+//! does is in the file of that name, and what it thinks is in `codec` and `engine`.
+
+use crate::{
+    accept, body, connect,
+    current::{Held as Serving, Policy},
+    downstream::{Downstream, Gone},
+    io::Instant,
+    ledger::Story,
+    meters::Meter,
+    models, relay,
+    respond::{self, Refusal},
+    shard::Shard,
+    wire::Bytes,
+};
+use codec::head::{self, Field, Method};
+use engine::{
+    Moment,
+    authenticate::{self, Denial},
+    decide,
+    exchange::{Exchange, Next},
+};
+use policy::{TenantId, limits};
+use std::{fmt, future::poll_fn, rc::Rc, task::Poll};
+
+/// How an exchange ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With a complete answer.
+    Answered,
+    /// With the provider's own error of this status, returned once.
+    Relayed(u16),
+    /// With an error of ours.
+    Refused(Refusal),
+    /// With an error event, after content.
+    Cut(Refusal),
+    /// Without anybody to answer.
+    HungUp,
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Ended::Refused(refusal)
+    }
+}
+
+impl From<Gone> for Ended {
+    fn from(_: Gone) -> Self {
+        Ended::HungUp
+    }
+}
+
+impl From<body::Failed> for Ended {
+    fn from(failed: body::Failed) -> Self {
+        match failed {
+            body::Failed::Refused(refusal) => Ended::Refused(refusal),
+            body::Failed::Gone => Ended::HungUp,
+        }
+    }
+}
+
+/// Serves one request, and hands the tenant's end back.
+pub async fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> Downstream {
+    let mut story = Story::new(&shard, policy.generation);
+    let mut exchange = None;
+    let ended = match walk(&shard, &policy, &mut tenant, &mut exchange, &mut story).await {
+        Ok(ended) | Err(ended) => ended,
+    };
+    match &ended {
+        Ended::Refused(refusal) => respond::refuse(&shard, &mut tenant, story.id, story.surface, refusal),
+        Ended::Cut(refusal) => respond::cut(&shard, &mut tenant, story.surface, refusal),
+        Ended::HungUp => tenant.keep_alive = false,
+        Ended::Answered | Ended::Relayed(_) => {}
+    }
+    story.account(&shard, &policy, &tenant, &ended, exchange.as_mut()); // 10
+    tenant
+}
+
+/// Verbs 2 to 5, and then attempts.
+async fn walk(
+    shard: &Rc<Shard>,
+    policy: &Rc<Serving>,
+    tenant: &mut Downstream,
+    decided: &mut Option<Exchange>,
+    story: &mut Story,
+) -> Result<Ended, Ended> {
+    let mut asked = receive_head(shard, policy, tenant, story).await?; // 2
+    asked.tenant = match authenticate::authenticate(policy.prepared(), asked.credential()) {
+        Ok(found) => found, // 3
+        Err(denial) => return Err(decline(shard, tenant, &asked, denied(denial)).await),
+    };
+    story.tenant = asked.tenant;
+    let surface = match surface_of(&asked) {
+        Ok(Asks::Provider(surface)) => surface,
+        Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
+        Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
+    };
+    story.surface = Some(surface);
+    let _place = accept::admit(shard, policy, tenant).await?;
+    let body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
+    asked.received = shard.io.now();
+    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, story)?); // 5
+    loop {
+        let now = Moment(shard.io.now().0);
+        let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
+            Next::Attempt(attempt) => attempt,
+            Next::Wait(until) => {
+                tenant.wait(Instant(until.0)).await?;
+                story.waited(shard);
+                continue;
+            }
+            Next::Surrender(surrender) => return Ok(relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)),
+        };
+        let scene = relay::Scene { shard, policy, asked: &asked, body: &body, surface, attempt: &attempt };
+        let upstream = match connect::obtain(&scene, tenant).await {
+            Ok(upstream) => upstream, // 6
+            Err(outcome) => match relay::conclude(&scene, exchange, outcome, story) {
+                Some(ended) => return Ok(ended),
+                None => continue,
+            },
+        };
+        let outcome = relay::attempt(&scene, tenant, exchange, upstream, story).await; // 7, 8
+        if let Some(ended) = relay::conclude(&scene, exchange, outcome, story) {
+            return Ok(ended); // 9
+        }
+    }
+}
+
+/// One request as it was asked.
+pub struct Asked {
+    /// Its head.
+    pub head: head::Request,
+    /// The bytes that the head's spans lie in.
+    pub bytes: Bytes,
+    /// Who asks.
+    pub tenant: Option<TenantId>,
+    /// When its last byte had been received.
+    pub received: Instant,
+    /// Names it in records and answers.
+    pub id: RequestId,
+}
+
+impl Asked {
+    /// A known field of the head.
+    pub fn field(&self, field: Field) -> Option<&[u8]> {
+        self.head.field(&self.bytes, field)
+    }
+
+    /// The key that was presented: OpenAI's way, or Anthropic's.
+    fn credential(&self) -> Option<&[u8]> {
+        self.field(Field::Authorization).and_then(authenticate::bearer).or_else(|| self.field(Field::XApiKey))
+    }
+}
+
+/// Names a request: 64 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// Appends it as 16 hexadecimal digits.
+    pub fn write(self, out: &mut Vec<u8>) {
+        out.extend((0..16).rev().map(|digit| b"0123456789abcdef"[(self.0 >> (digit * 4)) as usize & 15]));
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What is asked of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// `/v1/chat/completions`
+    Chat,
+    /// `/v1/completions`
+    Completions,
+    /// `/v1/embeddings`
+    Embeddings,
+    /// `/v1/responses`
+    Responses,
+}
+
+impl Surface {
+    /// Every one.
+    pub const ALL: [Surface; 4] = [Surface::Chat, Surface::Completions, Surface::Embeddings, Surface::Responses];
+
+    /// Its path behind the version.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Surface::Chat => "/chat/completions",
+            Surface::Completions => "/completions",
+            Surface::Embeddings => "/embeddings",
+            Surface::Responses => "/responses",
+        }
+    }
+
+    /// Streams of it carry `stream_options`.
+    pub const fn has_stream_options(self) -> bool {
+        matches!(self, Surface::Chat | Surface::Completions)
+    }
+}
+
+/// Who answers.
+enum Asks<'a> {
+    Provider(Surface),
+    Gateway(models::Page<'a>),
+}
+
+/// Longest decoded path that can be one of ours, in bytes.
+const PATH_BYTES_MAX: usize = 512;
+
+fn surface_of(asked: &Asked) -> Result<Asks<'static>, Refusal> {
+    let mut decoded = [0; PATH_BYTES_MAX];
+    let path = asked.head.path(&asked.bytes);
+    if path.len() > PATH_BYTES_MAX {
+        return Err(unknown_url());
+    }
+    let length = head::percent_decode(path, &mut decoded)?;
+    let path = std::str::from_utf8(&decoded[..length]).map_err(|_| unknown_url())?;
+    let rest = path.strip_prefix("/v1").unwrap_or(path);
+    let expected = if let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path() == rest) {
+        (Method::Post, Asks::Provider(surface))
+    } else if rest == "/models" {
+        (Method::Get, Asks::Gateway(models::Page::All))
+    } else if let Some(name) = rest.strip_prefix("/models/") {
+        (Method::Get, Asks::Gateway(models::Page::One(name.to_owned().into())))
+    } else {
+        return Err(unknown_url());
+    };
+    if asked.head.method != expected.0 {
+        return Err(Refusal::tenant(405, "method_not_allowed", "This path takes another method: POST for requests, GET for models."));
+    }
+    if expected.0 == Method::Post {
+        media_type(asked)?;
+    }
+    Ok(expected.1)
+}
+
+fn unknown_url() -> Refusal {
+    Refusal::tenant(
+        404,
+        "unknown_url",
+        "There is nothing at this path. The gateway answers at /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses and /v1/models.",
+    )
+}
+
+fn media_type(asked: &Asked) -> Result<(), Refusal> {
+    let coded = asked.field(Field::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    if coded {
+        return Err(Refusal::tenant(415, "content_encoding", "Send the body without Content-Encoding: it is read while it arrives."));
+    }
+    let json = asked.field(Field::ContentType).is_none_or(|kind| {
+        let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        kind.eq_ignore_ascii_case(b"application/json")
+    });
+    if json { Ok(()) } else { Err(Refusal::tenant(415, "content_type", "The body must be application/json.")) }
+}
+
+/// Receives a head; what follows it stays with the connection.
+async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, story: &mut Story) -> Result<Asked, Ended> {
+    let by = shard.io.now().plus_millis(policy.gateway.head_ms);
+    tenant.timer.reset(by);
+    let mut joined: Option<Vec<u8>> = None;
+    loop {
+        let received = poll_fn(|cx| match tenant.wire.poll_recv(cx) {
+            Poll::Pending if tenant.timer.poll_expired(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(received) => Poll::Ready(Some(received)),
+        });
+        let bytes = match received.await {
+            None => return Err(Refusal::tenant(408, "head_timeout", "The request's head came too slowly.").closing().into()),
+            Some(Ok(Some(bytes))) => bytes,
+            Some(Ok(None) | Err(_)) => return Err(Ended::HungUp),
+        };
+        // Whole in one reception, as nearly always: parsed where it lies.
+        let bytes = match joined.take() {
+            None => bytes,
+            Some(mut buffer) => {
+                buffer.extend_from_slice(&bytes);
+                Bytes::own(buffer)
+            }
+        };
+        match head::request(&bytes, limits::HEAD_BYTES_MAX) {
+            Ok(Some((head, used))) => {
+                shard.meters().count(Meter::Requests);
+                tenant.keep_alive = head.keep_alive;
+                tenant.plain_ends = head.version == head::Version::Http10;
+                if used < bytes.len() {
+                    tenant.wire.unread(bytes.slice(used..bytes.len()));
+                }
+                return Ok(Asked { head, bytes: bytes.slice(0..used), tenant: None, received: shard.io.now(), id: story.id });
+            }
+            Ok(None) => {
+                let mut buffer = shard.io.vec();
+                buffer.extend_from_slice(&bytes);
+                joined = Some(buffer);
+            }
+            Err(refusal) => {
+                shard.meters().count(Meter::HeadsRefused);
+                return Err(Refusal::from(refusal).into());
+            }
+        }
+    }
+}
+
+/// A refusal before the body: what the tenant still sends is read if it is little.
+async fn decline(shard: &Shard, tenant: &mut Downstream, asked: &Asked, refusal: Refusal) -> Ended {
+    match body::discard(shard, tenant, asked).await {
+        Ok(true) => Ended::Refused(refusal),
+        Ok(false) => Ended::Refused(refusal.closing()),
+        Err(Gone) => Ended::HungUp,
+    }
+}
+
+fn denied(denial: Denial) -> Refusal {
+    let message = match denial {
+        Denial::Missing => "No key was sent. Send the key that the gateway's operator gave you as \"Authorization: Bearer …\".",
+        Denial::Unknown => "The gateway does not know this key. Providers' keys are of no use here: ask its operator for one.",
+    };
+    Refusal::tenant(401, "invalid_api_key", message)
+}
+
+/// Verb 5.
+fn decide_where(
+    shard: &Shard,
+    policy: &Policy,
+    tenant: &mut Downstream,
+    asked: &Asked,
+    body: &body::Body,
+    story: &mut Story,
+) -> Result<Exchange, Refusal> {
+    let Some(model) = &body.facts.model else {
+        return Err(Refusal::tenant(400, "missing_required_parameter", "The request does not say which model or chain it wants.")
+            .about(Some("model")));
+    };
+    story.asked_for(shard, model.as_str(), body);
+    let deadline_ms = deadline_of(asked)?;
+    let chain = asked.field(Field::XThrowoverChain).map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"));
+    let find = |name: &str| asked.head.find(&asked.bytes, name);
+    let ask = decide::Ask {
+        tenant: asked.tenant,
+        model: model.as_str(),
+        field: &find,
+        chain,
+        deadline_ms,
+        stream: body.facts.stream,
+        started: Moment(asked.received.0),
+    };
+    shard.meters().count(Meter::Exchanges);
+    let exchange = decide::decide(policy.prepared(), &ask, &shard.process.board, Moment(shard.io.now().0)).map_err(|refusal| Refusal {
+        kind: refusal.kind(),
+        fault: refusal.fault(),
+        ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message().as_str().to_owned()).about(refusal.param())
+    })?;
+    if body.facts.stream {
+        tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
+    }
+    Ok(exchange)
+}
+
+fn deadline_of(asked: &Asked) -> Result<Option<u64>, Refusal> {
+    let Some(value) = asked.field(Field::XThrowoverDeadlineMs) else { return Ok(None) };
+    let millis = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok()).filter(|&millis| millis > 0);
+    match millis {
+        Some(millis) => Ok(Some(millis.min(limits::DEADLINE_MS_MAX))),
+        None => Err(Refusal::tenant(400, "deadline", "x-throwover-deadline-ms must be a whole number of milliseconds, at least 1.")),
+    }
+}

@@ -1,0 +1,187 @@
+//! Answers that the gateway gives itself, in the tenant's dialect. Each has a stable code, says
+//! whose fault it was, and is honest about retrying.
+
+use crate::{
+    downstream::Downstream,
+    request::{RequestId, Surface},
+    shard::Shard,
+};
+use codec::{dialect, head, json};
+use engine::judge::Fault;
+use std::borrow::Cow;
+
+/// What the gateway refuses, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable, for programs: `model_not_found`.
+    pub code: &'static str,
+    /// OpenAI's coarse type: `invalid_request_error`.
+    pub kind: &'static str,
+    /// For humans: what, where, how to mend it.
+    pub message: Cow<'static, str>,
+    /// The member of the request that is meant.
+    pub param: Option<&'static str>,
+    /// Asking again before this many milliseconds is useless.
+    pub retry_after_ms: Option<u64>,
+    /// Asking again may help.
+    pub retry: bool,
+    /// Whose fault.
+    pub fault: Fault,
+    /// The connection cannot go on.
+    pub close: bool,
+}
+
+impl Refusal {
+    /// A refusal that the tenant has to mend.
+    pub fn tenant(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
+        Refusal {
+            status,
+            code,
+            kind: kind_of(status),
+            message: message.into(),
+            param: None,
+            retry_after_ms: None,
+            retry: false,
+            fault: Fault::Tenant,
+            close: false,
+        }
+    }
+
+    /// A refusal because the gateway is full.
+    pub fn full(code: &'static str, message: &'static str) -> Refusal {
+        Refusal { retry_after_ms: Some(1_000), retry: true, fault: Fault::Us, ..Refusal::tenant(503, code, message) }
+    }
+
+    /// The same, ending the connection.
+    pub fn closing(mut self) -> Refusal {
+        self.close = true;
+        self
+    }
+
+    /// The same, about a member of the request.
+    pub fn about(mut self, param: Option<&'static str>) -> Refusal {
+        self.param = param;
+        self
+    }
+}
+
+impl From<head::Refusal> for Refusal {
+    fn from(refusal: head::Refusal) -> Self {
+        Refusal { close: refusal.closes(), ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message()) }
+    }
+}
+
+impl From<codec::body::Fault> for Refusal {
+    fn from(fault: codec::body::Fault) -> Self {
+        Refusal::tenant(fault.status(), fault.code(), fault.message()).closing()
+    }
+}
+
+impl From<json::Refusal> for Refusal {
+    fn from(refusal: json::Refusal) -> Self {
+        let message = format!("{} (at byte {} of the body)", refusal.code.message(), refusal.offset);
+        Refusal::tenant(400, refusal.code.code(), message).about(refusal.code.param())
+    }
+}
+
+/// OpenAI's coarse type of a status.
+fn kind_of(status: u16) -> &'static str {
+    match status {
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// The word for whose fault it was, in the field `x-throwover-fault`.
+pub fn word_of(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Tenant => "tenant",
+        Fault::Provider => "provider",
+        Fault::Operator => "operator",
+        Fault::Us => "gateway",
+    }
+}
+
+/// Sends a refusal: an answer of its own, or an event when a stream's head is out already.
+pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Option<Surface>, refusal: &Refusal) {
+    tenant.keep_alive &= !refusal.close;
+    if tenant.head_sent {
+        return cut(shard, tenant, surface, refusal);
+    }
+    let mut body = shard.io.vec();
+    let message = format!("{} (request {id})", refusal.message);
+    dialect::openai::error_body(&mut body, &message, refusal.kind, Some(refusal.code), refusal.param);
+    let mut out = shard.io.vec();
+    head::write_status(&mut out, refusal.status);
+    out.extend_from_slice(b"content-type: application/json\r\n");
+    write_own(&mut out, id);
+    out.extend_from_slice(b"x-throwover-fault: ");
+    out.extend_from_slice(word_of(refusal.fault).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    write_retry(&mut out, refusal.retry_after_ms, refusal.retry);
+    if refusal.status == 401 {
+        // RFC 9110, section 15.5.2: a 401 names a challenge.
+        out.extend_from_slice(b"www-authenticate: Bearer\r\n");
+    }
+    if refusal.status == 405 {
+        out.extend_from_slice(b"allow: GET, POST\r\n");
+    }
+    tenant.finish_head(&mut out, Some(body.len() as u64));
+    out.extend_from_slice(&body);
+    tenant.sent += body.len() as u64;
+    tenant.wire.send(out);
+}
+
+/// Ends a stream that has begun with an error event, and never with its terminal marker. The
+/// connection ends too, without the last chunk: no reader can take it for complete.
+pub fn cut(shard: &Shard, tenant: &mut Downstream, surface: Option<Surface>, refusal: &Refusal) {
+    tenant.keep_alive = false;
+    if !tenant.events {
+        return;
+    }
+    let mut event = shard.io.vec();
+    match surface {
+        Some(Surface::Responses) => {
+            dialect::responses::error_event(&mut event, tenant.sent, &refusal.message, Some(refusal.code), refusal.param)
+        }
+        _ => dialect::openai::error_event(&mut event, &refusal.message, refusal.kind, Some(refusal.code), refusal.param),
+    }
+    let out = shard.io.vec();
+    tenant.send_part(out, &event);
+}
+
+/// Sends a document of ours with status 200.
+pub fn document(shard: &Shard, tenant: &mut Downstream, id: RequestId, body: &[u8]) {
+    let mut out = shard.io.vec();
+    head::write_status(&mut out, 200);
+    out.extend_from_slice(b"content-type: application/json\r\n");
+    write_own(&mut out, id);
+    tenant.finish_head(&mut out, Some(body.len() as u64));
+    out.extend_from_slice(body);
+    tenant.sent += body.len() as u64;
+    tenant.wire.send(out);
+}
+
+/// Writes the field that names the request.
+pub fn write_own(out: &mut Vec<u8>, id: RequestId) {
+    out.extend_from_slice(b"x-request-id: ");
+    id.write(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes what a client needs to know about retrying: SDKs retry on their own.
+pub fn write_retry(out: &mut Vec<u8>, retry_after_ms: Option<u64>, retry: bool) {
+    if !retry {
+        out.extend_from_slice(b"x-should-retry: false\r\n");
+    }
+    if let Some(millis) = retry_after_ms {
+        out.extend_from_slice(b"retry-after: ");
+        head::write_number(out, millis.div_ceil(1_000).max(1));
+        out.extend_from_slice(b"\r\nretry-after-ms: ");
+        head::write_number(out, millis.max(1));
+        out.extend_from_slice(b"\r\n");
+    }
+}

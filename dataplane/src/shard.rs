@@ -1,0 +1,231 @@
+//! All that one core owns. Nothing in here is seen by another thread; what is shared is the shard's
+//! seat in [`Process`], which this one writes and others read.
+
+use crate::{
+    accept,
+    admission::Admission,
+    connect::Addresses,
+    current,
+    io::{Arena, Io, Stream},
+    meters::{Meter, Meters},
+    pool::{self, Pools},
+    process::{Process, Seat},
+    tls,
+};
+use policy::{TlsProfileId, id::Id, limits};
+use std::{
+    cell::{Cell, RefCell},
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+/// All that one core owns.
+pub struct Shard {
+    /// The door to the ring and the clock.
+    pub io: Io,
+    /// What the threads share.
+    pub process: Arc<Process>,
+    index: usize,
+    /// The policy, as this shard sees it.
+    pub policy: current::Local,
+    /// Blocks for bodies that are too large for the ring's buffers.
+    pub arena: Arena,
+    /// Warm connections.
+    pub pools: Pools,
+    /// Places for exchanges.
+    pub admission: Admission,
+    /// Addresses of names, as the resolver told them, and which of them did not answer.
+    pub addresses: Addresses,
+    /// TLS sessions of parked connections.
+    parked: RefCell<Sessions>,
+    clients: RefCell<Vec<Option<(tls::Trust, tls::Client)>>>,
+    /// Downstream connections that are open.
+    connections: Cell<u32>,
+    /// The second of the clock, and how many events were told within it.
+    told: Cell<(u64, u64)>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    slots: Vec<Option<Box<tls::Session>>>,
+    free: Vec<u32>,
+}
+
+/// Between two looks at what is still in flight, while draining.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
+
+/// The token of a parked connection without TLS.
+const PLAIN: u32 = u32::MAX;
+
+impl Shard {
+    /// A shard that serves nothing yet. `budget` is its share of the memory for bodies, in bytes.
+    pub fn new(io: Io, process: Arc<Process>, index: usize, budget: usize) -> Shard {
+        Shard {
+            policy: current::Local::new(process.current.clone()),
+            arena: Arena::new(limits::BLOCK_BYTES, budget),
+            pools: Pools::default(),
+            admission: Admission::default(),
+            addresses: Addresses::default(),
+            parked: RefCell::default(),
+            clients: RefCell::default(),
+            connections: Cell::new(0),
+            told: Cell::new((0, 0)),
+            io,
+            process,
+            index,
+        }
+    }
+
+    /// What this shard shares with the other threads.
+    pub fn seat(&self) -> &Seat {
+        &self.process.seats()[self.index]
+    }
+
+    /// Its counters.
+    pub fn meters(&self) -> &Meters {
+        &self.seat().meters
+    }
+
+    /// Which shard it is.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// This shard's part of a limit that holds for the whole process; at least 1.
+    pub fn share(&self, of_process: u32) -> u32 {
+        let shards = u32::try_from(self.process.seats().len()).unwrap_or(u32::MAX).max(1);
+        of_process.div_ceil(shards).max(1)
+    }
+
+    /// How sessions with origins of `profile` begin. Tickets survive publishes as long as the
+    /// profile stays the same object.
+    pub fn client(&self, profile: TlsProfileId, trust: &tls::Trust) -> tls::Client {
+        let mut clients = self.clients.borrow_mut();
+        if clients.len() <= profile.index() {
+            clients.resize_with(profile.index() + 1, || None);
+        }
+        let slot = &mut clients[profile.index()];
+        match slot {
+            Some((known, client)) if known.same(trust) => client.clone(),
+            _ => slot.insert((trust.clone(), trust.client())).1.clone(),
+        }
+    }
+
+    /// Leaves an idle downstream connection to the ring until something comes, or `until`.
+    pub fn park(&self, stream: Stream, session: Option<Box<tls::Session>>, until: crate::io::Instant) {
+        let token = session.map_or(PLAIN, |session| self.parked.borrow_mut().insert(session));
+        self.io.park(stream, token, until);
+    }
+
+    /// The TLS session of a connection that was parked with `token`.
+    pub fn unpark(&self, token: u32) -> Option<Box<tls::Session>> {
+        if token == PLAIN { None } else { self.parked.borrow_mut().remove(token) }
+    }
+
+    /// Counts a downstream connection.
+    pub fn opened(&self) {
+        self.connections.set(self.connections.get() + 1);
+        self.meters().count(Meter::ConnectionsAccepted);
+        self.meters().add(Meter::ConnectionsOpen, 1);
+    }
+
+    /// A downstream connection is closed, or closing.
+    pub fn closed(&self) {
+        self.connections.set(self.connections.get() - 1);
+        self.meters().sub(Meter::ConnectionsOpen, 1);
+    }
+
+    /// True when another event may be told within this second.
+    pub fn may_tell(&self, most: u64) -> bool {
+        let second = self.io.now().0 / 1_000_000_000;
+        let (before, count) = self.told.get();
+        let count = if before == second { count + 1 } else { 1 };
+        self.told.set((second, count));
+        count <= most
+    }
+
+    /// Downstream connections that are open.
+    pub fn connections(&self) -> u32 {
+        self.connections.get()
+    }
+}
+
+impl Sessions {
+    fn insert(&mut self, session: Box<tls::Session>) -> u32 {
+        match self.free.pop() {
+            Some(token) => {
+                self.slots[token as usize] = Some(session);
+                token
+            }
+            None => {
+                self.slots.push(Some(session));
+                u32::try_from(self.slots.len() - 1).expect("connections are far below 2^32")
+            }
+        }
+    }
+
+    fn remove(&mut self, token: u32) -> Option<Box<tls::Session>> {
+        let session = self.slots.get_mut(token as usize)?.take()?;
+        self.free.push(token);
+        Some(session)
+    }
+}
+
+/// Runs a shard from its start to its end, which a drain brings about.
+pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, sockets: Vec<OwnedFd>) {
+    let shard = Rc::new(Shard::new(io, process, index, budget));
+    shard.seat().set_bell(shard.io.bell());
+    attend(&shard);
+    for (tag, socket) in sockets.into_iter().enumerate() {
+        if let Err(error) = shard.io.listen(socket, tag as u32) {
+            eprintln!("throwover-dataplane: shard {index} cannot accept: {error}");
+            return shard.seat().finish();
+        }
+    }
+    shard.seat().listen();
+    shard.io.spawn(accept::run(shard.clone()));
+    shard.io.spawn(accept::dispatch(shard.clone()));
+    shard.io.spawn(pool::keep_warm(shard.clone()));
+    while !shard.process.draining() {
+        shard.io.rung().await;
+        attend(&shard);
+    }
+    drain(&shard).await;
+    shard.seat().finish();
+}
+
+/// Looks at what the other threads left: addresses, a policy.
+fn attend(shard: &Rc<Shard>) {
+    while let Some(answer) = shard.seat().answers.pop() {
+        shard.addresses.learn(answer);
+    }
+    if let Some(policy) = shard.policy.get() {
+        shard.pools.reconcile(shard, &policy);
+        shard.meters().set(Meter::Generation, policy.generation);
+        shard.seat().adopt(policy.generation);
+    }
+    let stats = shard.io.stats();
+    shard.meters().set(Meter::Turns, stats.turns);
+    shard.meters().set(Meter::Completions, stats.completions);
+    shard.meters().set(Meter::Starved, stats.starved);
+    shard.meters().set(Meter::BodyBytesHeld, (shard.arena.outstanding() * limits::BLOCK_BYTES) as u64);
+}
+
+/// Accepts until the queue is empty, lets what is in flight finish within the grace time, and ends.
+async fn drain(shard: &Rc<Shard>) {
+    let policy_ms = shard.policy.get().map_or(0, |policy| policy.gateway.drain_ms);
+    let until = shard.io.now().plus_millis(shard.process.grace_ms().unwrap_or(policy_ms));
+    shard.io.stop_listening();
+    loop {
+        // Connections come back to rest while the last exchanges end; they are called back again.
+        shard.io.unpark_all();
+        let idle = shard.connections() == 0 && shard.io.listeners() == 0;
+        if idle || shard.io.now() >= until {
+            break;
+        }
+        shard.io.sleep(DRAIN_POLL).await;
+    }
+    shard.pools.clear(shard);
+}

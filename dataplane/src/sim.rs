@@ -1,0 +1,1 @@
+//! Scenes over the fake world: see `io::fake`.

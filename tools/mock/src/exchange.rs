@@ -1,0 +1,174 @@
+//! One request from its reading to the last byte of its answer.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::effect::{self, Delivery, Framing};
+use crate::fault::{Fault, Stage};
+use crate::http::Request;
+use crate::journal::{Journal, Outcome};
+use crate::line::Line;
+use crate::openai::{self, Asked, errors};
+use crate::provider::Provider;
+use crate::script::Facts;
+use crate::sending::{Halt, Sending};
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It is kept, and closed silently after so long if nothing comes.
+    Keep(Option<Duration>),
+    /// It ends with FIN.
+    Close {
+        /// Whether TLS says so first.
+        notify: bool,
+    },
+    /// It ends with RST.
+    Reset,
+}
+
+/// Which connection, and how many requests it has carried, this one included.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The connection's number.
+    pub connection: u64,
+    /// The requests on it so far.
+    pub requests: u64,
+    /// Whether it is TLS.
+    pub tls: bool,
+}
+
+/// Answers one request.
+pub async fn run(line: &mut Line, provider: &Provider, journal: &Journal, request: &Request, place: Place) -> After {
+    let body: Option<Value> = serde_json::from_slice(&request.body).ok();
+    let decided = decide(provider, request, body.as_ref(), place.tls);
+    let mut entry = journal.entry(&provider.name, request);
+    entry.connection = place.connection;
+    entry.request_on_connection = place.requests;
+    entry.tls = place.tls;
+    entry.model = decided.model;
+    entry.stream = decided.stream;
+    entry.faults = decided.faults.iter().map(Fault::to_string).collect();
+    entry.status = decided.answer.status;
+    let sequence = journal.begin(entry);
+    let counters = &provider.counters;
+    counters.requests.fetch_add(1, Ordering::Relaxed);
+
+    counters.in_flight.fetch_add(1, Ordering::Relaxed);
+    let mut open = Open { provider, journal, sequence, settled: false };
+    let mut sending = Sending::new(line, &decided.delivery);
+    let keep = request.keep_alive && !decided.delivery.close_after;
+    let id = format!("req_{:024x}", sequence);
+    let halted = sending.all(&decided.answer, keep, &id).await;
+    let (outcome, after) = match halted {
+        Ok(()) => (Outcome::Complete, after_answer(&decided.delivery, keep, place.requests)),
+        Err(Halt::Gone) => (Outcome::HungUp, After::Close { notify: false }),
+        Err(Halt::Fault(after)) => (Outcome::Broken, after),
+    };
+    open.settle(outcome, sending.sent_bytes(), sending.sent_events());
+    line.set_drip(None);
+    after
+}
+
+/// An answer that is on its way: settles its accounts even when the connection's task is dropped.
+struct Open<'a> {
+    provider: &'a Provider,
+    journal: &'a Journal,
+    sequence: u64,
+    settled: bool,
+}
+
+impl Open<'_> {
+    fn settle(&mut self, outcome: Outcome, bytes: u64, events: u64) {
+        self.settled = true;
+        self.journal.end(self.sequence, outcome, bytes, events);
+        self.provider.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if outcome == Outcome::HungUp {
+            self.provider.count_hang_up();
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.settle(Outcome::Broken, 0, 0);
+        }
+    }
+}
+
+fn after_answer(delivery: &Delivery, keep: bool, requests: u64) -> After {
+    let off = matches!(delivery.framing, Framing::LengthOff(bytes) if bytes > 0);
+    if !keep || off {
+        return After::Close { notify: true };
+    }
+    let due = delivery.idle_close_requests.is_none_or(|count| requests >= count);
+    After::Keep(delivery.idle_close.filter(|_| due))
+}
+
+/// What is to be sent, and why.
+struct Decided {
+    model: String,
+    stream: bool,
+    faults: Vec<Fault>,
+    answer: Answer,
+    delivery: Delivery,
+}
+
+fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: bool) -> Decided {
+    let named = body.and_then(|body| body["model"].as_str()).unwrap_or_default();
+    let (model, suffix) = named.split_once('!').unwrap_or((named, ""));
+    let stream = body.is_some_and(|body| body["stream"] == true);
+    let answers = provider.answers();
+    let answers = own_answers(request, &answers);
+    let asked = Asked {
+        provider: &provider.name,
+        answers: &answers,
+        method: &request.method,
+        path: request.path(),
+        key: request.key(),
+        body,
+        model,
+    };
+    let facts = Facts { stream, model, tls };
+    let (scripted, mut random) = provider.strike(Stage::Request, facts);
+    let own = own_faults(request.header("x-mock-fault").unwrap_or_default(), suffix);
+    let delivery =
+        Delivery { wait: Duration::from_millis(answers.latency_ms), gap: Duration::from_millis(answers.gap_ms), ..Delivery::default() };
+    let (faults, answer, delivery) = match own {
+        Ok(mut faults) => {
+            faults.extend(scripted);
+            let well = openai::answer(&asked);
+            let (answer, delivery) = effect::apply(&faults, well, delivery, model, &mut random);
+            (faults, answer, delivery)
+        }
+        Err(message) => (Vec::new(), errors::answer(&errors::bad_fault(&message)), delivery),
+    };
+    Decided { model: model.to_owned(), stream, faults, answer, delivery }
+}
+
+/// The provider's settings, as this request changes them for itself.
+fn own_answers(request: &Request, answers: &crate::config::Answers) -> crate::config::Answers {
+    let number = |name: &str| request.header(name).and_then(|value| value.parse::<u64>().ok());
+    let mut answers = answers.clone();
+    if let Some(words) = number("x-mock-words") {
+        answers.words = words.min(crate::config::WORDS_MAX);
+    }
+    if let Some(bytes) = number("x-mock-body-bytes") {
+        answers.body_bytes = bytes.min(crate::config::BODY_BYTES_MAX);
+    }
+    answers
+}
+
+/// The faults that the request asks for itself; only such as strike a request.
+fn own_faults(header: &str, suffix: &str) -> Result<Vec<Fault>, String> {
+    let mut faults = Fault::parse_list(header).map_err(|error| error.to_string())?;
+    faults.extend(Fault::parse_list(suffix).map_err(|error| error.to_string())?);
+    match faults.iter().find(|fault| fault.kind.row().stage != Stage::Request) {
+        Some(fault) => Err(format!("fault `{}` strikes before any request is read; set it through the admin port", fault.kind.row().name)),
+        None => Ok(faults),
+    }
+}

@@ -1,0 +1,205 @@
+//! `cargo xtask ci`: every check there is, one row each.
+//!
+//! A step that fails does not keep the others from running: one run tells all that is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::tidy;
+
+#[cfg(test)]
+mod tests;
+
+/// What a step does.
+enum Act {
+    /// Runs a command in the root; `{target}` stands for the target directory.
+    Run(&'static [&'static str]),
+    /// Calls a function with the root.
+    Call(fn(&Path) -> Result<(), String>),
+}
+
+/// One step.
+struct Step {
+    name: &'static str,
+    act: Act,
+    env: &'static [(&'static str, &'static str)],
+}
+
+impl Step {
+    const fn run(name: &'static str, command: &'static [&'static str]) -> Step {
+        Step { name, act: Act::Run(command), env: &[] }
+    }
+
+    const fn call(name: &'static str, function: fn(&Path) -> Result<(), String>) -> Step {
+        Step { name, act: Act::Call(function), env: &[] }
+    }
+
+    const fn with(mut self, env: &'static [(&'static str, &'static str)]) -> Step {
+        self.env = env;
+        self
+    }
+}
+
+/// Every step, in order.
+const STEPS: &[Step] = &[
+    Step::call("packages", packages),
+    Step::run("format", &["cargo", "fmt", "--all", "--check"]),
+    Step::call("tidy", |root| tidy::run(root, &[])),
+    Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step::run("test", &["cargo", "test", "--workspace"]),
+    Step::run("release", &["cargo", "build", "--workspace", "--release"]),
+    Step::call("python", python),
+    Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
+    // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target
+    // must be named so that build scripts and macros stay without; it has a folder of its own.
+    Step::run(
+        "address-sanitizer",
+        &[
+            "cargo",
+            "test",
+            "--package",
+            "dataplane",
+            "--target",
+            "x86_64-unknown-linux-gnu",
+            "--target-dir",
+            "{target}/address-sanitizer",
+            "io::ring",
+        ],
+    )
+    .with(&[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address"), ("ASAN_OPTIONS", "detect_stack_use_after_return=1")]),
+    Step::run("demo", &["{target}/release/throwover", "up", "--demo", "--once"]),
+];
+
+/// The Debian packages that the steps need.
+const PACKAGES: &[&str] = &["nginx", "haproxy", "openssl", "python3-venv"];
+
+/// The Python packages of the SDK tests, with hashes.
+const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
+
+/// Runs all steps, or those that are named.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
+    if arguments.iter().any(|argument| argument == "--list") {
+        for step in STEPS {
+            println!("{}", step.name);
+        }
+        return Ok(());
+    }
+    let steps = chosen(arguments)?;
+    let mut results = Vec::new();
+    for step in steps {
+        println!("\n=== {} ===", step.name);
+        let start = Instant::now();
+        let result = perform(root, step);
+        if let Err(why) = &result {
+            println!("{}: {why}", step.name);
+        }
+        results.push((step.name, result.is_ok(), start.elapsed()));
+    }
+    print!("\n{}", summary(&results));
+    let failed: Vec<&str> = results.iter().filter(|(_, ok, _)| !ok).map(|(name, _, _)| *name).collect();
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!("failed: {}; repeat one with `cargo xtask ci STEP`", failed.join(", "))),
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Step>, String> {
+    if names.is_empty() {
+        return Ok(STEPS.iter().collect());
+    }
+    let find = |name: &String| {
+        let step = STEPS.iter().find(|step| step.name == name);
+        step.ok_or_else(|| format!("no step `{name}`; `cargo xtask ci --list` shows all"))
+    };
+    names.iter().map(find).collect()
+}
+
+fn summary(results: &[(&str, bool, Duration)]) -> String {
+    let line = |(name, ok, time): &(&str, bool, Duration)| {
+        let verdict = if *ok { "ok" } else { "FAILED" };
+        format!("{name:<20}{verdict:<8}{:>8.1} s\n", time.as_secs_f64())
+    };
+    results.iter().map(line).collect()
+}
+
+fn perform(root: &Path, step: &Step) -> Result<(), String> {
+    match step.act {
+        Act::Call(function) => function(root),
+        Act::Run(words) => {
+            let target = target(root);
+            let words: Vec<String> = words.iter().map(|word| word.replace("{target}", &target.to_string_lossy())).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            command(root, &words, step.env)
+        }
+    }
+}
+
+/// Where builds go: as Cargo decides it, made absolute.
+fn target(root: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root.join(dir),
+        None => root.join("target"),
+    }
+}
+
+fn command(root: &Path, words: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("an empty command")?;
+    println!("$ {}", words.join(" "));
+    let mut command = Command::new(program);
+    command.args(arguments).envs(env.iter().copied()).current_dir(root);
+    let status = command.status().map_err(|error| format!("cannot run {program}: {error}"))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{program} ended with {status}")),
+    }
+}
+
+/// Installs the Debian packages that are missing. Needs no network when none is.
+fn packages(root: &Path) -> Result<(), String> {
+    let missing: Vec<&str> = PACKAGES.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        println!("all there: {}", PACKAGES.join(", "));
+        return Ok(());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut words = if is_root() { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
+        words.extend(arguments);
+        command(root, &words, &[("DEBIAN_FRONTEND", "noninteractive")])
+    };
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(&missing);
+    // Package lists that are old or were never fetched are the usual reason to fail.
+    apt(&install)
+        .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+        .map_err(|why| format!("{why}; install {} by hand", missing.join(", ")))
+}
+
+fn installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).output();
+    query.is_ok_and(|output| output.stdout.ends_with(b" installed"))
+}
+
+fn is_root() -> bool {
+    let user = Command::new("id").arg("-u").output();
+    user.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Makes the Python environment of the SDK tests, unless the lock file it was made from is still
+/// the same.
+fn python(root: &Path) -> Result<(), String> {
+    let lock = root.join(REQUIREMENTS);
+    let wanted = std::fs::read(&lock).map_err(|error| format!("{}: {error}; it lists the packages with their hashes", lock.display()))?;
+    let folder = target(root).join("venv");
+    let made_from = folder.join("requirements.lock");
+    if std::fs::read(&made_from).is_ok_and(|made| made == wanted) {
+        println!("{} is up to date", folder.display());
+        return Ok(());
+    }
+    let path = folder.to_string_lossy().into_owned();
+    command(root, &["python3", "-m", "venv", "--clear", &path], &[])?;
+    let pip = format!("{path}/bin/pip");
+    command(root, &[&pip, "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], &[])?;
+    // Written last: an environment that was left half made is made again.
+    std::fs::write(&made_from, wanted).map_err(|error| format!("{}: {error}", made_from.display()))
+}
