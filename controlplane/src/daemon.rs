@@ -194,6 +194,11 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
 }
 
 fn greeted(control: &mut Control, plane: u64, hello: Hello) {
+    // A data plane says it again once it knows where it listens: its first policy tells it.
+    if let Some(known) = control.planes.get_mut(&plane).and_then(|(_, known)| known.hello.as_mut()) {
+        *known = hello;
+        return;
+    }
     let details = vec![
         ("pid".to_owned(), hello.pid.to_string()),
         ("generation".to_owned(), hello.generation.to_string()),

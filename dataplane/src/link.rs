@@ -141,6 +141,8 @@ struct Session<'l> {
     descriptor: Option<OwnedFd>,
     secrets: Secrets,
     stats_at: Instant,
+    /// How many addresses the last `Hello` named.
+    listeners_told: usize,
 }
 
 impl<'l> Session<'l> {
@@ -154,7 +156,7 @@ impl<'l> Session<'l> {
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, complaint));
         }
         stream.set_write_timeout(Some(WRITE_STALL))?;
-        Ok(Session { link, stream, received: Vec::new(), descriptor: None, secrets: Secrets::default(), stats_at: Instant::default() })
+        Ok(Session { link, stream, received: Vec::new(), descriptor: None, secrets: Secrets::default(), stats_at: Instant::default(), listeners_told: 0 })
     }
 
     fn run(&mut self) -> Broken {
@@ -168,6 +170,7 @@ impl<'l> Session<'l> {
     fn greet(&mut self) -> Result<(), Broken> {
         let process = &self.link.process;
         let policy = process.current.load();
+        self.listeners_told = process.listen().len();
         self.say(&Frame::Hello(Hello {
             schema: image::SCHEMA,
             build: env!("CARGO_PKG_VERSION").to_owned(),
@@ -284,6 +287,9 @@ impl<'l> Session<'l> {
     /// Tells events as they come, and the counters once a second.
     fn report(&mut self) -> Result<(), Broken> {
         let process = self.link.process.clone();
+        if process.listen().len() > self.listeners_told {
+            self.greet()?;
+        }
         while let Some(event) = process.next_event() {
             self.say(&Frame::Event(event))?;
         }

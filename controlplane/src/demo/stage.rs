@@ -107,7 +107,7 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
     processes.push(Leashed::start(plane, &places, log(&folder.0, "dataplane")?)?);
     let hello = await_all(&mut processes, &folder.0, || {
         let hello = status(&run)?["planes"][0]["hello"].clone();
-        Ok(hello.is_object().then_some(hello))
+        Ok(hello["listen"][0].is_string().then_some(hello))
     })?;
     let admin = address(&hello["admin"])?;
     await_all(&mut processes, &folder.0, || {
