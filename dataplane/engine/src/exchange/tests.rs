@@ -563,6 +563,26 @@ fn turns_are_taken() {
 }
 
 #[test]
+fn the_backoff_of_the_policy_is_waited() {
+    let mut draft = in_order(1, 0);
+    rules(&mut draft).backoff = policy::Backoff { exponential: true, base_ms: 100, cap_ms: 300 };
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    for expected_ms in [100, 200, 300, 300] {
+        let mut next = |world: &World| exchange.next(&world.prepared, &world.board, world.now, &mut || u64::MAX);
+        let Next::Attempt(attempt) = next(&world) else { panic!("the wait is over") };
+        exchange.concluded(&world.board, &world.prepared, attempt.index, Verdict { counts_for_breaker: false, ..status(500) }, world.now);
+        let until = match exchange.next(&world.prepared, &world.board, world.now, &mut || u64::MAX) {
+            Next::Wait(until) => until,
+            other => panic!("{other:?} instead of a wait"),
+        };
+        assert_eq!(until.since(world.now) / crate::moment::NS_PER_MS, expected_ms);
+        world.now = until;
+    }
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
 fn shards_share_a_board_and_leave_it_empty() {
     let mut draft = in_order(3, 2);
     draft.providers.get_mut(ProviderId(0)).unwrap().in_flight_max = 2;
