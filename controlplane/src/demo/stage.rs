@@ -118,7 +118,7 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
     let gateway = address(&hello["listen"][0])?;
     let warm = await_all(&mut processes, &folder.0, || {
         let stats = status(&run)?["planes"][0]["stats"].clone();
-        Ok(stats.is_object().then(|| pools(&stats)))
+        Ok((stats["ready"] == true).then(|| pools(&stats)))
     })?;
     Ok(Stage { gateway, mock: mock_admin, events, ready, hello, warm, folder, processes: Mutex::new(processes) })
 }
