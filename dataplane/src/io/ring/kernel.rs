@@ -10,6 +10,7 @@ use super::request::Request;
 use super::send::Batch;
 use super::setup;
 use super::socket::Socket;
+use crate::io::group::Group;
 use crate::io::links::Links;
 use crate::io::local::Local;
 use crate::io::timers::Timers;
@@ -37,6 +38,8 @@ pub(super) struct Kernel {
     pub(super) sockets: Vec<Socket>,
     /// Small buffers, then large ones.
     pub(super) groups: [Provided; 2],
+    /// Where received bytes move when the groups run low.
+    pub(super) spill: Rc<Group>,
     pub(super) chunks: Links<Chunk>,
     pub(super) pieces: Links<Piece>,
     /// Slots whose receive found no buffer, with the generation it was armed in.
@@ -80,10 +83,12 @@ impl Kernel {
             .register_files_sparse(settings.connections)?;
         let small = Provided::new(&uring, 0, settings.small_buffers, settings.small_size)?;
         let large = Provided::new(&uring, 1, settings.large_buffers, settings.large_size)?;
+        let spill = Group::new(settings.spill_buffers, settings.small_size)?;
         let mut kernel = Kernel {
             uring: ManuallyDrop::new(uring),
             sockets: Vec::with_capacity(settings.connections as usize),
             groups: [small, large],
+            spill,
             chunks: Links::new(),
             pieces: Links::new(),
             starved: Vec::new(),

@@ -85,10 +85,7 @@ impl Kernel {
     /// Whether another received buffer in the queue would be one too many.
     fn holds_too_much(&self, slot: u32) -> bool {
         let socket = &self.sockets[slot as usize];
-        let small = &self.groups[0];
-        let scarce = small.available() < small.group.count() / 4;
-        let flying = usize::from(socket.flying);
-        socket.sending && (socket.pieces.len() >= flying + SLOW_PIECES || scarce)
+        socket.sending && socket.pieces.len() >= usize::from(socket.flying) + SLOW_PIECES
     }
 
     /// Copies bytes behind the last piece if that may still grow, else into a new piece.

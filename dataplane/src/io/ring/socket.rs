@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::send::Batch;
 use crate::io::links::Queue;
 use crate::io::timers::Timers;
-use crate::io::{Cause, Errno, Instant};
+use crate::io::{Cause, Chunk, Errno, Instant};
 use io_uring::{opcode, squeue, types};
 use std::task::Waker;
 
@@ -143,7 +143,9 @@ impl Kernel {
             return;
         }
         socket.receiving = true;
-        socket.group = socket.group_wanted;
+        // Without a large buffer the small ones do as well, only slower.
+        let large = socket.group_wanted == 1 && self.groups[1].available() > 0;
+        socket.group = u8::from(large);
         let tag = Tag::new(Kind::Receive, socket.generation, slot);
         let group = self.groups[usize::from(socket.group)].id;
         let entry = opcode::RecvMulti::new(types::Fixed(slot), group).build();
@@ -212,18 +214,47 @@ impl Kernel {
         }
     }
 
-    fn deliver(&mut self, slot: u32, chunk: crate::io::Chunk, more: bool) {
-        let socket = &mut self.sockets[slot as usize];
+    fn deliver(&mut self, slot: u32, chunk: Chunk, more: bool) {
+        let socket = &self.sockets[slot as usize];
         if !matches!(socket.state, State::Open | State::Parked) {
             return;
         }
+        if self.is_scarce(socket.group) {
+            self.spill(slot, chunk);
+        } else {
+            self.chunks
+                .push_back(&mut self.sockets[slot as usize].received, chunk);
+        }
+        let socket = &mut self.sockets[slot as usize];
         socket.received_at = self.timers.now();
-        self.chunks.push_back(&mut socket.received, chunk);
         if socket.received.len() >= RECEIVED_MAX && more {
             self.stats.paused += 1;
             self.cancel_receive(slot);
         }
         self.news(slot, Cause::Readable);
+    }
+
+    /// Whether three quarters of a group are gone: to readers that take their time, or to peers
+    /// that send faster than is read. From here on nobody may hold more of it.
+    fn is_scarce(&self, group: u8) -> bool {
+        let group = &self.groups[usize::from(group)];
+        group.available() < group.group.count() / 4
+    }
+
+    /// Delivers a copy, so that the buffer goes back at once. Without room for the copy the chunk
+    /// itself is delivered.
+    fn spill(&mut self, slot: u32, mut chunk: Chunk) {
+        let received = &mut self.sockets[slot as usize].received;
+        while !chunk.is_empty() {
+            let part = chunk.len().min(self.spill.size() as usize);
+            let Some(copy) = self.spill.fill(&chunk[..part]) else {
+                self.chunks.push_back(received, chunk);
+                return;
+            };
+            self.stats.copied_out += part as u64;
+            self.chunks.push_back(received, copy);
+            chunk.advance(part);
+        }
     }
 
     /// Something happened that the owner of the socket wants to know.
@@ -341,19 +372,19 @@ impl Kernel {
         if self.starved.is_empty() {
             return;
         }
-        let mut left = [self.groups[0].available(), self.groups[1].available()];
+        let mut left = self.groups[0].available() + self.groups[1].available();
         let waiting = std::mem::take(&mut self.starved);
         for (slot, generation) in waiting {
             let socket = &mut self.sockets[slot as usize];
             if socket.generation & 0xff_ffff != generation || !socket.starved {
                 continue;
             }
-            let left = &mut left[usize::from(socket.group_wanted)];
-            if *left == 0 {
+            let small_only = socket.group_wanted == 0 && self.groups[0].available() == 0;
+            if left == 0 || small_only {
                 self.starved.push((slot, generation));
                 continue;
             }
-            *left -= 1;
+            left -= 1;
             socket.starved = false;
             if socket.received.len() < RECEIVED_MAX {
                 self.stats.rearmed += 1;

@@ -131,7 +131,7 @@ async fn provider(scene: Rc<Scene>, mut stream: Stream) {
         match io.random_below(400) {
             0 => return,
             1 => return stream.reset(),
-            2 => io.sleep(Duration::from_millis(io.random_below(40))).await,
+            2 => io.sleep(Duration::from_millis(io.random_below(200))).await,
             3 => stream.bulk(),
             4 => return stream.close_after_peer(),
             _ => {}
