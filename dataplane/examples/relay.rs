@@ -65,15 +65,33 @@ fn main() {
 
 /// Where a head ends, and the length of the body that it announces.
 fn head(bytes: &[u8]) -> Option<(usize, usize)> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let mut length = 0;
-    for line in bytes[..end].split(|byte| *byte == b'\n') {
-        if line.len() > 15 && line[..15].eq_ignore_ascii_case(b"content-length:") {
+    let (mut start, mut length) = (0, 0);
+    loop {
+        let end = start + find(&bytes[start..], b'\n')? + 1;
+        let line = &bytes[start..end];
+        if line == b"\r\n" {
+            return Some((end, length));
+        }
+        if starts_with(line, b"content-length:") {
             let digits = line[15..].iter().filter(|byte| byte.is_ascii_digit());
             length = digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
         }
+        start = end;
     }
-    Some((end, length))
+}
+
+/// Whether a line is the field of this name, in lower case.
+fn starts_with(line: &[u8], name: &[u8]) -> bool {
+    line[0] | 0x20 == name[0]
+        && line.len() > name.len()
+        && line[..name.len()].eq_ignore_ascii_case(name)
+}
+
+fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let start = bytes.as_ptr();
+    // SAFETY: memchr reads at most `len` bytes from `start`, all within the slice.
+    let found = unsafe { libc::memchr(start.cast(), i32::from(wanted), bytes.len()) };
+    (!found.is_null()).then(|| found.addr() - start.addr())
 }
 
 struct Proxy {
@@ -97,18 +115,19 @@ impl Proxy {
     /// The head again, with a host and a key of our own.
     fn rewrite(&self, bytes: &[u8]) -> Vec<u8> {
         let mut out = self.io.vec();
-        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let dropped = [&b"host:"[..], b"authorization:", b"connection:"]
-                .iter()
-                .any(|name| {
-                    line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name)
-                });
+        let mut start = 0;
+        while let Some(length) = find(&bytes[start..], b'\n') {
+            let line = &bytes[start..=start + length];
+            let dropped = starts_with(line, b"host:")
+                || starts_with(line, b"authorization:")
+                || starts_with(line, b"connection:");
             if !dropped {
                 out.extend_from_slice(line);
             }
-            if index == 0 {
+            if start == 0 {
                 out.extend_from_slice(b"Host: upstream\r\nAuthorization: Bearer sk-provider\r\n");
             }
+            start += length + 1;
         }
         out
     }

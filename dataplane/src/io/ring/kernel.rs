@@ -71,6 +71,8 @@ pub(super) struct Kernel {
     pub(super) due: Vec<u32>,
     /// What the read of the eventfd writes to.
     event: Box<[u8; 8]>,
+    /// The shard ends: the eventfd is not read any more.
+    ending: bool,
     #[cfg(test)]
     pub(super) shim: Option<Box<super::shim::Shim>>,
 }
@@ -110,6 +112,7 @@ impl Kernel {
             batch: Vec::new(),
             due: Vec::new(),
             event: Box::new([0; 8]),
+            ending: false,
             #[cfg(test)]
             shim: None,
         };
@@ -118,12 +121,19 @@ impl Kernel {
     }
 
     fn watch_event(&mut self) {
-        let Some(event) = self.local.alarm.event() else {
+        let Some(event) = self.local.alarm.event().filter(|_| !self.ending) else {
             return;
         };
         let into = self.event.as_mut_ptr();
         let entry = opcode::Read::new(types::Fd(event), into, 8).build();
         self.issue(entry, Tag::new(Kind::Event, 0, 0));
+    }
+
+    /// The last operation of a shard that ends.
+    pub(super) fn ignore_event(&mut self) {
+        if !mem::replace(&mut self.ending, true) {
+            self.cancel(Tag::new(Kind::Event, 0, 0));
+        }
     }
 
     /// Pushes an operation that will complete.
@@ -288,19 +298,17 @@ fn is_transient(error: &io::Error) -> bool {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        let event_only = usize::from(self.local.alarm.event().is_some());
-        if self.operations > event_only {
+        if self.operations > 0 {
             // Someone let go of the ring without draining it. The kernel ends its operations in
             // its own time and may write until then: that memory must stay.
             mem::forget(mem::take(&mut self.sockets));
             mem::forget(mem::replace(&mut self.pieces, Links::new()));
             mem::forget(mem::take(&mut self.requests));
+            mem::forget(mem::replace(&mut self.event, Box::new([0; 8])));
             for group in &self.groups {
                 mem::forget(group.group.clone());
             }
         }
-        // The read of the eventfd is always there.
-        mem::forget(mem::replace(&mut self.event, Box::new([0; 8])));
         // SAFETY: this is the only place that drops it, and nothing uses it afterwards.
         unsafe { ManuallyDrop::drop(&mut self.uring) };
     }

@@ -108,9 +108,12 @@ impl Reactor {
         loop {
             self.core.drop_unclaimed();
             let stats = self.core.stats();
-            // One operation always remains: the read of the eventfd.
-            if stats.sockets == 0 && stats.operations <= 1 && io.listeners() == 0 {
+            if stats.operations == 0 {
                 return true;
+            }
+            // One operation remains to the end: the read of the eventfd.
+            if stats.sockets == 0 && stats.operations == 1 && io.listeners() == 0 {
+                self.core.kernel().ignore_event();
             }
             if clock::kernel_now() >= until {
                 return false;
