@@ -212,6 +212,10 @@ impl Chunk {
         })
     }
 
+    pub(super) fn is_of(&self, group: &Rc<Group>) -> bool {
+        Rc::ptr_eq(&self.group, group)
+    }
+
     /// How many bytes the buffer below has: what keeping this chunk really keeps.
     #[must_use]
     pub fn footprint(&self) -> usize {

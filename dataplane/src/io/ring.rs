@@ -24,6 +24,7 @@ mod setup;
 #[cfg(test)]
 mod shim;
 mod socket;
+mod spill;
 mod stream;
 
 #[cfg(test)]

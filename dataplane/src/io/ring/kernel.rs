@@ -40,6 +40,10 @@ pub(super) struct Kernel {
     pub(super) groups: [Provided; 2],
     /// Where received bytes move when the groups run low.
     pub(super) spill: Rc<Group>,
+    /// Per group: most of it was still lent at the end of the last turn.
+    pub(super) scarce: [bool; 2],
+    /// When buffers were last searched for.
+    pub(super) searched_at: crate::io::Instant,
     pub(super) chunks: Links<Chunk>,
     pub(super) pieces: Links<Piece>,
     /// Slots whose receive found no buffer, with the generation it was armed in.
@@ -91,6 +95,8 @@ impl Kernel {
             sockets: Vec::with_capacity(settings.connections as usize),
             groups: [small, large],
             spill,
+            scarce: [false; 2],
+            searched_at: crate::io::Instant(0),
             chunks: Links::new(),
             pieces: Links::new(),
             starved: Vec::new(),
@@ -273,9 +279,7 @@ impl Kernel {
     /// The end of the turn: sends go out, buffers go back, what waited for either goes on.
     pub(super) fn flush(&mut self) {
         self.send_all();
-        for group in &mut self.groups {
-            group.publish();
-        }
+        self.publish();
         self.feed_starved();
         if self.acceptor.paused {
             self.resume_accepting();

@@ -36,7 +36,6 @@ impl Kernel {
             if until != Instant::FAR {
                 socket.timer = self.timers.arm(until, slot);
             }
-            self.use_group(slot, 0);
         }
     }
 

@@ -219,7 +219,7 @@ impl Kernel {
         if !matches!(socket.state, State::Open | State::Parked) {
             return;
         }
-        if self.is_scarce(socket.group) {
+        if self.scarce[usize::from(socket.group)] {
             self.spill(slot, chunk);
         } else {
             self.chunks
@@ -232,29 +232,6 @@ impl Kernel {
             self.cancel_receive(slot);
         }
         self.news(slot, Cause::Readable);
-    }
-
-    /// Whether three quarters of a group are gone: to readers that take their time, or to peers
-    /// that send faster than is read. From here on nobody may hold more of it.
-    fn is_scarce(&self, group: u8) -> bool {
-        let group = &self.groups[usize::from(group)];
-        group.available() < group.group.count() / 4
-    }
-
-    /// Delivers a copy, so that the buffer goes back at once. Without room for the copy the chunk
-    /// itself is delivered.
-    fn spill(&mut self, slot: u32, mut chunk: Chunk) {
-        let received = &mut self.sockets[slot as usize].received;
-        while !chunk.is_empty() {
-            let part = chunk.len().min(self.spill.size() as usize);
-            let Some(copy) = self.spill.fill(&chunk[..part]) else {
-                self.chunks.push_back(received, chunk);
-                return;
-            };
-            self.stats.copied_out += part as u64;
-            self.chunks.push_back(received, copy);
-            chunk.advance(part);
-        }
     }
 
     /// Something happened that the owner of the socket wants to know.
