@@ -42,6 +42,8 @@ pub(super) struct Kernel {
     pub(super) spill: Rc<Group>,
     /// Per group: most of it was still lent at the end of the last turn.
     pub(super) scarce: [bool; 2],
+    /// When a large buffer was last free at the end of a turn.
+    pub(super) large_seen_at: crate::io::Instant,
     /// When buffers were last searched for.
     pub(super) searched_at: crate::io::Instant,
     pub(super) chunks: Links<Chunk>,
@@ -96,6 +98,7 @@ impl Kernel {
             groups: [small, large],
             spill,
             scarce: [false; 2],
+            large_seen_at: crate::io::Instant(0),
             searched_at: crate::io::Instant(0),
             chunks: Links::new(),
             pieces: Links::new(),

@@ -136,6 +136,7 @@ impl Kernel {
 
     /// Arms the receive, unless it is armed or there is nothing to receive any more.
     pub(super) fn receive(&mut self, slot: u32) {
+        let without_large = self.is_without_large();
         let socket = &mut self.sockets[slot as usize];
         let wanted = matches!(socket.state, State::Open | State::Parked)
             || (socket.state == State::Closing && socket.awaits_fin);
@@ -143,9 +144,12 @@ impl Kernel {
             return;
         }
         socket.receiving = true;
-        // Without a large buffer the small ones do as well, only slower.
-        let large = socket.group_wanted == 1 && self.groups[1].available() > 0;
-        socket.group = u8::from(large);
+        // Where large buffers are held for long the small ones have to do, at twice the cost.
+        socket.group = if without_large {
+            0
+        } else {
+            socket.group_wanted
+        };
         let tag = Tag::new(Kind::Receive, socket.generation, slot);
         let group = self.groups[usize::from(socket.group)].id;
         let entry = opcode::RecvMulti::new(types::Fixed(slot), group).build();
@@ -349,19 +353,25 @@ impl Kernel {
         if self.starved.is_empty() {
             return;
         }
-        let mut left = self.groups[0].available() + self.groups[1].available();
+        let mut left = [self.groups[0].available(), self.groups[1].available()];
+        let without_large = self.is_without_large();
         let waiting = std::mem::take(&mut self.starved);
         for (slot, generation) in waiting {
             let socket = &mut self.sockets[slot as usize];
             if socket.generation & 0xff_ffff != generation || !socket.starved {
                 continue;
             }
-            let small_only = socket.group_wanted == 0 && self.groups[0].available() == 0;
-            if left == 0 || small_only {
+            let group = if without_large {
+                0
+            } else {
+                socket.group_wanted
+            };
+            let left = &mut left[usize::from(group)];
+            if *left == 0 {
                 self.starved.push((slot, generation));
                 continue;
             }
-            left -= 1;
+            *left -= 1;
             socket.starved = false;
             if socket.received.len() < RECEIVED_MAX {
                 self.stats.rearmed += 1;

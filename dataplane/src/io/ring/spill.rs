@@ -13,7 +13,17 @@ use std::mem;
 /// Time between two searches for buffers to reclaim: a search looks at every socket.
 const SEARCH_MS: u64 = 4;
 
+/// How long large buffers may all be lent before small ones take over. Under load they are for a
+/// moment, and waiting for one is cheaper.
+const LARGE_WAIT_MS: u64 = 20;
+
 impl Kernel {
+    /// Whether large buffers are not to be waited for.
+    pub(super) fn is_without_large(&self) -> bool {
+        self.groups[1].available() == 0
+            && self.timers.now() > self.large_seen_at.plus_millis(LARGE_WAIT_MS)
+    }
+
     /// The end of a turn: buffers go back to the kernel.
     pub(super) fn publish(&mut self) {
         for (group, scarce) in self.groups.iter_mut().zip(&mut self.scarce) {
@@ -21,6 +31,9 @@ impl Kernel {
             *scarce = group.available() < group.group.count() / 4;
         }
         let now = self.timers.now();
+        if self.groups[1].available() > 0 {
+            self.large_seen_at = now;
+        }
         if self.groups[0].available() == 0 && now >= self.searched_at.plus_millis(SEARCH_MS) {
             self.searched_at = now;
             self.reclaim();
