@@ -377,3 +377,20 @@ fn peers_that_nobody_reads_from_do_not_starve_the_others() {
     });
     leave(reactor);
 }
+
+#[test]
+fn a_shard_that_spins_still_looks_up() {
+    let busy = Settings {
+        spin: Duration::from_secs(60),
+        ..settings()
+    };
+    let shard = host::launch(None, busy, move |io| async move {
+        // Always work to do: the spin must end with its slice, or the shard never would.
+        let end = io.now().plus_millis(30);
+        while io.now() < end {
+            io.pause().await;
+        }
+    });
+    let ended = shard.expect("a thread").join().expect("no panic");
+    assert!(matches!(ended, Ended::Drained), "{ended:?}");
+}
