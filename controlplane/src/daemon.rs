@@ -199,7 +199,11 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         ("generation".to_owned(), hello.generation.to_string()),
         ("shards".to_owned(), hello.shards.to_string()),
     ];
-    tell(&mut control.events, "plane_joined", details);
+    // A data plane says who it is again when it has begun to listen.
+    let known = control.planes.get(&plane).is_some_and(|(_, plane)| plane.hello.is_some());
+    if !known {
+        tell(&mut control.events, "plane_joined", details);
+    }
     if hello.schema != policy::image::SCHEMA {
         let reason = format!("it reads schema {}, this build writes {}: use binaries of one version", hello.schema, policy::image::SCHEMA);
         tell(&mut control.events, "refused", vec![("reason".to_owned(), reason)]);
@@ -208,6 +212,9 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
     if let Some((_, known)) = control.planes.get_mut(&plane) {
         known.generation = generation;
         known.hello = Some(hello);
+    }
+    if known {
+        return;
     }
     if let Some(publishing) = &mut control.publishing {
         let sealed = publishing.sealed.clone();
