@@ -209,6 +209,7 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         tell(&mut control.events, "refused", vec![("reason".to_owned(), reason)]);
     }
     let (generation, digest) = (hello.generation, hello.digest);
+    let hello = with_places(hello, &control.live.draft.gateway);
     if let Some((_, known)) = control.planes.get_mut(&plane) {
         known.generation = generation;
         known.hello = Some(hello);
@@ -228,6 +229,16 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         publish::Welcome::Send => steer::send(control, plane, &sealed),
         publish::Welcome::Outnumber(theirs) => steer::outnumber(control, theirs),
     }
+}
+
+/// A data plane greets before it listens; until it says where, what the policy says is known.
+fn with_places(mut hello: Hello, gateway: &policy::Gateway) -> Hello {
+    let known = |address: &&std::net::SocketAddr| address.port() != 0;
+    if hello.listen.is_empty() {
+        hello.listen = gateway.listen.iter().filter(known).copied().collect();
+    }
+    hello.admin = hello.admin.or(gateway.admin.as_ref().filter(known).copied());
+    hello
 }
 
 /// Keeps an event of the daemon's own.

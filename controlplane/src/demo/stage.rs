@@ -27,6 +27,8 @@ pub(super) const PRIMARY: &str = "north";
 pub(super) const PROVIDERS: [&str; 3] = [PRIMARY, "south", "west"];
 /// Every process has so long to come up.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Warm connections are waited for so long before they are counted.
+const WARMING: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const TICK: Duration = Duration::from_millis(2);
 /// Events that are kept for the story.
@@ -115,9 +117,13 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
         Ok(asked.ok().filter(|answer| answer.head.status == 200).map(|_| ()))
     })?;
     let ready = began.elapsed();
+    // Counters come about once a second; those of before it was ready say little.
+    let until = Instant::now() + WARMING;
     let warm = await_all(&mut processes, &folder.0, || {
         let stats = status(&run)?["planes"][0]["stats"].clone();
-        Ok(stats.is_object().then(|| pools(&stats)))
+        let warm = pools(&stats);
+        let complete = !warm.is_empty() && warm.iter().all(|(_, idle)| *idle > 0);
+        Ok((stats.is_object() && (complete || Instant::now() > until)).then_some(warm))
     })?;
     Ok(Stage { gateway, mock: mock_admin, events, ready, hello, warm, folder, processes: Mutex::new(processes) })
 }
