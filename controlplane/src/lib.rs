@@ -18,6 +18,7 @@ pub mod time;
 
 pub mod compile;
 pub mod diff;
+pub mod explain;
 pub mod journal;
 pub mod publish;
 pub mod recall;
