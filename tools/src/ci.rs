@@ -67,7 +67,11 @@ const STEPS: &[Step] = &[
             "io::ring",
         ],
     )
-    .with(&[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address"), ("ASAN_OPTIONS", "detect_stack_use_after_return=1")]),
+    .with(&[
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address --cfg throwover_asan"),
+        ("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
+    ]),
     Step::run("demo", &["{target}/release/throwover", "up", "--demo", "--once"]),
 ];
 
