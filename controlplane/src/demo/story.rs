@@ -163,7 +163,7 @@ pub(super) fn invitation(stage: &Stage) {
     let run = stage.folder.0.join("run");
     say(&format!(
         "\nStill serving; Ctrl-C ends it. Try:\n  \
-         curl -s http://{gateway}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
+         curl -s http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
          OPENAI_BASE_URL=http://{gateway}/v1 OPENAI_API_KEY=none python your_app.py      (model \"demo\")\n  \
          throwover status --run {run}\n  throwover-mock fault --admin {mock} {PRIMARY} 503",
         run = run.display(),
