@@ -52,10 +52,10 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
     if decoder.done() {
         return Err(Refusal::tenant(400, "body_missing", "The request has no body; a JSON object is expected.").into());
     }
-    if let Framing::Length(length) = asked.head.framing {
-        if length as usize > limits::BODY_INLINE_BYTES {
-            tenant.wire.bulk();
-        }
+    if let Framing::Length(length) = asked.head.framing
+        && length as usize > limits::BODY_INLINE_BYTES
+    {
+        tenant.wire.bulk();
     }
     if asked.head.expect_continue && !tenant.wire.has_returned() {
         tenant.wire.send_static(head::CONTINUE);

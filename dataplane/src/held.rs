@@ -46,12 +46,13 @@ impl Held {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.blocks.is_empty() && self.len + bytes.len() <= limits::BODY_INLINE_BYTES {
-            if let Some(free) = self.pieces.iter_mut().find(|piece| piece.is_none()) {
-                self.len += bytes.len();
-                *free = Some(bytes);
-                return Ok(());
-            }
+        if self.blocks.is_empty()
+            && self.len + bytes.len() <= limits::BODY_INLINE_BYTES
+            && let Some(free) = self.pieces.iter_mut().find(|piece| piece.is_none())
+        {
+            self.len += bytes.len();
+            *free = Some(bytes);
+            return Ok(());
         }
         self.spill(arena)?;
         self.append(arena, &bytes)

@@ -141,6 +141,10 @@ struct Session<'l> {
     descriptor: Option<OwnedFd>,
     secrets: Secrets,
     stats_at: Instant,
+    /// How many addresses the last `Hello` named.
+    listeners_told: usize,
+    /// The last `Stats` said that traffic may come.
+    ready_told: bool,
 }
 
 impl<'l> Session<'l> {
@@ -154,7 +158,16 @@ impl<'l> Session<'l> {
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, complaint));
         }
         stream.set_write_timeout(Some(WRITE_STALL))?;
-        Ok(Session { link, stream, received: Vec::new(), descriptor: None, secrets: Secrets::default(), stats_at: Instant::default() })
+        Ok(Session {
+            link,
+            stream,
+            received: Vec::new(),
+            descriptor: None,
+            secrets: Secrets::default(),
+            stats_at: Instant::default(),
+            listeners_told: 0,
+            ready_told: false,
+        })
     }
 
     fn run(&mut self) -> Broken {
@@ -168,6 +181,7 @@ impl<'l> Session<'l> {
     fn greet(&mut self) -> Result<(), Broken> {
         let process = &self.link.process;
         let policy = process.current.load();
+        self.listeners_told = process.listen().len();
         self.say(&Frame::Hello(Hello {
             schema: image::SCHEMA,
             build: env!("CARGO_PKG_VERSION").to_owned(),
@@ -284,16 +298,21 @@ impl<'l> Session<'l> {
     /// Tells events as they come, and the counters once a second.
     fn report(&mut self) -> Result<(), Broken> {
         let process = self.link.process.clone();
+        if process.listen().len() > self.listeners_told {
+            self.greet()?;
+        }
         while let Some(event) = process.next_event() {
             self.say(&Frame::Event(event))?;
         }
-        if self.link.reload.swap(false, AcqRel) {
-            if let Err(broken) = self.say(&Frame::Reload) {
-                self.link.reload.store(true, Release);
-                return Err(broken);
-            }
+        if self.link.reload.swap(false, AcqRel)
+            && let Err(broken) = self.say(&Frame::Reload)
+        {
+            self.link.reload.store(true, Release);
+            return Err(broken);
         }
-        if Instant::now().millis_since(self.stats_at) >= STATS_MS {
+        let ready = process.ready();
+        if ready != self.ready_told || Instant::now().millis_since(self.stats_at) >= STATS_MS {
+            self.ready_told = ready;
             self.stats_at = Instant::now();
             self.say(&Frame::Stats(crate::stats::of(&process)))?;
         }

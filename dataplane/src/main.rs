@@ -131,10 +131,10 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     };
     process.seat(shards);
     let sockets = listeners(&gateway.listen, shards)?;
-    process.set_listen(sockets.bound.clone());
     if let Some(address) = gateway.admin {
         admin::start(process.clone(), address).map_err(|error| format!("the admin listener {address}: {error}"))?;
     }
+    process.set_listen(sockets.bound.clone());
     let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
     let settings = capabilities.fit(
         Settings {

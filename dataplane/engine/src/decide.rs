@@ -102,6 +102,7 @@ impl Refusal {
 ///
 /// # Errors
 /// A [`Refusal`] that says what the request got wrong.
+#[inline]
 pub fn decide(prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) -> Result<Exchange, Refusal> {
     let (chain, way) = chain_for(prepared, ask)?;
     Ok(Exchange::begin(prepared, ask, chain, way, board, now))

@@ -6,8 +6,10 @@ use std::{ops::Deref, sync::Arc};
 
 mod digests;
 mod index;
+mod plan;
 
 use index::{Index, Kind};
+pub(crate) use plan::Place;
 
 /// A snapshot with its indexes. Immutable; shared by every shard.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub struct Prepared {
     snapshot: Arc<Snapshot>,
     index: Index,
     digests: digests::Digests,
+    plan: plan::Plan,
     /// By target: the largest window, in milliseconds, that a chain asks its breaker to count.
     windows_ms: Vec<u64>,
 }
@@ -51,7 +54,8 @@ impl Prepared {
         }
         let index = build_index(&snapshot);
         let digests = digests::Digests::build(&snapshot);
-        Prepared { snapshot, index, digests, windows_ms }
+        let plan = plan::Plan::build(&snapshot);
+        Prepared { snapshot, index, digests, plan, windows_ms }
     }
 
     /// The snapshot itself.
@@ -112,6 +116,16 @@ impl Prepared {
             failure_permille: chain.triggers.error_permille.unwrap_or(chain.breaker.failure_permille),
             ..chain.breaker
         }
+    }
+
+    /// The members of a chain, step by step.
+    pub(crate) fn places(&self, chain: ChainId) -> &[Place] {
+        self.plan.places(chain)
+    }
+
+    /// The credentials that can be used at a place.
+    pub(crate) fn keys(&self, place: &Place) -> &[policy::Key] {
+        self.plan.keys(place)
     }
 
     /// The end of an exchange that began at `started`.

@@ -17,7 +17,8 @@ pub const HEADER_BYTES: usize = 12;
 /// What is said on the control socket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Frame {
-    /// Data plane, first of all: who it is and what it serves.
+    /// Data plane, first of all: who it is and what it serves. Said again once it listens, when its
+    /// first policy had to tell it where.
     Hello(Hello),
     /// Control plane: every secret of the policy that follows. Sent before each `Publish`.
     Secrets(Secrets),

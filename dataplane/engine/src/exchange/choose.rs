@@ -14,7 +14,7 @@ use crate::{
     moment::{Moment, NS_PER_MS, NS_PER_US},
     prepared::Prepared,
 };
-use policy::{Class, KeyId, Provider, limits};
+use policy::{Class, Key, KeyId, limits};
 
 /// What a provider's credentials allow.
 enum Keys {
@@ -36,16 +36,15 @@ impl Exchange {
         if let Some(skip) = candidate.skip().filter(|skip| skip.is_final()) {
             return Err(skip);
         }
-        let target = &prepared.targets[candidate.target];
-        let provider = &prepared.providers[target.provider];
-        let row = board.target(candidate.target);
+        let place = &prepared.places(self.chain)[at];
+        let row = board.target(place.target);
         let why = if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
-            match keys(provider, board, now) {
+            match usable(prepared.keys(place), board, now) {
                 Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
                 Keys::Out => Err(Skip::KeysOut),
-                Keys::Needless | Keys::Usable { .. } if board.in_flight(target.provider) >= provider.in_flight_max => Err(Skip::Bulkhead),
+                Keys::Needless | Keys::Usable { .. } if board.in_flight(place.provider) >= place.in_flight_max => Err(Skip::Bulkhead),
                 Keys::Needless | Keys::Usable { .. } => match row.breaker.peek(now) {
                     Peek::Refuses { until } => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     Peek::Passes | Peek::Elects => Ok(()),
@@ -256,22 +255,17 @@ impl Exchange {
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
-        let candidate = self.candidates[at];
-        let provider_id = prepared.targets[candidate.target].provider;
-        let provider = &prepared.providers[provider_id];
-        let row = board.target(candidate.target);
-        let key = pick_key(provider, board, now, random)?;
-        if !board.try_enter(provider_id, provider.in_flight_max) {
+        let place = &prepared.places(self.chain)[at];
+        let row = board.target(place.target);
+        let key = pick_key(prepared.keys(place), board, now, random)?;
+        if !board.try_enter(place.provider, place.in_flight_max) {
             self.candidates[at].skip = Packed::new(Skip::Bulkhead);
             return None;
         }
-        let admission = if manner.forced {
-            Admission::Forced
-        } else {
-            breaker::allow(&row.breaker, &prepared.breaker(self.chain, candidate.target), now)
-        };
+        let admission =
+            if manner.forced { Admission::Forced } else { breaker::allow(&row.breaker, &prepared.breaker(self.chain, place.target), now) };
         if let Admission::Refused { until } = admission {
-            board.leave(provider_id);
+            board.leave(place.provider);
             self.candidates[at].skip = Packed::new(Skip::BreakerOpen { for_ms: ms(until, now) });
             return None;
         }
@@ -294,8 +288,8 @@ impl Exchange {
         let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
         Some(Attempt {
             index,
-            target: candidate.target,
-            provider: provider_id,
+            target: place.target,
+            provider: place.provider,
             key,
             fresh: manner.fresh,
             probe,
@@ -334,13 +328,13 @@ fn ms(until: Moment, now: Moment) -> u32 {
     u32::try_from(until.ms_from(now)).unwrap_or(u32::MAX)
 }
 
-fn keys(provider: &Provider, board: &Board, now: Moment) -> Keys {
-    if provider.keys.is_empty() {
+fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
+    if keys.is_empty() {
         return Keys::Needless;
     }
     let mut weights = 0;
     let mut soonest: Option<Moment> = None;
-    for key in &provider.keys {
+    for key in keys {
         match board.key_pause(key.id, now) {
             None => weights += u64::from(key.weight),
             Some(pause) if pause.class == Class::RateLimit => soonest = Some(soonest.map_or(pause.until, |until| until.min(pause.until))),
@@ -355,17 +349,17 @@ fn keys(provider: &Provider, board: &Board, now: Moment) -> Keys {
 }
 
 /// One of the usable credentials, at random by weight; the outer `None` when there is none.
-fn pick_key(provider: &Provider, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
-    let weights = match keys(provider, board, now) {
+fn pick_key(keys: &[Key], board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
+    let weights = match usable(keys, board, now) {
         Keys::Needless => return Some(None),
         Keys::Usable { weights } => weights,
         Keys::Paused { .. } | Keys::Out => return None,
     };
-    if let [only] = &provider.keys[..] {
+    if let [only] = keys {
         return Some(Some(only.id));
     }
     let mut point = backoff::scale(random(), weights - 1);
-    let mut usable = provider.keys.iter().filter(|key| board.key_pause(key.id, now).is_none());
+    let mut usable = keys.iter().filter(|key| board.key_pause(key.id, now).is_none());
     let picked = usable.find(|key| {
         let here = point < u64::from(key.weight);
         point = point.saturating_sub(u64::from(key.weight));

@@ -563,6 +563,71 @@ fn turns_are_taken() {
 }
 
 #[test]
+fn the_backoff_of_the_policy_is_waited() {
+    let mut draft = in_order(1, 0);
+    rules(&mut draft).backoff = policy::Backoff { exponential: true, base_ms: 100, cap_ms: 300 };
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    for expected_ms in [100, 200, 300, 300] {
+        let mut next = |world: &World| exchange.next(&world.prepared, &world.board, world.now, &mut || u64::MAX);
+        let Next::Attempt(attempt) = next(&world) else { panic!("the wait is over") };
+        exchange.concluded(&world.board, &world.prepared, attempt.index, Verdict { counts_for_breaker: false, ..status(500) }, world.now);
+        let until = match exchange.next(&world.prepared, &world.board, world.now, &mut || u64::MAX) {
+            Next::Wait(until) => until,
+            other => panic!("{other:?} instead of a wait"),
+        };
+        assert_eq!(until.since(world.now) / crate::moment::NS_PER_MS, expected_ms);
+        world.now = until;
+    }
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn shards_share_a_board_and_leave_it_empty() {
+    let mut draft = in_order(3, 2);
+    draft.providers.get_mut(ProviderId(0)).unwrap().in_flight_max = 2;
+    rules(&mut draft).breaker = policy::Breaker { consecutive: 2, cooldown_ms: 1, cooldown_max_ms: 4, ..policy::Breaker::default() };
+    let world = World::new(draft);
+    std::thread::scope(|scope| {
+        for shard in 0..4_u64 {
+            let world = &world;
+            scope.spawn(move || {
+                let mut seed = shard;
+                let mut random = || {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    seed ^ (seed >> 29)
+                };
+                for round in 0..3_000 {
+                    let mut now = world.now.plus_ms(round);
+                    let mut exchange = world.begin("c");
+                    loop {
+                        match exchange.next(&world.prepared, &world.board, now, &mut random) {
+                            Next::Wait(until) => now = until,
+                            Next::Surrender(_) => break,
+                            Next::Attempt(attempt) if random() % 3 == 0 => {
+                                exchange.succeeded(&world.board, &world.prepared, attempt.index, Some(5), now);
+                                break;
+                            }
+                            Next::Attempt(_) if random() % 5 == 0 => {
+                                exchange.abandoned(&world.board, &world.prepared, now);
+                                break;
+                            }
+                            Next::Attempt(attempt) => {
+                                let verdict =
+                                    [status(500), limited(1), judge::transport(Transport::StaleConnection)][random() as usize % 3];
+                                exchange.concluded(&world.board, &world.prepared, attempt.index, verdict, now);
+                            }
+                        }
+                    }
+                    assert!(exchange.is_over() && exchange.attempts_made() <= exchange.attempts_max());
+                }
+            });
+        }
+    });
+    assert!(world.is_idle());
+}
+
+#[test]
 #[should_panic(expected = "ends once")]
 fn ending_twice_is_a_broken_promise() {
     let mut world = World::new(in_order(1, 0));

@@ -135,26 +135,28 @@ impl Rule {
         Verdict { retry_same: verdict.retry_same && self.passing, pauses: self.passing, ..verdict }
     }
 
-    fn fits(&self, status: Option<u16>, fields: &ErrorFields<'_>) -> bool {
+    fn fits(&self, status: Option<u16>, fields: &ErrorFields<'_>, message: &str) -> bool {
         if status.is_some_and(|status| !self.statuses.contains(&status)) {
             return false;
         }
         let is_one_of = |field: Option<&str>, words: &[&str]| {
             field.is_some_and(|field| words.iter().any(|word| word.eq_ignore_ascii_case(field.trim())))
         };
-        is_one_of(fields.code, self.codes)
-            || is_one_of(fields.kind, self.kinds)
-            || fields.message.is_some_and(|message| self.messages.iter().any(|part| contains(message.as_bytes(), part.as_bytes())))
+        is_one_of(fields.code, self.codes) || is_one_of(fields.kind, self.kinds) || self.messages.iter().any(|part| message.contains(part))
     }
 }
 
 /// The first rule that fits. Without a status, every rule may.
 pub(super) fn find(status: Option<u16>, fields: &ErrorFields<'_>) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.fits(status, fields))
-}
-
-/// `part` is in lower case and not empty.
-fn contains(message: &[u8], part: &[u8]) -> bool {
-    let head = &message[..message.len().min(MESSAGE_BYTES_MAX)];
-    head.windows(part.len()).any(|window| window[0].to_ascii_lowercase() == part[0] && window.eq_ignore_ascii_case(part))
+    let message = fields.message.unwrap_or_default();
+    let mut end = message.len().min(MESSAGE_BYTES_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    // Lowered once, so that the many searches are those of the standard library.
+    let mut lowered = [0; MESSAGE_BYTES_MAX];
+    lowered[..end].copy_from_slice(&message.as_bytes()[..end]);
+    lowered[..end].make_ascii_lowercase();
+    let message = std::str::from_utf8(&lowered[..end]).expect("lowering ASCII keeps it UTF-8");
+    RULES.iter().find(|rule| rule.fits(status, fields, message))
 }

@@ -1,14 +1,14 @@
-//! One hash table for every lookup by name, and for routes by whatever narrows them most.
+//! Hash tables for every lookup by name, and for routes by whatever narrows them most.
 //!
 //! A route is filed under the narrowest thing that must hold for it: the exact model, the beginning
 //! of a glob, its end, the value of a field, or nothing. Each of those with or without a tenant. A
 //! lookup visits the few buckets that the request can be in and takes the lowest position in the
 //! policy whose route holds. Beginnings of every length are looked up by a hash that grows byte by
-//! byte, so the probes do not wait for one another: with ten thousand routes out of cache, their
-//! misses overlap.
+//! byte, and first of all in a dense array of tags: most are not there, and out of cache those
+//! misses do not wait for one another.
 //!
-//! The hash is not keyed. Only the operator fills the table, at most to a half; what a tenant may
-//! choose is which chain of slots to walk, and those are as long as the operator's names made them.
+//! The hash is not keyed. Only the operator fills the tables, at most to a half; what a tenant may
+//! choose is which run of slots to walk, and those are as long as the operator's names made them.
 
 use policy::{TenantId, limits};
 
@@ -36,15 +36,25 @@ pub(super) enum Kind {
 
 const KINDS: usize = Kind::RouteAny as usize + 1;
 const NO_TENANT: u32 = u32::MAX;
-/// Slots of 40 bytes; `count` is zero in a free one.
+/// Beginnings whose tags are fetched together.
+const BATCH: usize = 16;
+
+/// An open table of one kind, at most half full. Empty when there is nothing of the kind.
+#[derive(Debug, Default)]
+struct Slots {
+    /// Part of the hash; 0 in a free slot. `tags.len()` is zero or a power of two.
+    tags: Vec<u32>,
+    slots: Vec<Slot>,
+    /// Whether there are keys without a tenant, and with one.
+    tenants: [bool; 2],
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    hash: u64,
     /// The key's bytes: `text[start..start + length]`.
     start: u32,
     length: u32,
     tenant: u32,
-    kind: u8,
     /// The first entry of the bucket; most have no other.
     first: Entry,
     /// The others: `entries[rest..rest + count - 1]`, ascending.
@@ -60,14 +70,12 @@ struct Entry {
     proved: bool,
 }
 
-/// The table.
+/// The tables.
 #[derive(Debug)]
 pub(super) struct Index {
-    slots: Vec<Slot>,
+    tables: [Slots; KINDS],
     entries: Vec<Entry>,
     text: Vec<u8>,
-    /// Which kinds of routes there are, without and with a tenant.
-    kinds: [[bool; 2]; KINDS],
     /// Lengths of beginnings and ends that are filed, as bits.
     prefixes: Lengths,
     suffixes: Lengths,
@@ -79,6 +87,11 @@ type Lengths = [u64; limits::MODEL_NAME_BYTES_MAX / 64 + 1];
 
 fn is_set(lengths: &Lengths, length: usize) -> bool {
     lengths[length / 64] >> (length % 64) & 1 == 1
+}
+
+/// What stands for a hash in the array of tags.
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32 | 1
 }
 
 /// FNV-1a, byte by byte, and a finish that spreads it over the low bits.
@@ -100,7 +113,7 @@ impl Hash {
 
     fn finish(self, tenant: u32) -> u64 {
         let mixed = (self.0 ^ u64::from(tenant).wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed ^ mixed >> 32
+        mixed ^ (mixed >> 32)
     }
 }
 
@@ -151,14 +164,20 @@ impl Builder {
     pub(super) fn build(self) -> Index {
         let Builder { mut filed, text, fields } = self;
         let mut index = Index {
-            slots: vec![Slot::default(); (filed.len() * 2).next_power_of_two().max(2)],
-            entries: Vec::with_capacity(filed.len()),
-            kinds: [[false; 2]; KINDS],
+            tables: Default::default(),
+            entries: Vec::new(),
             prefixes: Lengths::default(),
             suffixes: Lengths::default(),
             text,
             fields,
         };
+        let mut counts = [0; KINDS];
+        filed.iter().for_each(|one| counts[one.kind as usize] += 1);
+        for (table, count) in index.tables.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
+            let size = (count * 2_usize).next_power_of_two();
+            table.tags = vec![0; size];
+            table.slots = vec![Slot::default(); size];
+        }
         filed.sort_unstable_by_key(|one| (one.hash, one.entry.at));
         // Different keys of one hash would lie mixed within a run, so runs are split by key.
         while let Some(head) = filed.last().map(|last| last.hash) {
@@ -185,23 +204,24 @@ impl Index {
     /// Files a bucket: entries of one key, ascending.
     fn insert(&mut self, bucket: &[Filed]) {
         let head = &bucket[0];
-        self.kinds[head.kind as usize][usize::from(head.tenant != NO_TENANT)] = true;
         let length = head.length as usize;
         match head.kind {
             Kind::RoutePrefix => self.prefixes[length / 64] |= 1 << (length % 64),
             Kind::RouteSuffix => self.suffixes[length / 64] |= 1 << (length % 64),
             _ => {}
         }
-        let mut at = head.hash as usize & (self.slots.len() - 1);
-        while self.slots[at].count != 0 {
-            at = (at + 1) & (self.slots.len() - 1);
+        let table = &mut self.tables[head.kind as usize];
+        table.tenants[usize::from(head.tenant != NO_TENANT)] = true;
+        let mask = table.tags.len() - 1;
+        let mut at = head.hash as usize & mask;
+        while table.tags[at] != 0 {
+            at = (at + 1) & mask;
         }
-        self.slots[at] = Slot {
-            hash: head.hash,
+        table.tags[at] = tag(head.hash);
+        table.slots[at] = Slot {
             start: head.start,
             length: head.length,
             tenant: head.tenant,
-            kind: head.kind as u8,
             first: head.entry,
             rest: self.entries.len() as u32,
             count: bucket.len() as u32,
@@ -211,15 +231,18 @@ impl Index {
 
     /// The bucket of a key. `same` compares the key's bytes, which need not lie in one piece.
     fn find(&self, kind: Kind, hash: u64, tenant: u32, same: impl Fn(&[u8]) -> bool) -> Option<&Slot> {
-        let mut at = hash as usize & (self.slots.len() - 1);
+        let table = &self.tables[kind as usize];
+        let mask = table.tags.len().checked_sub(1)?;
+        let mut at = hash as usize & mask;
         // The table is at most half full, so a free slot ends the walk.
-        while self.slots[at].count != 0 {
-            let slot = &self.slots[at];
-            let is_key = slot.hash == hash && slot.tenant == tenant && slot.kind == kind as u8;
-            if is_key && same(self.key(slot.start, slot.length)) {
-                return Some(slot);
+        while table.tags[at] != 0 {
+            if table.tags[at] == tag(hash) {
+                let slot = &table.slots[at];
+                if slot.tenant == tenant && same(self.key(slot.start, slot.length)) {
+                    return Some(slot);
+                }
             }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = (at + 1) & mask;
         }
         None
     }
@@ -259,13 +282,7 @@ impl Index {
             search.visit(Kind::RouteExact, Hash::new(Kind::RouteExact).bytes(model), |key| key == model);
         }
         if self.has(Kind::RoutePrefix) {
-            let mut hash = Hash::new(Kind::RoutePrefix);
-            for (at, byte) in model.iter().enumerate() {
-                hash = hash.byte(*byte);
-                if is_set(&self.prefixes, at + 1) {
-                    search.visit(Kind::RoutePrefix, hash, |key| key == &model[..=at]);
-                }
-            }
+            search.prefixes(model);
         }
         if self.has(Kind::RouteSuffix) {
             let mut hash = Hash::new(Kind::RouteSuffix);
@@ -291,7 +308,7 @@ impl Index {
     }
 
     fn has(&self, kind: Kind) -> bool {
-        self.kinds[kind as usize] != [false; 2]
+        !self.tables[kind as usize].tags.is_empty()
     }
 }
 
@@ -304,10 +321,44 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The tenants that a key of this kind is to be looked up with.
+    fn tenants(&self, kind: Kind) -> [Option<u32>; 2] {
+        let [without, with] = self.index.tables[kind as usize].tenants;
+        [without.then_some(NO_TENANT), self.tenant.filter(|_| with)]
+    }
+
+    /// Looks every beginning of `model` up. Tags of a batch are read before any is acted on, so that
+    /// the reads overlap.
+    fn prefixes(&mut self, model: &[u8]) {
+        let tags = &self.index.tables[Kind::RoutePrefix as usize].tags;
+        let mask = tags.len() - 1;
+        for tenant in self.tenants(Kind::RoutePrefix).into_iter().flatten() {
+            let mut hash = Hash::new(Kind::RoutePrefix);
+            let mut length = 0;
+            while length < model.len() {
+                let mut batch = [(0_u64, 0_usize, 0_u32); BATCH];
+                let mut count = 0;
+                while length < model.len() && count < BATCH {
+                    hash = hash.byte(model[length]);
+                    length += 1;
+                    if is_set(&self.index.prefixes, length) {
+                        let hash = hash.finish(tenant);
+                        batch[count] = (hash, length, tags[hash as usize & mask]);
+                        count += 1;
+                    }
+                }
+                for (hash, length, _) in batch[..count].iter().filter(|(_, _, seen)| *seen != 0) {
+                    if let Some(slot) = self.index.find(Kind::RoutePrefix, *hash, tenant, |key| key == &model[..*length]) {
+                        self.take(slot);
+                    }
+                }
+            }
+        }
+    }
+
     /// Looks into the buckets of a key, without a tenant and with the one who asks.
     fn visit(&mut self, kind: Kind, hash: Hash, same: impl Fn(&[u8]) -> bool) {
-        let [without, with] = self.index.kinds[kind as usize];
-        for tenant in [without.then_some(NO_TENANT), self.tenant.filter(|_| with)].into_iter().flatten() {
+        for tenant in self.tenants(kind).into_iter().flatten() {
             if let Some(slot) = self.index.find(kind, hash.finish(tenant), tenant, &same) {
                 self.take(slot);
             }

@@ -1,0 +1,81 @@
+//! What a request needs to know of a chain, in as few cache lines as it takes.
+//!
+//! The tables of a snapshot are made to be read by people and compilers: a chain leads to steps,
+//! those to members, those to targets, those to providers, those to credentials. Out of cache every
+//! one of those steps is a wait, so the parts that every request reads are laid out side by side.
+
+use policy::{ChainId, Key, Model, ProviderId, Snapshot, TargetId, id::Id};
+
+/// Every chain's places.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// By chain.
+    chains: Vec<Span>,
+    places: Vec<Place>,
+    keys: Vec<Key>,
+}
+
+/// Part of a list: `[start..start + count]`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    count: u32,
+}
+
+/// One member of a chain and where it leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) target: TargetId,
+    pub(crate) provider: ProviderId,
+    pub(crate) in_flight_max: u32,
+    keys: Span,
+    pub(crate) step: u8,
+    pub(crate) member: u8,
+    /// The policy says that it is never eligible.
+    pub(crate) disabled: bool,
+    /// It takes its model from the request.
+    pub(crate) rest: bool,
+}
+
+impl Plan {
+    pub(super) fn build(snapshot: &Snapshot) -> Plan {
+        let mut keys = Vec::new();
+        let mut spans = vec![Span::default(); snapshot.providers.slots()];
+        for (id, provider) in snapshot.providers.iter() {
+            spans[id.index()] = Span { start: keys.len() as u32, count: provider.keys.len() as u32 };
+            keys.extend_from_slice(&provider.keys);
+        }
+        let mut plan = Plan { chains: vec![Span::default(); snapshot.chains.slots()], places: Vec::new(), keys };
+        for (id, chain) in snapshot.chains.iter() {
+            let start = plan.places.len() as u32;
+            for (step, at) in chain.steps.iter().zip(0..) {
+                for (member, place) in step.members.iter().zip(0..) {
+                    let target = &snapshot.targets[member.target];
+                    plan.places.push(Place {
+                        target: member.target,
+                        provider: target.provider,
+                        in_flight_max: snapshot.providers[target.provider].in_flight_max,
+                        keys: spans[target.provider.index()],
+                        step: at,
+                        member: place,
+                        disabled: target.disabled.is_some(),
+                        rest: target.model == Model::Rest,
+                    });
+                }
+            }
+            plan.chains[id.index()] = Span { start, count: plan.places.len() as u32 - start };
+        }
+        plan
+    }
+
+    /// The members of a chain, step by step.
+    pub(super) fn places(&self, chain: ChainId) -> &[Place] {
+        let span = self.chains[chain.index()];
+        &self.places[span.start as usize..][..span.count as usize]
+    }
+
+    /// The credentials of a place's provider.
+    pub(super) fn keys(&self, place: &Place) -> &[Key] {
+        &self.keys[place.keys.start as usize..][..place.keys.count as usize]
+    }
+}
