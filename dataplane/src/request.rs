@@ -290,6 +290,7 @@ async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, s
                 shard.meters().count(Meter::Requests);
                 tenant.keep_alive = head.keep_alive;
                 tenant.plain_ends = head.version == head::Version::Http10;
+                tenant.bodiless = head.method == Method::Head;
                 if used < bytes.len() {
                     tenant.wire.unread(bytes.slice(used..bytes.len()));
                 }
