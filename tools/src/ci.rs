@@ -76,7 +76,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// The Debian packages that the steps need.
-const PACKAGES: &[&str] = &["nginx", "haproxy", "openssl", "python3-venv"];
+const PACKAGES: &[&str] = &["nginx", "openssl", "python3-venv"];
 
 /// The Python packages of the SDK tests, with hashes.
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
