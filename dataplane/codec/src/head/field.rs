@@ -142,13 +142,12 @@ pub const RELAYED_UPSTREAM: &[Field] = &[Field::OpenaiBeta, Field::Traceparent, 
 ///
 /// `Set-Cookie` never: it would let providers follow tenants. The organisation is the operator's.
 /// `Content-Encoding` is not here because answers are asked for as `identity`: an encoded one is
-/// the provider's fault.
+/// the provider's fault. `X-Request-Id` and `X-Should-Retry` are the gateway's own to say: copied,
+/// they would stand there twice.
 pub const RELAYED_DOWNSTREAM: &[ResponseField] = &[
     ResponseField::ContentType,
     ResponseField::RetryAfter,
     ResponseField::RetryAfterMs,
-    ResponseField::XShouldRetry,
-    ResponseField::XRequestId,
     ResponseField::RequestId,
     ResponseField::OpenaiVersion,
     ResponseField::OpenaiProcessingMs,
