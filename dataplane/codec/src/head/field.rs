@@ -140,6 +140,8 @@ pub const RELAYED_UPSTREAM: &[Field] = &[Field::OpenaiBeta, Field::Traceparent, 
 
 /// What is copied from a provider's head into the head for a tenant.
 ///
+/// Whether to retry and what the request is called, the gateway says itself: a second
+/// `X-Should-Retry` or `X-Request-Id` would contradict the first.
 /// `Set-Cookie` never: it would let providers follow tenants. The organisation is the operator's.
 /// `Content-Encoding` is not here because answers are asked for as `identity`: an encoded one is
 /// the provider's fault.
@@ -147,9 +149,6 @@ pub const RELAYED_DOWNSTREAM: &[ResponseField] = &[
     ResponseField::ContentType,
     ResponseField::RetryAfter,
     ResponseField::RetryAfterMs,
-    ResponseField::XShouldRetry,
-    ResponseField::XRequestId,
-    ResponseField::RequestId,
     ResponseField::OpenaiVersion,
     ResponseField::OpenaiProcessingMs,
     ResponseField::LimitTokens,
