@@ -149,6 +149,8 @@ pub struct Session {
     carry: Vec<u8>,
     established: bool,
     closed: bool,
+    /// It has failed; nothing more is read or written.
+    broken: bool,
 }
 
 enum Side {
@@ -165,7 +167,7 @@ impl Session {
         let name = ServerName::try_from(server_name.to_owned())
             .map_err(|_| Fault::Certificate(format!("{server_name:?} is not a server name")))?;
         let connection = UnbufferedClientConnection::new(client.0.clone(), name)?;
-        let mut session = Session { side: Side::Client(connection), carry: Vec::new(), established: false, closed: false };
+        let mut session = Session { side: Side::Client(connection), carry: Vec::new(), established: false, closed: false, broken: false };
         session.open(&mut [], &mut Vec::new(), out)?;
         Ok(session)
     }
@@ -176,7 +178,7 @@ impl Session {
     /// rustls cannot make a session of this configuration.
     pub fn accept(server: &Server) -> Result<Session, Fault> {
         let connection = UnbufferedServerConnection::new(server.0.clone())?;
-        Ok(Session { side: Side::Server(connection), carry: Vec::new(), established: false, closed: false })
+        Ok(Session { side: Side::Server(connection), carry: Vec::new(), established: false, closed: false, broken: false })
     }
 
     /// True when application data may be sent.
@@ -233,8 +235,8 @@ impl Session {
                     self.closed = true;
                     return Ok(used + discard);
                 }
-                (_, Err(fault)) => {
-                    self.alert(out);
+                (discard, Err(fault)) => {
+                    self.alert(&mut incoming[used + discard..], out);
                     return Err(fault);
                 }
             }
@@ -242,16 +244,17 @@ impl Session {
     }
 
     /// After a failure, what is left to be sent is an alert that tells the other side why.
-    fn alert(&mut self, out: &mut Vec<u8>) {
-        for _ in 0..4 {
-            let (_, step) = match &mut self.side {
-                Side::Client(connection) => advance(connection.process_tls_records(&mut []), &mut Vec::new(), out),
-                Side::Server(connection) => advance(connection.process_tls_records(&mut []), &mut Vec::new(), out),
-            };
-            if !matches!(step, Ok(Step::Again)) {
-                return;
-            }
-        }
+    ///
+    /// `rest` is what rustls has not used up: its machine holds places within it. One step, which
+    /// takes the alert if there is one: a second would read `rest` again and fail again.
+    fn alert(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
+        self.broken = true;
+        let (_, step) = match &mut self.side {
+            Side::Client(connection) => advance(connection.process_tls_records(rest), &mut Vec::new(), out),
+            Side::Server(connection) => advance(connection.process_tls_records(rest), &mut Vec::new(), out),
+        };
+        // That the session has failed is known already.
+        drop(step);
     }
 
     /// Encrypts `plain` and appends the records to `out`.
@@ -270,6 +273,7 @@ impl Session {
 
     fn encrypt(&mut self, record: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
         fn write<D>(status: UnbufferedStatus<'_, '_, D>, record: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
+            debug_assert_eq!(status.discard, 0, "what could be used up has been");
             match status.state? {
                 ConnectionState::WriteTraffic(mut traffic) => traffic.encrypt(record, out).map_err(|error| match error {
                     EncryptError::InsufficientSize(_) => unreachable!("room for the largest overhead was made"),
@@ -278,9 +282,13 @@ impl Session {
                 other => Err(Fault::Protocol(format!("the session is not ready to send ({other:?})"))),
             }
         }
+        if self.broken {
+            return Err(Fault::Protocol("the session is over".to_owned()));
+        }
+        // Half a message may lie in `carry`, and rustls looks at it again before it writes.
         match &mut self.side {
-            Side::Client(connection) => write(connection.process_tls_records(&mut []), record, out),
-            Side::Server(connection) => write(connection.process_tls_records(&mut []), record, out),
+            Side::Client(connection) => write(connection.process_tls_records(&mut self.carry), record, out),
+            Side::Server(connection) => write(connection.process_tls_records(&mut self.carry), record, out),
         }
     }
 
@@ -292,11 +300,14 @@ impl Session {
                 _ => 0,
             }
         }
+        if self.broken {
+            return;
+        }
         let begin = out.len();
         out.resize(begin + RECORD_OVERHEAD_BYTES, 0);
         let written = match &mut self.side {
-            Side::Client(connection) => notify(connection.process_tls_records(&mut []), &mut out[begin..]),
-            Side::Server(connection) => notify(connection.process_tls_records(&mut []), &mut out[begin..]),
+            Side::Client(connection) => notify(connection.process_tls_records(&mut self.carry), &mut out[begin..]),
+            Side::Server(connection) => notify(connection.process_tls_records(&mut self.carry), &mut out[begin..]),
         };
         out.truncate(begin + written);
     }
