@@ -16,6 +16,8 @@ use std::{
 const REFRESH: Duration = Duration::from_secs(30);
 /// Between two look-ups of a name that has had no answer yet.
 const RETRY: Duration = Duration::from_secs(2);
+/// Between two look-ups while no shard has taken its seat: what is told then is told to nobody.
+const SEATING: Duration = Duration::from_millis(5);
 /// Addresses kept of one answer.
 const ADDRESSES_MAX: usize = 16;
 /// Answers that may wait for one shard: one for every origin.
@@ -55,7 +57,14 @@ pub fn start(process: Arc<Process>) -> std::io::Result<Resolver> {
 fn run(process: &Process, needs: &channel::Receiver<Vec<String>>) {
     let mut known: HashMap<Arc<str>, Arc<[IpAddr]>> = HashMap::new();
     loop {
-        let wait = if known.values().any(|addresses| addresses.is_empty()) { RETRY } else { REFRESH };
+        let unheard = !known.is_empty() && process.seats().is_empty();
+        let wait = if unheard {
+            SEATING
+        } else if known.values().any(|addresses| addresses.is_empty()) {
+            RETRY
+        } else {
+            REFRESH
+        };
         match needs.recv_timeout(wait) {
             Ok(names) => {
                 known.retain(|name, _| names.iter().any(|wanted| **wanted == **name));
