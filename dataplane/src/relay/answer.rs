@@ -59,7 +59,7 @@ pub(super) async fn relay(
     Outcome::Answered
 }
 
-fn is_json(head: &Response, bytes: &[u8]) -> bool {
+pub(super) fn is_json(head: &Response, bytes: &[u8]) -> bool {
     head.field(bytes, ResponseField::ContentEncoding).is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"))
         && head.field(bytes, ResponseField::ContentType).is_none_or(|kind| {
             let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();

@@ -1,6 +1,6 @@
 //! Error answers of providers: read within a bound, judged by their fields, and perhaps returned.
 
-use super::{Arrived, Outcome, Scene, fields_of, next, write_provider_fields};
+use super::{Arrived, Outcome, Scene, answer, fields_of, next, write_provider_fields};
 use crate::{
     current::Held as Serving, downstream::Downstream, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard, wire::Bytes,
 };
@@ -54,6 +54,30 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
     let verdict = judge::status(head.status, &fields_of(&fields), retry_after_ms(scene.shard, head, bytes), should_retry);
     let message = fields.message.as_str().to_owned();
     Outcome::Declined(verdict, Box::new(ErrorAnswer { status: head.status, head: head.clone(), bytes: bytes.clone(), body, message }))
+}
+
+/// Reads what came with status 200 in place of a stream: an error object says what went wrong, so
+/// that a rate limit is heeded as one.
+pub(super) async fn read_instead(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    mut upstream: Upstream,
+    head: &Response,
+    bytes: &Bytes,
+) -> Outcome {
+    if !answer::is_json(head, bytes) {
+        return Transport::WrongContentType.into();
+    }
+    let (body, whole) = match body(scene, tenant, &mut upstream, head).await {
+        Ok(read) => read,
+        Err(outcome) => return outcome,
+    };
+    if whole && head.reusable {
+        upstream.give_back();
+    }
+    let fields = json::read_error(&body);
+    let said = [fields.kind.as_str(), fields.code.as_str(), fields.message.as_str()].iter().any(|text| !text.is_empty());
+    if said { Outcome::Failed(judge::event(&fields_of(&fields))) } else { Transport::WrongContentType.into() }
 }
 
 /// The body, as far as it is of use, and whether that was all of it.

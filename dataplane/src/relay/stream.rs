@@ -52,7 +52,7 @@ pub(super) async fn relay(
     story: &mut Story,
 ) -> Outcome {
     if !is_events(head, bytes) {
-        return Transport::WrongContentType.into();
+        return failure::read_instead(scene, tenant, upstream, head, bytes).await;
     }
     let Ok(mut decoder) = Decoder::new(head.framing, u64::MAX) else { return Transport::Http.into() };
     let chain = &scene.policy.chains[exchange.chain()];
