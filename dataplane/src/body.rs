@@ -103,9 +103,14 @@ async fn take(
         let data = bytes.slice(at + step.data.start..at + step.data.end);
         at += step.used;
         if let Err(refusal) = scan.feed(&data) {
-            // The rest of the body is not read: the connection cannot go on unless it was all here.
             let refusal = Refusal::from(refusal);
-            return Err(Failed::Refused(if decoder.done() { refusal } else { refusal.closing() }));
+            // The rest of the body is not read: the connection cannot go on unless it was all here,
+            // and then what follows is the next request.
+            if !decoder.done() {
+                return Err(Failed::Refused(refusal.closing()));
+            }
+            tenant.wire.unread(bytes.slice(at..bytes.len()));
+            return Err(Failed::Refused(refusal));
         }
         keep(shard, gateway, held, data).await?;
         if step.used == 0 {
