@@ -156,7 +156,15 @@ impl<'l> Session<'l> {
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, complaint));
         }
         stream.set_write_timeout(Some(WRITE_STALL))?;
-        Ok(Session { link, stream, received: Vec::new(), descriptor: None, secrets: Secrets::default(), stats_at: Instant::default(), listeners_told: 0 })
+        Ok(Session {
+            link,
+            stream,
+            received: Vec::new(),
+            descriptor: None,
+            secrets: Secrets::default(),
+            stats_at: Instant::default(),
+            listeners_told: 0,
+        })
     }
 
     fn run(&mut self) -> Broken {
