@@ -44,7 +44,8 @@ pub(super) async fn relay(
             return transport.into();
         }
         if held.len() > limits::ANSWER_HELD_BYTES_MAX {
-            return pass(scene, tenant, exchange, upstream, head, bytes, decoder, held, story).await;
+            // Boxed: rare, and as large as all the rest of this.
+            return Box::pin(pass(scene, tenant, exchange, upstream, head, bytes, decoder, held, story)).await;
         }
     }
     if let Err(verdict) = check(scene, &held, story) {
