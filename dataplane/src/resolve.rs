@@ -16,8 +16,6 @@ use std::{
 const REFRESH: Duration = Duration::from_secs(30);
 /// Between two look-ups of a name that has had no answer yet.
 const RETRY: Duration = Duration::from_secs(2);
-/// Between two look-ups while no shard has taken its seat: what is told then is told to nobody.
-const SEATING: Duration = Duration::from_millis(5);
 /// Addresses kept of one answer.
 const ADDRESSES_MAX: usize = 16;
 /// Answers that may wait for one shard: one for every origin.
@@ -71,14 +69,7 @@ pub fn start(process: Arc<Process>) -> std::io::Result<Resolver> {
 fn run(process: &Process, needs: &channel::Receiver<Need>) {
     let mut known: HashMap<Arc<str>, Arc<[IpAddr]>> = HashMap::new();
     loop {
-        let unheard = !known.is_empty() && process.seats().is_empty();
-        let wait = if unheard {
-            SEATING
-        } else if known.values().any(|addresses| addresses.is_empty()) {
-            RETRY
-        } else {
-            REFRESH
-        };
+        let wait = if known.values().any(|addresses| addresses.is_empty()) { RETRY } else { REFRESH };
         match needs.recv_timeout(wait) {
             Ok(Need::Again) | Err(channel::RecvTimeoutError::Timeout) => {}
             Ok(Need::Names(names)) => {

@@ -4,6 +4,7 @@
 use crate::{
     accept,
     admission::Admission,
+    body,
     connect::Addresses,
     current,
     io::{Arena, Io, Stream},
@@ -32,6 +33,8 @@ pub struct Shard {
     pub policy: current::Local,
     /// Blocks for bodies that are too large for the ring's buffers.
     pub arena: Arena,
+    /// Scans of request bodies that nobody uses.
+    pub scans: body::Scans,
     /// Warm connections.
     pub pools: Pools,
     /// Places for exchanges.
@@ -65,6 +68,7 @@ impl Shard {
         Shard {
             policy: current::Local::new(process.current.clone()),
             arena: Arena::new(limits::BLOCK_BYTES, budget),
+            scans: body::Scans::default(),
             pools: Pools::default(),
             admission: Admission::default(),
             addresses: Addresses::default(),

@@ -63,7 +63,7 @@ pub(super) async fn read_instead(
     tenant: &mut Downstream,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    bytes: &[u8],
 ) -> Outcome {
     if !answer::is_json(head, bytes) {
         return Transport::WrongContentType.into();
