@@ -243,7 +243,8 @@ fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
 /// Memory of data plane and nginx before and with so many idle connections.
 pub(crate) fn idle(wanted: &Wanted, connections: usize) -> io::Result<(String, Value)> {
     let allowed = machine::raise_files(4 * connections as u64 + 4_096);
-    if allowed < 2 * connections as u64 + 1_024 {
+    // Each process has one end of every connection, and a pool.
+    if allowed < connections as u64 + 2_048 {
         return Err(io::Error::other(format!("{allowed} open files are allowed here, too few for {connections} connections")));
     }
     let mut scene = set(wanted)?;
