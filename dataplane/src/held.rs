@@ -9,7 +9,7 @@ use crate::{
     wire::{Bytes, Wire},
 };
 use policy::limits;
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
 /// Pieces that stay where they were received.
 const PIECES_MAX: usize = 4;
@@ -47,14 +47,31 @@ impl Held {
             return Ok(());
         }
         if self.blocks.is_empty() && self.len + bytes.len() <= limits::BODY_INLINE_BYTES {
-            if let Some(free) = self.pieces.iter_mut().find(|piece| piece.is_none()) {
-                self.len += bytes.len();
-                *free = Some(bytes);
-                return Ok(());
+            self.len += bytes.len();
+            match self.pieces.iter_mut().find(|piece| piece.is_none()) {
+                Some(free) => *free = Some(bytes),
+                None => self.join(&bytes),
             }
+            return Ok(());
         }
         self.spill(arena)?;
         self.append(arena, &bytes)
+    }
+
+    /// Joins the pieces into one, with `bytes` behind them: to come in many small parts is no reason
+    /// to take a block of the budget.
+    fn join(&mut self, bytes: &[u8]) {
+        let mut joined = match self.pieces[0].take() {
+            Some(Bytes::Own(buffer, range)) if range == (0..buffer.len()) => {
+                Rc::try_unwrap(buffer).unwrap_or_else(|shared| shared.to_vec())
+            }
+            first => first.as_deref().unwrap_or_default().to_vec(),
+        };
+        for piece in self.pieces.iter_mut().filter_map(Option::take) {
+            joined.extend_from_slice(&piece);
+        }
+        joined.extend_from_slice(bytes);
+        self.pieces[0] = Some(Bytes::own(joined));
     }
 
     /// Moves what stayed where it was received into blocks.
