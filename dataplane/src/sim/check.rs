@@ -181,6 +181,9 @@ impl Case<'_> {
     fn answered(&self) -> Result<(), String> {
         let whole = self.told.body.whole && self.told.head.is_some();
         demand(whole || self.excused(), "an answer was recorded and not delivered")?;
+        let kind = self.told.head.as_ref().map_or("", |head| head.field("content-type").unwrap_or_default());
+        let kinds = if self.told.ask.stream { "text/event-stream" } else { "application/json" };
+        demand(self.told.head.is_none() || kind.starts_with(kinds), "an answer of another kind")?;
         match self.meant()? {
             Meant::Json { body, valid } => {
                 demand(*valid, "an answer that was none was delivered as one")?;

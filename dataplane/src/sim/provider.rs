@@ -70,6 +70,16 @@ pub(super) enum Manner {
     Reasoning(u64),
     /// Comments keep the stream alive while nothing is said, so many times.
     Pings(u64),
+    /// The stream reasons so many times, so many milliseconds apart.
+    Musing(u64, u64),
+    /// A stream that ends properly after its role, and holds nothing else.
+    NoFinishUnseen,
+    /// As `ErrorWithin`, `StallWithin` and `ResetWithin`, and always after the first content.
+    ErrorAfterContent,
+    /// See `ErrorAfterContent`.
+    StallAfterContent,
+    /// See `ErrorAfterContent`.
+    ResetAfterContent,
     /// It answers properly and closes the idle connection at once.
     CloseAfter,
 }
@@ -438,6 +448,12 @@ impl Answer<'_> {
             // The gateway writes it in the provider's place.
             meant.push(b"data: [DONE]\n\n".to_vec());
         }
+        match self.manner {
+            Manner::Musing(times, apart_ms) => return self.musing(events, times, apart_ms),
+            Manner::NoFinishUnseen => return self.breaking(events, 1),
+            Manner::ErrorAfterContent | Manner::StallAfterContent | Manner::ResetAfterContent => return self.breaking(events, 2),
+            _ => {}
+        }
         let (field, chunked) = self.framing(events.concat().len());
         let (cut, how) = self.cut(&mut events);
         let whole = cut.is_none();
@@ -469,5 +485,40 @@ impl Answer<'_> {
         // The marker ends a stream, whatever becomes of its framing.
         let reusable = !torn && valid;
         Script { meant: Meant::Events { events: meant, valid }, steps, reusable }
+    }
+
+    /// A good stream that reasons for a while first.
+    fn musing(&mut self, events: Vec<Vec<u8>>, times: u64, apart_ms: u64) -> Script {
+        let mut steps = vec![Step::Say(self.head("text/event-stream", "transfer-encoding: chunked\r\n"))];
+        let thought = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"},\"finish_reason\":null}]}\n\n".to_vec();
+        let mut meant = Vec::new();
+        for _ in 0..times {
+            steps.extend([Step::Say(self.chunks(&thought, false)), Step::Wait(apart_ms)]);
+            meant.push(thought.clone());
+        }
+        steps.push(Step::Say(self.chunks(&events.concat(), true)));
+        meant.extend(events);
+        Script { meant: Meant::Events { events: meant, valid: true }, steps, reusable: true }
+    }
+
+    /// A stream of the first `count` events that then breaks off: with an error, a silence, a reset,
+    /// or a proper end that comes too early.
+    fn breaking(&mut self, mut events: Vec<Vec<u8>>, count: usize) -> Script {
+        let meant = Meant::Events { events: events.clone(), valid: false };
+        events.truncate(count);
+        let (last, end) = match self.manner {
+            Manner::ErrorAfterContent => {
+                events.push(b"data: {\"error\":{\"message\":\"within\",\"type\":\"server_error\",\"code\":null}}\n\n".to_vec());
+                (true, None)
+            }
+            Manner::NoFinishUnseen => (true, None),
+            // What was sent before a reset may be lost with it.
+            Manner::ResetAfterContent => (false, Some([Step::Wait(100), Step::Reset])),
+            _ => (false, None),
+        };
+        let mut steps = vec![Step::Say(self.head("text/event-stream", "transfer-encoding: chunked\r\n"))];
+        steps.push(Step::Say(self.chunks(&events.concat(), last)));
+        steps.extend(end.into_iter().flatten());
+        Script { meant, steps, reusable: false }
     }
 }
