@@ -188,13 +188,16 @@ fn ask(dice: &mut Dice, chains: usize) -> Ask {
     };
     let fault = if dice.chance(60) { dice.pick(&[Fault::BadJson, Fault::UnknownPath, Fault::UnknownModel]) } else { Fault::Nothing };
     let stream = dice.chance(500);
+    let chunked = dice.chance(250);
     Ask {
         chain: dice.below(chains as u64) as usize,
         stream,
         usage: stream && dice.chance(300),
         declines_usage: stream && dice.chance(200),
         size: size as usize,
-        chunked: dice.chance(250),
+        chunked,
+        expects: dice.chance(80),
+        old: !chunked && dice.chance(60),
         fault,
     }
 }
