@@ -51,6 +51,7 @@ const BUDGET_POLL: Duration = Duration::from_millis(2);
 /// Scans of requests that are kept for later ones: in the exchange's future they would be a quarter of
 /// it, for the short time in which a body comes.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "the box is what is lent")]
 pub struct Scans(RefCell<Vec<Box<json::RequestScan>>>);
 
 /// Scans that are kept.
