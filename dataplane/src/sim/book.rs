@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, rc::Rc};
 pub(super) struct Ask {
     pub(super) chain: usize,
     pub(super) stream: bool,
+    /// The Responses API instead of chat completions.
+    pub(super) responses: bool,
     /// The tenant itself wants to be told the usage.
     pub(super) usage: bool,
     /// `stream_options` is there and says no.

@@ -54,9 +54,14 @@ pub(super) fn body(ask: &Ask, request: u32) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Where a request goes.
+pub(super) fn path(ask: &Ask) -> &'static str {
+    if ask.responses { "/v1/responses" } else { "/v1/chat/completions" }
+}
+
 /// A whole request.
 pub(super) fn write(ask: &Ask, body: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let path = if ask.fault == Fault::UnknownPath { "/v1/nothing" } else { "/v1/chat/completions" };
+    let path = if ask.fault == Fault::UnknownPath { "/v1/nothing" } else { path(ask) };
     let version = if ask.old { "0\r\nconnection: keep-alive" } else { "1" };
     let expect = if ask.expects { "expect: 100-continue\r\n" } else { "" };
     let head = format!("POST {path} HTTP/1.{version}\r\nhost: gateway\r\ncontent-type: application/json\r\n{expect}");

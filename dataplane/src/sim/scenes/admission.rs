@@ -88,3 +88,20 @@ fn bodies_beyond_the_memory_are_refused_and_it_comes_back() {
         scene.end();
     });
 }
+
+#[test]
+fn a_place_granted_to_who_has_just_left_goes_back() {
+    let world = crate::io::fake::World::new(1);
+    let io = world.io();
+    let admission = crate::admission::Admission::default();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let place = admission.try_enter(1).expect("nobody is there");
+    let mut waiting = Box::pin(admission.enter(&io, 1, Instant::FAR));
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    // Granted in the very turn in which the one who waits goes away.
+    drop(place);
+    assert_eq!(admission.taken(), 1, "it went straight to the one who waits");
+    drop(waiting);
+    assert_eq!(admission.taken(), 0);
+    assert!(admission.try_enter(1).is_some());
+}

@@ -36,6 +36,8 @@ fn a_stale_connection_is_retried_once_on_a_fresh_one() {
         assert!(heard.is_whole(), "mood {mood}: {}", heard.text());
         assert_eq!(heard.asked, [0, 0], "the same provider again, mood {mood}");
         assert_eq!(heard.field("x-throwover-attempts"), "1", "which counts as one attempt");
+        let reused: Vec<bool> = scene.stage.book.borrow().attempts(2).iter().map(|seen| seen.reused).collect();
+        assert_eq!(reused, [true, false], "on a connection that had carried nothing, mood {mood}");
         scene.end();
     });
 }
