@@ -5,12 +5,12 @@
 //! they have, and connect again when it is back.
 
 use crate::{
+    control::{Control, Reply},
     link,
     observe::{Events, Plane},
     publish,
     socket::{self, Asked},
-    steer::{self, Control},
-    verbs,
+    steer, verbs,
 };
 use policy::wire::{Event, Frame, Hello};
 use std::{
@@ -132,7 +132,7 @@ fn attend(control: &mut Control, messages: &Receiver<Message>) {
             Ok(Message::Left { plane, reason }) => left(control, plane, reason),
             Ok(Message::Asked(asked)) => verbs::answer(control, asked),
             Ok(Message::Signal(signal_hook::consts::SIGHUP)) => {
-                steer::reload(control, "SIGHUP", "", steer::Reply::Log);
+                steer::reload(control, "SIGHUP", "", Reply::Log);
             }
             Ok(Message::Signal(_)) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -186,7 +186,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
         }
         Frame::Event(event) => control.events.push(event),
         Frame::Reload => {
-            steer::reload(control, "SIGHUP to a data plane", "", steer::Reply::Log);
+            steer::reload(control, "SIGHUP to a data plane", "", Reply::Log);
         }
         // What only we say is not heard.
         Frame::Secrets(_) | Frame::Publish(_) | Frame::Drain { .. } => {}

@@ -23,6 +23,7 @@ pub mod journal;
 pub mod publish;
 pub mod recall;
 
+pub mod control;
 pub mod daemon;
 pub mod link;
 pub mod observe;

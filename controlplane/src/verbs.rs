@@ -8,8 +8,8 @@ mod here;
 pub use answers::answer;
 
 use crate::{
+    control::Control,
     socket::{Answer, Asked, Request, Role},
-    steer::Control,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;

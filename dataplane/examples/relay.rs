@@ -83,10 +83,7 @@ fn starts_with(line: &[u8], name: &[u8]) -> bool {
 }
 
 fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
-    let start = bytes.as_ptr();
-    // SAFETY: memchr reads at most `len` bytes from `start`, all within the slice.
-    let found = unsafe { libc::memchr(start.cast(), i32::from(wanted), bytes.len()) };
-    (!found.is_null()).then(|| found.addr() - start.addr())
+    memchr::memchr(wanted, bytes)
 }
 
 struct Proxy {

@@ -15,7 +15,13 @@ use codec::{
     json,
 };
 use policy::{Gateway, limits};
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    ops::{Deref, DerefMut},
+    task::Poll,
+    time::Duration,
+};
 
 /// A whole request body: replayable for every attempt, and what was read in it.
 pub struct Body {
@@ -42,6 +48,60 @@ impl<T: Into<Refusal>> From<T> for Failed {
 /// Between two looks for a free block, while the budget is spent.
 const BUDGET_POLL: Duration = Duration::from_millis(2);
 
+/// Scans of requests that are kept for later ones: in the exchange's future they would be a quarter of
+/// it, for the short time in which a body comes.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "the box is what is recycled")]
+pub struct Scans(RefCell<Vec<Box<json::RequestScan>>>);
+
+/// Scans that are kept.
+const SPARE_SCANS_MAX: usize = 256;
+
+/// A scan that goes back to the others when it is dropped.
+struct Lent<'s> {
+    /// Present until then.
+    scan: Option<Box<json::RequestScan>>,
+    home: &'s Scans,
+}
+
+impl Scans {
+    /// A scan that has read nothing.
+    fn lend(&self) -> Lent<'_> {
+        let spare = self.0.borrow_mut().pop();
+        let scan = match spare {
+            Some(mut scan) => {
+                *scan = json::RequestScan::new();
+                scan
+            }
+            None => Box::new(json::RequestScan::new()),
+        };
+        Lent { scan: Some(scan), home: self }
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = json::RequestScan;
+
+    fn deref(&self) -> &json::RequestScan {
+        self.scan.as_ref().expect("taken only when dropped")
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut json::RequestScan {
+        self.scan.as_mut().expect("taken only when dropped")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut spares = self.home.0.borrow_mut();
+        if let Some(scan) = self.scan.take().filter(|_| spares.len() < SPARE_SCANS_MAX) {
+            spares.push(scan);
+        }
+    }
+}
+
 /// Receives the body of `asked`.
 ///
 /// # Errors
@@ -60,7 +120,7 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
     if asked.head.expect_continue && !tenant.wire.has_returned() {
         tenant.wire.send_static(head::CONTINUE);
     }
-    let mut scan = json::RequestScan::new();
+    let mut scan = shard.scans.lend();
     let mut held = Held::default();
     let began = shard.io.now();
     while !decoder.done() {
@@ -69,6 +129,8 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
         take(shard, gateway, tenant, &mut decoder, &mut scan, &mut held, bytes).await?;
     }
     let facts = scan.finish()?.clone();
+    // Attempts may take minutes, and the ring's buffers are everybody's.
+    held.settle(&shard.io);
     Ok(Body { held, facts })
 }
 
@@ -103,9 +165,14 @@ async fn take(
         let data = bytes.slice(at + step.data.start..at + step.data.end);
         at += step.used;
         if let Err(refusal) = scan.feed(&data) {
-            // The rest of the body is not read: the connection cannot go on unless it was all here.
             let refusal = Refusal::from(refusal);
-            return Err(Failed::Refused(if decoder.done() { refusal } else { refusal.closing() }));
+            // The rest of the body is not read: the connection cannot go on unless it was all here,
+            // and then what follows is the next request.
+            if !decoder.done() {
+                return Err(Failed::Refused(refusal.closing()));
+            }
+            tenant.wire.unread(bytes.slice(at..bytes.len()));
+            return Err(Failed::Refused(refusal));
         }
         keep(shard, gateway, held, data).await?;
         if step.used == 0 {
@@ -122,7 +189,7 @@ async fn take(
 async fn keep(shard: &Shard, gateway: &Gateway, held: &mut Held, data: Bytes) -> Result<(), Failed> {
     let until = shard.io.now().plus_millis(gateway.queue_ms);
     loop {
-        match held.push(&shard.arena, data.clone()) {
+        match held.push(&shard.io, &shard.arena, data.clone()) {
             Ok(()) => return Ok(()),
             Err(BudgetSpent) if shard.io.now() >= until => {
                 return Err(Refusal::full("body_budget_spent", "The gateway holds as many request bodies as it may; try again.")

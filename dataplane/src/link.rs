@@ -5,7 +5,13 @@
 //! refused with a reason while the generation before it goes on. When the control plane is gone,
 //! traffic does not notice: this thread tries again, and that is all.
 
-use crate::{current::Policy, io::Instant, process::Process, resolve::Resolver, store::Store};
+use crate::{
+    current::{Policy, settle},
+    io::Instant,
+    process::Process,
+    resolve::Resolver,
+    store::Store,
+};
 use policy::{
     Secrets, image, limits,
     wire::{self, Ack, Frame, Hello, Nack, Publish, Stage},
@@ -248,6 +254,7 @@ impl<'l> Session<'l> {
             Ok((policy, image)) => {
                 self.acknowledge(generation, Stage::Prepared, began)?;
                 let process = &self.link.process;
+                settle(&process.board, process.current.load().as_deref(), &policy);
                 process.current.store(policy);
                 process.ring_all();
                 let late = began.plus_millis(ADOPT_MS_MAX);

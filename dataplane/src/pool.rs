@@ -146,7 +146,8 @@ impl Pools {
     fn keep(&self, shard: &Shard, origin: OriginId, wire: Wire, opened: Instant) {
         let now = shard.io.now();
         let kept = self.with(origin, |pool| {
-            let room = pool.idle.len() < limits::POOL_IDLE_MAX && now.millis_since(opened) < AGE_MS;
+            // A shard that ends has no use for it any more.
+            let room = pool.idle.len() < limits::POOL_IDLE_MAX && now.millis_since(opened) < AGE_MS && !shard.process.draining();
             if room {
                 pool.idle.push(Idle { wire, opened, since: now });
             }
@@ -277,11 +278,11 @@ impl Upstream {
     }
 }
 
-/// Keeps the wanted origins warm, for as long as the shard lives.
+/// Keeps the wanted origins warm, until the shard is told to end.
 pub async fn keep_warm(shard: Rc<Shard>) {
     // Shards do not knock at the same moment.
     shard.io.sleep(Duration::from_millis(shard.index() as u64 * 3)).await;
-    loop {
+    while !shard.process.draining() {
         let mut wait = ROUND_QUIET;
         if let Some(policy) = shard.policy.get() {
             shard.pools.reconcile(&shard, &policy);

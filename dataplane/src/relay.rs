@@ -8,6 +8,7 @@ use crate::{
     body::Body,
     current::{Held as Serving, credential_field},
     downstream::{Arrival, Downstream},
+    held::Pooled,
     io::Instant,
     ledger::Story,
     meters::Spread,
@@ -85,26 +86,30 @@ impl Scene<'_> {
 }
 
 /// One attempt over an open connection.
-pub async fn attempt(
+// Not an `async fn`: one that changes an argument keeps room for it twice.
+#[allow(clippy::manual_async_fn)]
+pub fn attempt(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
     mut upstream: Upstream,
     story: &mut Story,
-) -> Outcome {
-    if let Err(transport) = send(scene, &mut upstream) {
-        return transport.into();
-    }
-    story.sent(scene.shard, exchange, scene.attempt);
-    let (head, bytes) = match answer_head(scene, tenant, &mut upstream).await {
-        Ok(found) => found,
-        Err(outcome) => return outcome,
-    };
-    exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
-    match head.status {
-        200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
-        200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
-        _ => failure::read(scene, tenant, upstream, &head, &bytes).await,
+) -> impl Future<Output = Outcome> {
+    async move {
+        if let Err(transport) = send(scene, &mut upstream) {
+            return transport.into();
+        }
+        story.sent(scene.shard, exchange, scene.attempt);
+        let (head, bytes) = match answer_head(scene, tenant, &mut upstream).await {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
+        };
+        exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
+        match head.status {
+            200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            _ => failure::read(scene, tenant, upstream, &head, bytes).await,
+        }
     }
 }
 
@@ -137,12 +142,12 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
         // The snapshot proves paths, names and values clean, so this is a field of the tenant's.
         return Err(Transport::Http);
     }
-    edits.send(out, &body.held, &mut upstream.wire);
+    edits.send(out, &body.held, &shard.io, &mut upstream.wire);
     Ok(())
 }
 
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.
-async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Bytes), Outcome> {
+async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Pooled), Outcome> {
     let mut by = Instant(scene.attempt.first_token_by.0);
     let mut interim = 0;
     let mut joined: Option<Vec<u8>> = None;
@@ -174,7 +179,8 @@ async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut 
                 }
                 Ok(Some((head, used))) => {
                     upstream.wire.unread(bytes.slice(used..bytes.len()));
-                    return Ok((head, bytes.slice(0..used)));
+                    // Copied: a stream may take minutes, and the ring's buffers are everybody's.
+                    return Ok((head, Pooled::copy(&scene.shard.io, &bytes[..used])));
                 }
                 Ok(None) => {
                     let mut buffer = scene.shard.io.vec();

@@ -7,6 +7,7 @@ use crate::{
     accept, body, connect,
     current::{Held as Serving, Policy},
     downstream::{Downstream, Gone},
+    held::Pooled,
     io::Instant,
     ledger::Story,
     meters::Meter,
@@ -62,20 +63,24 @@ impl From<body::Failed> for Ended {
 }
 
 /// Serves one request, and hands the tenant's end back.
-pub async fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> Downstream {
-    let mut story = Story::new(&shard, policy.generation);
-    let mut underway = Underway { shard: shard.clone(), policy: policy.clone(), exchange: None };
-    let ended = match walk(&shard, &policy, &mut tenant, &mut underway.exchange, &mut story).await {
-        Ok(ended) | Err(ended) => ended,
-    };
-    match &ended {
-        Ended::Refused(refusal) => respond::refuse(&shard, &mut tenant, story.id, story.surface, refusal),
-        Ended::Cut(refusal) => respond::cut(&shard, &mut tenant, story.surface, refusal),
-        Ended::HungUp => tenant.keep_alive = false,
-        Ended::Answered | Ended::Relayed(_) => {}
+// Not an `async fn`: one that changes an argument keeps room for it twice.
+#[allow(clippy::manual_async_fn)]
+pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> impl Future<Output = Downstream> {
+    async move {
+        let mut story = Story::new(&shard, policy.generation);
+        let mut underway = Underway { shard: shard.clone(), policy: policy.clone(), exchange: None };
+        let ended = match walk(&shard, &policy, &mut tenant, &mut underway.exchange, &mut story).await {
+            Ok(ended) | Err(ended) => ended,
+        };
+        match &ended {
+            Ended::Refused(refusal) => respond::refuse(&shard, &mut tenant, story.id, story.surface, refusal),
+            Ended::Cut(refusal) => respond::cut(&shard, &mut tenant, story.surface, refusal),
+            Ended::HungUp => tenant.keep_alive = false,
+            Ended::Answered | Ended::Relayed(_) => {}
+        }
+        story.account(&shard, &policy, &tenant, &ended, underway.exchange.as_mut()); // 10
+        tenant
     }
-    story.account(&shard, &policy, &tenant, &ended, underway.exchange.as_mut()); // 10
-    tenant
 }
 
 /// An exchange that is cut short with its future, when the grace time of a drain is over: what it
@@ -148,8 +153,8 @@ async fn walk(
 pub struct Asked {
     /// Its head.
     pub head: head::Request,
-    /// The bytes that the head's spans lie in.
-    pub bytes: Bytes,
+    /// The bytes that the head's spans lie in, copied out of the ring's buffers.
+    pub bytes: Pooled,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// When its last byte had been received.
@@ -305,10 +310,12 @@ async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, s
                 shard.meters().count(Meter::Requests);
                 tenant.keep_alive = head.keep_alive;
                 tenant.plain_ends = head.version == head::Version::Http10;
+                tenant.bodiless = head.method == Method::Head;
                 if used < bytes.len() {
                     tenant.wire.unread(bytes.slice(used..bytes.len()));
                 }
-                return Ok(Asked { head, bytes: bytes.slice(0..used), tenant: None, received: shard.io.now(), id: story.id });
+                let bytes = Pooled::copy(&shard.io, &bytes[..used]);
+                return Ok(Asked { head, bytes, tenant: None, received: shard.io.now(), id: story.id });
             }
             Ok(None) => {
                 let mut buffer = shard.io.vec();

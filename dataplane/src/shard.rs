@@ -4,6 +4,7 @@
 use crate::{
     accept,
     admission::Admission,
+    body,
     connect::Addresses,
     current,
     io::{Arena, Io, Stream},
@@ -32,6 +33,8 @@ pub struct Shard {
     pub policy: current::Local,
     /// Blocks for bodies that are too large for the ring's buffers.
     pub arena: Arena,
+    /// Scans of request bodies that nobody uses.
+    pub scans: body::Scans,
     /// Warm connections.
     pub pools: Pools,
     /// Places for exchanges.
@@ -53,6 +56,8 @@ struct Sessions {
     free: Vec<u32>,
 }
 
+/// Between two looks at what is counted elsewhere.
+const GAUGE_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at what is still in flight, while draining.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
@@ -65,6 +70,7 @@ impl Shard {
         Shard {
             policy: current::Local::new(process.current.clone()),
             arena: Arena::new(limits::BLOCK_BYTES, budget),
+            scans: body::Scans::default(),
             pools: Pools::default(),
             admission: Admission::default(),
             addresses: Addresses::default(),
@@ -188,6 +194,7 @@ pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, so
     shard.io.spawn(accept::run(shard.clone()));
     shard.io.spawn(accept::dispatch(shard.clone()));
     shard.io.spawn(pool::keep_warm(shard.clone()));
+    shard.io.spawn(gauge(shard.clone()));
     while !shard.process.draining() {
         shard.io.rung().await;
         attend(&shard);
@@ -206,11 +213,18 @@ fn attend(shard: &Rc<Shard>) {
         shard.meters().set(Meter::Generation, policy.generation);
         shard.seat().adopt(policy.generation);
     }
-    let stats = shard.io.stats();
-    shard.meters().set(Meter::Turns, stats.turns);
-    shard.meters().set(Meter::Completions, stats.completions);
-    shard.meters().set(Meter::Starved, stats.starved);
-    shard.meters().set(Meter::BodyBytesHeld, (shard.arena.outstanding() * limits::BLOCK_BYTES) as u64);
+}
+
+/// Keeps the meters of what is counted elsewhere up to date, for as long as the shard lives.
+async fn gauge(shard: Rc<Shard>) {
+    loop {
+        let stats = shard.io.stats();
+        shard.meters().set(Meter::Turns, stats.turns);
+        shard.meters().set(Meter::Completions, stats.completions);
+        shard.meters().set(Meter::Starved, stats.starved);
+        shard.meters().set(Meter::BodyBytesHeld, (shard.arena.outstanding() * limits::BLOCK_BYTES) as u64);
+        shard.io.sleep(GAUGE_EVERY).await;
+    }
 }
 
 /// Accepts until the queue is empty, lets what is in flight finish within the grace time, and ends.

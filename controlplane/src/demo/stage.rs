@@ -125,6 +125,8 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
         let complete = !warm.is_empty() && warm.iter().all(|(_, idle)| *idle > 0);
         Ok((stats.is_object() && (complete || Instant::now() > until)).then_some(warm))
     })?;
+    // Where it listens and on how many shards it says in a second greeting.
+    let hello = Some(status(&run)?["planes"][0]["hello"].clone()).filter(Value::is_object).unwrap_or(hello);
     Ok(Stage { gateway, mock: mock_admin, events, ready, hello, warm, folder, processes: Mutex::new(processes) })
 }
 

@@ -27,7 +27,13 @@ pub(super) fn opening(stage: &Stage) {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     say(&format!("throwover {}   kernel {kernel}   demonstration with three mock providers over TLS", env!("CARGO_PKG_VERSION")));
     say(&format!("  chain       {}   (first token within 800 ms, else the next)", PROVIDERS.join(" > ")));
-    say(&format!("  data plane  pid {}   {} shard(s)   http://{}/v1", stage.hello["pid"], stage.hello["shards"], stage.gateway));
+    // It greets before it has shards, and again when it listens.
+    let shards = match stage.hello["shards"].as_u64() {
+        Some(1) => "   1 shard".to_owned(),
+        Some(count @ 2..) => format!("   {count} shards"),
+        _ => String::new(),
+    };
+    say(&format!("  data plane  pid {}{shards}   http://{}/v1", stage.hello["pid"], stage.gateway));
     let warm: Vec<String> = stage.warm.iter().map(|(origin, idle)| format!("{origin} {idle}")).collect();
     say(&format!(
         "  ready       {} after its start   warm connections: {}",
@@ -163,7 +169,7 @@ pub(super) fn invitation(stage: &Stage) {
     let run = stage.folder.0.join("run");
     say(&format!(
         "\nStill serving; Ctrl-C ends it. Try:\n  \
-         curl -s http://{gateway}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
+         curl -s http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
          OPENAI_BASE_URL=http://{gateway}/v1 OPENAI_API_KEY=none python your_app.py      (model \"demo\")\n  \
          throwover status --run {run}\n  throwover-mock fault --admin {mock} {PRIMARY} 503",
         run = run.display(),

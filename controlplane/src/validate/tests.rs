@@ -217,7 +217,7 @@ fn no_bytes_make_it_panic() {
     // Every prefix of a policy, and every policy with one character changed, is judged.
     let text = include_str!("../../examples/whole.yaml");
     let marks: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-    for at in marks.iter().step_by(7) {
+    for at in marks.iter().step_by(23) {
         check(&text[..*at], &surroundings());
         let mut other = text.to_owned();
         other.replace_range(*at..*at + 1, ":");

@@ -21,10 +21,10 @@ pub(super) async fn relay(
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    head_bytes: &[u8],
     story: &mut Story,
 ) -> Outcome {
-    if !is_json(head, bytes) {
+    if !is_json(head, head_bytes) {
         return Transport::WrongContentType.into();
     }
     let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Transport::TooLarge.into() };
@@ -43,15 +43,19 @@ pub(super) async fn relay(
         if let Err(transport) = take(scene, &mut decoder, &mut held, &bytes, &mut upstream) {
             return transport.into();
         }
+        if !decoder.done() {
+            held.settle(&scene.shard.io);
+        }
         if held.len() > limits::ANSWER_HELD_BYTES_MAX {
-            return pass(scene, tenant, exchange, upstream, head, bytes, decoder, held, story).await;
+            // Boxed: rare.
+            return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, story)).await;
         }
     }
     if let Err(verdict) = check(scene, &held, story) {
         return Outcome::Failed(verdict);
     }
     exchange.commit();
-    deliver(scene, tenant, exchange, head, bytes, &held, story);
+    deliver(scene, tenant, exchange, head, head_bytes, &held, story);
     count_answer(scene.shard);
     if head.reusable {
         upstream.give_back();
@@ -73,7 +77,7 @@ fn take(scene: &Scene<'_>, decoder: &mut Decoder, held: &mut Held, bytes: &Bytes
     while at < bytes.len() && !decoder.done() {
         let step = decoder.decode(&bytes[at..]).map_err(|_| Transport::Http)?;
         let data = bytes.slice(at + step.data.start..at + step.data.end);
-        held.push(&scene.shard.arena, data).map_err(|_| Transport::TooLarge)?;
+        held.push(&scene.shard.io, &scene.shard.arena, data).map_err(|_| Transport::TooLarge)?;
         at += step.used;
     }
     // Bytes behind the answer: `give_back` sees them and the connection is not used again.
@@ -123,7 +127,7 @@ fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head
         tenant.wire.send(out);
     } else {
         tenant.wire.send(out);
-        held.send_range(0..held.len(), &mut tenant.wire);
+        held.send_range(0..held.len(), &scene.shard.io, &mut tenant.wire);
     }
     tenant.sent += held.len() as u64;
 }
@@ -136,7 +140,7 @@ async fn pass(
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
-    bytes: Bytes,
+    head_bytes: &[u8],
     mut decoder: Decoder,
     held: Held,
     story: &mut Story,
@@ -144,7 +148,7 @@ async fn pass(
     exchange.commit();
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, head, &bytes);
+    write_provider_fields(&mut out, head, head_bytes);
     write_who(scene, tenant, story, exchange, &mut out);
     let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
     tenant.finish_head(&mut out, length);

@@ -40,6 +40,7 @@ const HOMES: &[Home] = &[
             ("dataplane/src/recorder", "its own thread, off the hot cores"),
             ("dataplane/src/link", "its own thread, talks to the control plane"),
             ("dataplane/src/stats", "asked by those two"),
+            ("dataplane/src/sim/", "tells how many seeds a second it plays"),
         ],
     },
     Home { words: &["ArcSwap", "arc_swap"], within: "dataplane/", homes: &[("dataplane/src/current", "holds the snapshot")] },

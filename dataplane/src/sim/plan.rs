@@ -1,0 +1,111 @@
+//! Policies to play with: providers `p0`, `p1`, … with one target each, and chains over them.
+
+use policy::{
+    Auth, Backoff, Balance, Breaker, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Origin, OriginId, Patience,
+    Pattern, Predicate, Provider, ProviderId, Route, Secret, Secrets, Step, Target, TargetId, Triggers,
+};
+use std::net::SocketAddr;
+
+/// Where a provider is.
+pub(super) fn address(provider: usize) -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, provider as u8 + 1], 80))
+}
+
+/// What a provider's target calls the model.
+pub(super) fn model(provider: usize) -> String {
+    format!("m{provider}")
+}
+
+/// What a request calls the model: it names the chain and the request.
+pub(super) fn asked(chain: usize, request: u32) -> String {
+    format!("c{chain}-r{request}")
+}
+
+/// A policy of so many providers and no chains.
+pub(super) fn draft(providers: usize) -> Draft {
+    let mut draft = Draft { generation: 1, gateway: gateway(), ..Draft::default() };
+    for index in 0..providers {
+        add_provider(&mut draft, index);
+    }
+    draft
+}
+
+/// One provider and chain 0 over each in turn: what most scenes need.
+pub(super) fn failover(providers: usize) -> Draft {
+    let mut draft = draft(providers);
+    let steps: Vec<Vec<usize>> = (0..providers).map(|provider| vec![provider]).collect();
+    add_chain(&mut draft, &steps, Balance::Weighted);
+    draft
+}
+
+fn gateway() -> Gateway {
+    Gateway { body_bytes_max: 1 << 20, body_memory_bytes: 4 << 20, queue_ms: 100, head_ms: 2_000, body_ms: 3_000, ..Gateway::default() }
+}
+
+fn add_provider(draft: &mut Draft, index: usize) {
+    let address = address(index);
+    let origin = Origin {
+        host: address.ip().to_string(),
+        port: address.port(),
+        tls: None,
+        server_name: address.ip().to_string(),
+        proxy: None,
+        warm: 1,
+        connections_max: 64,
+    };
+    draft.origins.insert(OriginId(index as u32), origin);
+    let provider = Provider {
+        name: format!("p{index}"),
+        dialect: Dialect::OpenAi,
+        origin: OriginId(index as u32),
+        base_path: "/v1".to_owned(),
+        auth: Auth::Bearer,
+        keys: vec![Key { id: KeyId(index as u32), weight: 1 }],
+        in_flight_max: 64,
+        headers: Vec::new(),
+        regions: Vec::new(),
+    };
+    draft.providers.insert(ProviderId(index as u32), provider);
+    let target = Target {
+        name: format!("p{index}/{}", model(index)),
+        provider: ProviderId(index as u32),
+        model: Model::Named(model(index)),
+        reasoning: false,
+        context_window: None,
+        price: None,
+        disabled: None,
+    };
+    draft.targets.insert(TargetId(index as u32), target);
+}
+
+/// Adds a chain, and the route to it: steps of providers.
+pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balance) {
+    let member = |&provider: &usize| Member { target: TargetId(provider as u32), weight: 1 };
+    let steps = steps.iter().map(|members| Step { balance, members: members.iter().map(member).collect() }).collect();
+    let chain = Chain {
+        name: format!("chain{}", draft.chains.slots()),
+        steps,
+        triggers: Triggers::default(),
+        attempts_max: 4,
+        backoff: Backoff { exponential: true, base_ms: 20, cap_ms: 100 },
+        patience: Patience {
+            deadline_ms: 4_000,
+            connect_ms: 300,
+            first_token_ms: 800,
+            first_token_reasoning_ms: 2_000,
+            idle_ms: 500,
+            keepalive_after_ms: 300,
+        },
+        breaker: Breaker { consecutive: 5, cooldown_ms: 400, cooldown_max_ms: 2_000, ..Breaker::default() },
+        stream_reasoning: false,
+    };
+    let id: ChainId = draft.chains.push(chain);
+    let when = Predicate { model: Some(Pattern::Ends(format!("c{}-", id.0), String::new())), ..Predicate::default() };
+    draft.routes.push(Route { name: format!("route{}", id.0), when, chain: id });
+}
+
+/// One key for each provider.
+pub(super) fn secrets(draft: &Draft) -> Secrets {
+    let keys = draft.providers.iter().map(|(id, _)| (KeyId(id.0), Secret::new(format!("sk-{}", id.0).into_bytes()))).collect();
+    Secrets { keys, identity: None }
+}
