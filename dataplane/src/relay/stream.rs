@@ -52,7 +52,8 @@ pub(super) async fn relay(
     story: &mut Story,
 ) -> Outcome {
     if !is_events(head, bytes) {
-        return failure::read_instead(scene, tenant, upstream, head, bytes).await;
+        // Boxed: rare, and it would make every exchange larger.
+        return Box::pin(failure::read_instead(scene, tenant, upstream, head, bytes)).await;
     }
     let Ok(mut decoder) = Decoder::new(head.framing, u64::MAX) else { return Transport::Http.into() };
     if decoder.done() {
