@@ -177,19 +177,13 @@ impl Pools {
     fn tidy(&self, shard: &Shard) -> Vec<OriginId> {
         let now = shard.io.now();
         let mut short = Vec::new();
-        let mut pools = self.pools.borrow_mut();
-        for &origin in self.wanted.borrow().iter() {
-            let Some(pool) = pools[origin.index()].as_mut() else { continue };
-            let warm = pool.origin.warm.max(1) as usize;
-            let before = pool.idle.len();
-            let mut surplus = before.saturating_sub(warm);
-            // The oldest are at the front; the surplus goes when it is idle, all go when they are old.
-            pool.idle.retain_mut(|idle| {
-                let idle_too_long = surplus > 0 && now.millis_since(idle.since) > IDLE_MS;
-                surplus -= usize::from(idle_too_long);
-                !idle_too_long && now.millis_since(idle.opened) < AGE_MS && !idle.wire.dead()
-            });
-            gone(shard, origin, before - pool.idle.len());
+        let wanted = self.wanted.borrow();
+        for (index, slot) in self.pools.borrow_mut().iter_mut().enumerate() {
+            let Some(pool) = slot else { continue };
+            let origin = OriginId::new(index as u32);
+            let is_wanted = wanted.contains(&origin);
+            let warm = if is_wanted { pool.origin.warm.max(1) as usize } else { 0 };
+            pool.close_old(shard, origin, warm, now);
             let connections = pool.idle.len() as u32 + pool.busy;
             let may = connections < shard.share(pool.origin.connections_max);
             if pool.idle.len() < warm && may && !pool.opening && now >= pool.retry_at && (pool.busy as usize) < warm.max(8) {
@@ -201,6 +195,21 @@ impl Pools {
 }
 
 impl Pool {
+    /// Closes what is dead or old, and what has been idle for long beyond the `warm` ones.
+    fn close_old(&mut self, shard: &Shard, origin: OriginId, warm: usize, now: Instant) {
+        let before = self.idle.len();
+        let mut surplus = before.saturating_sub(warm);
+        // The oldest are at the front; the surplus goes when it is idle, all go when they are old.
+        self.idle.retain_mut(|idle| {
+            let idle_too_long = surplus > 0 && now.millis_since(idle.since) > IDLE_MS;
+            surplus -= usize::from(idle_too_long);
+            !idle_too_long && now.millis_since(idle.opened) < AGE_MS && !idle.wire.dead()
+        });
+        if self.idle.len() < before {
+            gone(shard, origin, before - self.idle.len());
+        }
+    }
+
     fn drop_idle(&mut self, shard: &Shard, origin: OriginId) {
         gone(shard, origin, self.idle.len());
         self.idle.clear();

@@ -68,8 +68,8 @@ impl From<body::Failed> for Ended {
 pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> impl Future<Output = Downstream> {
     async move {
         let mut story = Story::new(&shard, policy.generation);
-        let mut exchange = None;
-        let ended = match walk(&shard, &policy, &mut tenant, &mut exchange, &mut story).await {
+        let mut underway = Underway { shard: shard.clone(), policy: policy.clone(), exchange: None };
+        let ended = match walk(&shard, &policy, &mut tenant, &mut underway.exchange, &mut story).await {
             Ok(ended) | Err(ended) => ended,
         };
         match &ended {
@@ -78,8 +78,24 @@ pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> i
             Ended::HungUp => tenant.keep_alive = false,
             Ended::Answered | Ended::Relayed(_) => {}
         }
-        story.account(&shard, &policy, &tenant, &ended, exchange.as_mut()); // 10
+        story.account(&shard, &policy, &tenant, &ended, underway.exchange.as_mut()); // 10
         tenant
+    }
+}
+
+/// An exchange that is cut short with its future, when the grace time of a drain is over: what it
+/// holds of the commons is given back.
+struct Underway {
+    shard: Rc<Shard>,
+    policy: Rc<Serving>,
+    exchange: Option<Exchange>,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.abandoned(&self.shard.process.board, self.policy.prepared(), Moment(self.shard.io.now().0));
+        }
     }
 }
 

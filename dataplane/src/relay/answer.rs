@@ -32,23 +32,25 @@ pub(super) async fn relay(
         upstream.wire.bulk();
     }
     let mut held = Held::default();
+    let mut beyond = Vec::new();
     while !decoder.done() {
         let mut by = failure::idle_by(scene);
-        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
-            Ok(Arrived::Bytes(bytes)) => bytes,
+        let received = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(received)) => received,
             Ok(Arrived::End) if decoder.close().is_ok() => break,
             Ok(Arrived::End) => return Transport::ResetStream.into(),
             Err(outcome) => return outcome,
         };
-        if let Err(transport) = take(scene, &mut decoder, &mut held, &bytes, &mut upstream) {
+        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, &mut upstream) {
             return transport.into();
         }
         if !decoder.done() {
             held.settle(&scene.shard.io);
         }
-        if held.len() > limits::ANSWER_HELD_BYTES_MAX {
-            // Boxed: rare.
-            return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, story)).await;
+        // Neither a large answer nor a full memory is the provider's fault: both commit.
+        if held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty() {
+            // Boxed: rare, and as large as all the rest of this.
+            return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, beyond, story)).await;
         }
     }
     if let Err(verdict) = check(scene, &held, story) {
@@ -71,13 +73,23 @@ pub(super) fn is_json(head: &Response, bytes: &[u8]) -> bool {
         })
 }
 
-/// Takes one reception in.
-fn take(scene: &Scene<'_>, decoder: &mut Decoder, held: &mut Held, bytes: &Bytes, upstream: &mut Upstream) -> Result<(), Transport> {
+/// Takes one reception in. What the shard's budget has no room for goes to `beyond`, and all that
+/// follows it in this reception.
+fn take(
+    scene: &Scene<'_>,
+    decoder: &mut Decoder,
+    held: &mut Held,
+    beyond: &mut Vec<u8>,
+    bytes: &Bytes,
+    upstream: &mut Upstream,
+) -> Result<(), Transport> {
     let mut at = 0;
     while at < bytes.len() && !decoder.done() {
         let step = decoder.decode(&bytes[at..]).map_err(|_| Transport::Http)?;
         let data = bytes.slice(at + step.data.start..at + step.data.end);
-        held.push(&scene.shard.io, &scene.shard.arena, data).map_err(|_| Transport::TooLarge)?;
+        if !beyond.is_empty() || held.push(&scene.shard.io, &scene.shard.arena, data.clone()).is_err() {
+            beyond.extend_from_slice(&data);
+        }
         at += step.used;
     }
     // Bytes behind the answer: `give_back` sees them and the connection is not used again.
@@ -143,6 +155,7 @@ async fn pass(
     head_bytes: &[u8],
     mut decoder: Decoder,
     held: Held,
+    beyond: Vec<u8>,
     story: &mut Story,
 ) -> Outcome {
     exchange.commit();
@@ -153,8 +166,9 @@ async fn pass(
     let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
     tenant.finish_head(&mut out, length);
     tenant.wire.send(out);
-    let mut part = Vec::with_capacity(held.len());
+    let mut part = Vec::with_capacity(held.len() + beyond.len());
     held.write(&mut part);
+    part.extend_from_slice(&beyond);
     drop(held);
     loop {
         tenant.send_part(scene.shard.io.vec(), &part);

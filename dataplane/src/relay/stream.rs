@@ -52,7 +52,7 @@ pub(super) async fn relay(
     story: &mut Story,
 ) -> Outcome {
     if !is_events(head, bytes) {
-        // Boxed: rare, and it would make every exchange larger.
+        // Boxed: rare, and it would lie beside all that a stream needs.
         return Box::pin(failure::read_instead(scene, tenant, upstream, head, bytes)).await;
     }
     let Ok(mut decoder) = Decoder::new(head.framing, u64::MAX) else { return Transport::Http.into() };

@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, rc::Rc};
 pub(super) struct Ask {
     pub(super) chain: usize,
     pub(super) stream: bool,
+    /// The Responses API instead of chat completions.
+    pub(super) responses: bool,
     /// The tenant itself wants to be told the usage.
     pub(super) usage: bool,
     /// `stream_options` is there and says no.
@@ -16,6 +18,10 @@ pub(super) struct Ask {
     /// About so many bytes of body.
     pub(super) size: usize,
     pub(super) chunked: bool,
+    /// The tenant waits for "100 Continue" before it sends its body, but not for ever.
+    pub(super) expects: bool,
+    /// The tenant speaks HTTP/1.0, and wants the connection kept.
+    pub(super) old: bool,
     pub(super) fault: Fault,
 }
 
@@ -40,6 +46,8 @@ pub(super) struct Told {
     pub(super) sent_at: Option<Instant>,
     pub(super) head: Option<Head>,
     pub(super) body: Body,
+    /// Nothing but the connection's end ends the body.
+    pub(super) unframed: bool,
     /// When and how the tenant left.
     pub(super) left: Option<(Instant, Leave)>,
     /// Others were sent behind it, so that a FIN may lie behind them.

@@ -5,6 +5,7 @@ use super::{
     line::Leave,
     plan,
     stage::Stage,
+    tenant,
 };
 use crate::{io::Instant, ledger::Entry};
 use engine::{
@@ -148,7 +149,7 @@ impl Case<'_> {
         for seen in self.seen {
             let name = |model: &str| format!("\"model\":\"{model}\"");
             let mut expected = body.replace(&name(&plan::asked(ask.chain, self.request)), &name(&plan::model(seen.provider)));
-            if ask.stream && !ask.usage {
+            if ask.stream && !ask.usage && !ask.responses {
                 let wish = "\"stream_options\":{\"include_usage\":true}";
                 expected = if ask.declines_usage {
                     expected.replace(
@@ -162,7 +163,8 @@ impl Case<'_> {
             demand(seen.body == expected.as_bytes(), "a provider got another body")?;
             let key = format!("Bearer sk-{}", seen.provider);
             demand(seen.head.field("authorization") == Some(&key), "a provider got another's key")?;
-            demand(seen.head.first == "POST /v1/chat/completions HTTP/1.1", "a provider got another request line")?;
+            let line = format!("POST {} HTTP/1.1", tenant::path(ask));
+            demand(seen.head.first == line, "a provider got another request line")?;
         }
         Ok(())
     }
@@ -181,6 +183,9 @@ impl Case<'_> {
     fn answered(&self) -> Result<(), String> {
         let whole = self.told.body.whole && self.told.head.is_some();
         demand(whole || self.excused(), "an answer was recorded and not delivered")?;
+        let kind = self.told.head.as_ref().map_or("", |head| head.field("content-type").unwrap_or_default());
+        let kinds = if self.told.ask.stream { "text/event-stream" } else { "application/json" };
+        demand(self.told.head.is_none() || kind.starts_with(kinds), "an answer of another kind")?;
         match self.meant()? {
             Meant::Json { body, valid } => {
                 demand(*valid, "an answer that was none was delivered as one")?;
@@ -220,9 +225,9 @@ impl Case<'_> {
         if head.status() == 200 {
             // Comments had gone out: the error is an event, and the stream has no end.
             let events = events_of(&self.told.body.bytes);
-            let errors = events.iter().filter(|event| event.starts_with(b"data: {\"error\":")).count();
+            let errors = events.iter().filter(|event| is_error(event)).count();
             demand(events.len() == errors, "something beside an error")?;
-            demand(self.excused() || (errors == 1 && !self.told.body.whole), "a failed stream that ends well")
+            demand(self.excused() || (errors == 1 && (self.told.unframed || !self.told.body.whole)), "a failed stream that ends well")
         } else {
             demand(head.status() == status, "another status than recorded")?;
             demand(head.field("x-throwover-fault").is_some(), "nobody's fault")?;
@@ -232,14 +237,17 @@ impl Case<'_> {
     }
 
     fn cut(&self) -> Result<(), String> {
-        demand(!self.told.body.whole || self.told.head.is_none(), "a cut answer that ends well")?;
+        demand(!self.told.body.whole || self.told.head.is_none() || self.told.unframed, "a cut answer that ends well")?;
         match self.meant()? {
             Meant::Json { body, .. } => demand(body.starts_with(&self.told.body.bytes), "another body than the provider's"),
             Meant::Events { events, .. } => {
                 let mut got = events_of(&self.told.body.bytes);
-                let error = got.pop_if(|event| event.starts_with(b"data: {\"error\":"));
+                let error = got.pop_if(|event| is_error(event));
                 demand(error.is_some() || self.excused(), "a cut stream that does not say so")?;
-                demand(!got.iter().any(|event| event.starts_with(b"data: [DONE]")), "a cut stream with the marker of a whole one")?;
+                demand(
+                    !got.iter().any(|event| event.starts_with(b"data: [DONE]") || event.starts_with(b"event: response.completed")),
+                    "a cut stream with the marker of a whole one",
+                )?;
                 demand(is_prefix(&got, &self.shown(events, true)), "other events than the provider's")
             }
             Meant::Error { .. } | Meant::Nothing => Err("a part of an answer came of none".to_owned()),
@@ -262,6 +270,11 @@ fn agree(made: &[(usize, bool)], seen: &[usize]) -> bool {
 
 fn is_prefix(part: &[Vec<u8>], whole: &[Vec<u8>]) -> bool {
     whole.starts_with(part)
+}
+
+/// An error event of the gateway's, in either dialect.
+fn is_error(event: &[u8]) -> bool {
+    event.starts_with(b"data: {\"error\":") || event.starts_with(b"event: error\n")
 }
 
 /// The whole events of a stream, without comments.

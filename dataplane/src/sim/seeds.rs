@@ -109,6 +109,11 @@ fn history(seed: u64) -> (u64, u64) {
     if dice.chance(700) {
         let book = stage.book.clone();
         stage.until("every tenant has gone", || book.borrow().awaited == 0);
+        // A place that was lost on the way would be missed by the next.
+        let probe = Habits::plain(vec![Ask { fault: Fault::UnknownModel, ..Ask::default() }]);
+        let last = stage.play(tenant::play(stage.io(), stage.connect(), probe, dice.fork(), stage.book.clone()));
+        let status = stage.book.borrow().told[&last[0]].head.as_ref().map(|head| head.status());
+        assert_eq!(status, Some(404), "seed {seed}: everybody has gone, and there is no place");
     }
     stage.end();
     let book = stage.book.clone();
@@ -188,13 +193,18 @@ fn ask(dice: &mut Dice, chains: usize) -> Ask {
     };
     let fault = if dice.chance(60) { dice.pick(&[Fault::BadJson, Fault::UnknownPath, Fault::UnknownModel]) } else { Fault::Nothing };
     let stream = dice.chance(500);
+    let chunked = dice.chance(250);
+    let responses = dice.chance(250);
     Ask {
         chain: dice.below(chains as u64) as usize,
         stream,
-        usage: stream && dice.chance(300),
-        declines_usage: stream && dice.chance(200),
+        responses,
+        usage: stream && !responses && dice.chance(300),
+        declines_usage: stream && !responses && dice.chance(200),
         size: size as usize,
-        chunked: dice.chance(250),
+        chunked,
+        expects: dice.chance(80),
+        old: !chunked && dice.chance(60),
         fault,
     }
 }

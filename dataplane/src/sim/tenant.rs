@@ -54,10 +54,17 @@ pub(super) fn body(ask: &Ask, request: u32) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Where a request goes.
+pub(super) fn path(ask: &Ask) -> &'static str {
+    if ask.responses { "/v1/responses" } else { "/v1/chat/completions" }
+}
+
 /// A whole request.
 pub(super) fn write(ask: &Ask, body: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let path = if ask.fault == Fault::UnknownPath { "/v1/nothing" } else { "/v1/chat/completions" };
-    let head = format!("POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n");
+    let path = if ask.fault == Fault::UnknownPath { "/v1/nothing" } else { path(ask) };
+    let version = if ask.old { "0\r\nconnection: keep-alive" } else { "1" };
+    let expect = if ask.expects { "expect: 100-continue\r\n" } else { "" };
+    let head = format!("POST {path} HTTP/1.{version}\r\nhost: gateway\r\ncontent-type: application/json\r\n{expect}");
     let mut out = head.into_bytes();
     if !ask.chunked {
         out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
@@ -144,6 +151,14 @@ impl Session {
     /// Sends a request in parts; tells when the last was written.
     async fn send(&mut self, bytes: &[u8]) -> Option<Instant> {
         let mut rest = bytes;
+        let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
+        if super::provider::find(&bytes[..head], b"expect:") && !self.habits.pipelined {
+            self.line.end.write(&rest[..head]);
+            rest = &rest[head..];
+            // RFC 9110, section 10.1.1: a client does not wait for ever.
+            let wait = self.dice.below(30);
+            self.line.pause(self.line.now().plus_millis(wait)).await;
+        }
         while !rest.is_empty() && self.line.left.is_none() {
             let count = if self.habits.part_ms > 0 { 1 + self.dice.below(rest.len() as u64) as usize } else { rest.len() };
             self.line.end.write(&rest[..count]);
@@ -172,7 +187,10 @@ impl Session {
         }
         self.over |= head.as_ref().is_none_or(Head::closes) || !body.whole;
         let slow = self.habits.slow.is_some();
-        let told = Told { ask, sent_at, head, body, left: self.line.left, pipelined: self.habits.pipelined, slow, behind_a_close };
+        let unframed =
+            head.as_ref().is_some_and(|head| head.field("content-length").is_none() && head.field("transfer-encoding").is_none());
+        let told =
+            Told { ask, sent_at, head, body, unframed, left: self.line.left, pipelined: self.habits.pipelined, slow, behind_a_close };
         let mut book = self.book.borrow_mut();
         book.told.insert(request, told);
         book.open -= 1;

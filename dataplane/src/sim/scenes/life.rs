@@ -1,0 +1,88 @@
+//! What outlives a publish, and what a drain waits for.
+
+use super::*;
+
+#[test]
+fn a_publish_keeps_breakers_and_warm_connections() {
+    in_every_mood(|mood| {
+        let draft = two(|chain| {
+            chain.breaker.consecutive = 2;
+            chain.breaker.cooldown_ms = 30_000;
+            chain.breaker.cooldown_max_ms = 30_000;
+        });
+        let mut scene = Scene::new(mood, draft, &[&[Manner::Status(500, None); 2], &[]]);
+        for _ in 0..2 {
+            assert_eq!(scene.ask(json()).asked, [0, 1], "mood {mood}");
+        }
+        assert_eq!(scene.ask(json()).asked, [1], "the breaker is open, mood {mood}");
+        scene.stage.run_ms(200);
+        let before = scene.stage.world.stats().connected;
+        scene.stage.publish(|draft| draft.gateway.queue_ms += 1);
+        let heard = scene.ask(json());
+        assert_eq!((&heard.asked[..], heard.field("x-throwover-generation")), (&[1][..], "2".to_owned()), "it still is, mood {mood}");
+        assert_eq!(scene.stage.world.stats().connected, before, "no connection was opened anew, mood {mood}");
+        scene.end();
+    });
+}
+
+#[test]
+fn an_exchange_sees_one_generation_from_start_to_end() {
+    in_every_mood(|mood| {
+        let mut scene = Scene::new(mood, two(|_| {}), &[&[Manner::StallBeforeHead], &[]]);
+        let (io, end, book) = (scene.stage.io(), scene.stage.connect(), scene.stage.book.clone());
+        scene.stage.world.script(async move {
+            tenant::play(io, end, Habits::plain(vec![json()]), Dice::new(1), book).await;
+        });
+        let book = scene.stage.book.clone();
+        scene.stage.until("the first provider is asked", || !book.borrow().asked(1).is_empty());
+        // The next generation has no second provider for this chain.
+        scene.stage.publish(|draft| {
+            draft.chains.get_mut(ChainId(0)).expect("chain 0 is there").steps.truncate(1);
+        });
+        scene.stage.until("it is answered", || book.borrow().told.contains_key(&1));
+        let heard = scene.heard(1);
+        assert!(heard.is_whole() && heard.asked == [0, 1], "mood {mood}: {:?}", heard.asked);
+        assert_eq!(heard.field("x-throwover-generation"), "1");
+        scene.end();
+    });
+}
+
+#[test]
+fn a_drain_waits_for_streams_and_closes_idle_connections() {
+    in_every_mood(|mood| {
+        let mut scene = Scene::new(mood, two(|_| {}), &[&[Manner::Musing(4, 300)], &[]]);
+        let idle = scene.stage.connect();
+        let (io, end, book) = (scene.stage.io(), scene.stage.connect(), scene.stage.book.clone());
+        scene.stage.world.script(async move {
+            tenant::play(io, end, Habits::plain(vec![stream(), json()]), Dice::new(1), book).await;
+        });
+        let book = scene.stage.book.clone();
+        scene.stage.until("the provider is asked", || !book.borrow().asked(1).is_empty());
+        scene.stage.process.drain(Some(60_000));
+        let process = scene.stage.process.clone();
+        scene.stage.until("the shard ends", || process.seats()[0].finished());
+        drop(idle);
+        scene.stage.until("both requests came to something", || book.borrow().told.len() == 2);
+        let (first, second) = (scene.heard(1), scene.heard(2));
+        assert!(first.is_whole(), "mood {mood}: the stream came to its end: {}", first.text());
+        assert_eq!((second.status(), second.asked.len()), (0, 0), "mood {mood}: and nothing was begun after it");
+        scene.end();
+    });
+}
+
+#[test]
+fn a_provider_that_is_no_longer_named_keeps_no_connections() {
+    in_every_mood(|mood| {
+        let mut scene = Scene::new(mood, two(|_| {}), &[&[], &[]]);
+        scene.stage.run_ms(200);
+        assert!(scene.ask(json()).is_whole());
+        scene.stage.publish(|draft| {
+            draft.chains.get_mut(ChainId(0)).expect("chain 0 is there").steps.truncate(1);
+        });
+        // Longer than an idle connection is kept.
+        scene.stage.run_ms(60_000);
+        let idle = scene.stage.process.seats()[0].pools[1].idle.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(idle, 0, "mood {mood}: connections to a provider that no chain asks first or second");
+        scene.end();
+    });
+}
