@@ -83,7 +83,8 @@ fn a_large_answer_that_breaks_is_not_whole() {
     let answer = gateway.tenant().ask(&Ask::chat("c"));
     assert_eq!((answer.head.status, answer.body.len(), answer.end), (200, 4 << 20, End::Complete));
     assert!(answer.json()["choices"][0]["message"]["content"].is_string());
-    for fault in ["cut;bytes=3145728", "reset;bytes=3145728", "stall;bytes=3145728"] {
+    // No reset: it overtakes what was not read yet, and may well be failed over.
+    for fault in ["cut;bytes=3145728", "stall;bytes=3145728"] {
         provider.fault("primary", fault);
         let story = Story::of(fault, gateway.tenant().ask(&Ask::chat("c")), &provider, "m");
         assert_eq!(story.answer.end, End::Cut, "{story}");

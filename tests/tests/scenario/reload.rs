@@ -303,7 +303,8 @@ fn the_operator_drains_and_the_grace_time_ends() {
     tenant.body_until("w0");
     let told = gateway.ask("drain", &[("grace", "300ms")]);
     assert_eq!(told.code, 0, "{}", told.text);
-    until("the process ends", || gateway.plane_ended());
+    let ended = until("the process ends", || gateway.plane_ended());
+    assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
     let status = gateway.ask("status", &[]);
     assert_eq!(status.code, 0, "the daemon lives on: {}", status.text);
 }
