@@ -152,6 +152,19 @@ fn limits_of_heads() {
         tenant.try_send(&ask.bytes()).ok();
         assert_eq!(tenant.answer().head.status, status, "{case}");
     }
+    // Every refusal ends its connection, and none may end the next one in the same place.
+    let large = Ask::chat("c").with("x-large", &"x".repeat(33_000)).bytes();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let mut tenant = gateway.tenant();
+                    tenant.try_send(&large).ok();
+                    assert_eq!(tenant.answer().head.status, 431);
+                }
+            });
+        }
+    });
     assert!(provider.log().is_empty());
     let just = Ask::chat("c").with("x-large", &"x".repeat(20 << 10));
     Story::of("within the limit", gateway.tenant().ask(&just), &provider, "m").answered_by("primary");

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Connect = 5,
     Install = 6,
     Event = 7,
+    Shutdown = 8,
 }
 
 const GENERATION_MASK: u32 = (1 << 24) - 1;
@@ -47,6 +48,7 @@ impl Tag {
             5 => Kind::Connect,
             6 => Kind::Install,
             7 => Kind::Event,
+            8 => Kind::Shutdown,
             _ => Kind::Ignore,
         };
         Tag { kind, generation: (word >> 32) as u32 & GENERATION_MASK, index: word as u32 }

@@ -243,6 +243,7 @@ impl Kernel {
             Kind::Connect => self.on_connect(done),
             Kind::Install => self.on_install(done),
             Kind::Event => self.watch_event(),
+            Kind::Shutdown => self.on_shutdown(done),
             Kind::Ignore => {}
         }
     }

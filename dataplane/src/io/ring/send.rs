@@ -7,7 +7,7 @@ use super::completion::{Completion, Kind, Tag};
 use super::kernel::Kernel;
 use super::socket::State;
 use crate::io::Piece;
-use io_uring::{opcode, squeue, types};
+use io_uring::{opcode, types};
 use std::ptr;
 
 /// Pieces of one send operation.
@@ -264,10 +264,23 @@ impl Kernel {
 
     fn shut_if_due(&mut self, slot: u32) {
         let socket = &mut self.sockets[slot as usize];
-        if !socket.shutting || socket.error != 0 {
+        if !socket.shutting || socket.shut || socket.error != 0 {
             return;
         }
-        let entry = opcode::Shutdown::new(types::Fixed(slot), libc::SHUT_WR).build();
-        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(Tag::IGNORE.pack()));
+        socket.shut = true;
+        socket.shut_runs = true;
+        // The kernel always hands a shutdown to a worker, which looks the slot up when it runs: were
+        // the slot closed before, another connection could have it by then and be shut instead. So
+        // the slot is kept until this has completed.
+        let tag = Tag::new(Kind::Shutdown, socket.generation, slot);
+        self.issue(opcode::Shutdown::new(types::Fixed(slot), libc::SHUT_WR).build(), tag);
+    }
+
+    pub(super) fn on_shutdown(&mut self, done: Completion) {
+        let slot = done.tag.index;
+        let socket = &mut self.sockets[slot as usize];
+        assert!(done.tag.is_of(socket.generation), "a shutdown outlived its socket");
+        socket.shut_runs = false;
+        self.finish(slot);
     }
 }

@@ -50,6 +50,10 @@ pub(super) struct Socket {
     pub(super) awaits_fin: bool,
     /// No more sends: shut down for writing once the queue is empty.
     pub(super) shutting: bool,
+    /// The shutdown was issued …
+    pub(super) shut: bool,
+    /// … and the kernel has not said that it is done.
+    pub(super) shut_runs: bool,
     /// Connecting: the request; parked: the token.
     pub(super) token: u32,
     pub(super) error: i32,
@@ -85,6 +89,8 @@ impl Socket {
             downstream: false,
             awaits_fin: false,
             shutting: false,
+            shut: false,
+            shut_runs: false,
             token: 0,
             error: 0,
             received: Queue::EMPTY,
@@ -300,7 +306,7 @@ impl Kernel {
     /// Frees the slot of a closing socket if the kernel has finished with it.
     pub(super) fn finish(&mut self, slot: u32) {
         let socket = &mut self.sockets[slot as usize];
-        if socket.state != State::Closing || socket.sending {
+        if socket.state != State::Closing || socket.sending || socket.shut_runs {
             return;
         }
         if socket.error != 0 {
