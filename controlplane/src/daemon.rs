@@ -5,12 +5,12 @@
 //! they have, and connect again when it is back.
 
 use crate::{
+    control::{Control, Reply},
     link,
     observe::{Events, Plane},
     publish,
     socket::{self, Asked},
-    steer::{self, Control},
-    verbs,
+    steer, verbs,
 };
 use policy::wire::{Event, Frame, Hello};
 use std::{
@@ -132,7 +132,7 @@ fn attend(control: &mut Control, messages: &Receiver<Message>) {
             Ok(Message::Left { plane, reason }) => left(control, plane, reason),
             Ok(Message::Asked(asked)) => verbs::answer(control, asked),
             Ok(Message::Signal(signal_hook::consts::SIGHUP)) => {
-                steer::reload(control, "SIGHUP", "", steer::Reply::Log);
+                steer::reload(control, "SIGHUP", "", Reply::Log);
             }
             Ok(Message::Signal(_)) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -186,7 +186,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
         }
         Frame::Event(event) => control.events.push(event),
         Frame::Reload => {
-            steer::reload(control, "SIGHUP to a data plane", "", steer::Reply::Log);
+            steer::reload(control, "SIGHUP to a data plane", "", Reply::Log);
         }
         // What only we say is not heard.
         Frame::Secrets(_) | Frame::Publish(_) | Frame::Drain { .. } => {}
@@ -194,25 +194,28 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
 }
 
 fn greeted(control: &mut Control, plane: u64, hello: Hello) {
-    // A data plane says it again once it knows where it listens: its first policy tells it.
-    if let Some(known) = control.planes.get_mut(&plane).and_then(|(_, known)| known.hello.as_mut()) {
-        *known = hello;
-        return;
-    }
     let details = vec![
         ("pid".to_owned(), hello.pid.to_string()),
         ("generation".to_owned(), hello.generation.to_string()),
         ("shards".to_owned(), hello.shards.to_string()),
     ];
-    tell(&mut control.events, "plane_joined", details);
+    // A data plane says who it is again when it has begun to listen.
+    let known = control.planes.get(&plane).is_some_and(|(_, plane)| plane.hello.is_some());
+    if !known {
+        tell(&mut control.events, "plane_joined", details);
+    }
     if hello.schema != policy::image::SCHEMA {
         let reason = format!("it reads schema {}, this build writes {}: use binaries of one version", hello.schema, policy::image::SCHEMA);
         tell(&mut control.events, "refused", vec![("reason".to_owned(), reason)]);
     }
     let (generation, digest) = (hello.generation, hello.digest);
+    let hello = with_places(hello, &control.live.draft.gateway);
     if let Some((_, known)) = control.planes.get_mut(&plane) {
         known.generation = generation;
         known.hello = Some(hello);
+    }
+    if known {
+        return;
     }
     if let Some(publishing) = &mut control.publishing {
         let sealed = publishing.sealed.clone();
@@ -226,6 +229,16 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         publish::Welcome::Send => steer::send(control, plane, &sealed),
         publish::Welcome::Outnumber(theirs) => steer::outnumber(control, theirs),
     }
+}
+
+/// A data plane greets before it listens; until it says where, what the policy says is known.
+fn with_places(mut hello: Hello, gateway: &policy::Gateway) -> Hello {
+    let known = |address: &&std::net::SocketAddr| address.port() != 0;
+    if hello.listen.is_empty() {
+        hello.listen = gateway.listen.iter().filter(known).copied().collect();
+    }
+    hello.admin = hello.admin.or(gateway.admin.as_ref().filter(known).copied());
+    hello
 }
 
 /// Keeps an event of the daemon's own.

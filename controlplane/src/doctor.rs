@@ -38,7 +38,7 @@ struct Finding {
 
 /// Looks, and says what it found; exit code 1 when something is bad.
 pub fn look(arguments: &Arguments) -> Answer {
-    let mut findings = vec![kernel(), io_uring(), files(), backlog(), clock(), roots(), binary()];
+    let mut findings = vec![kernel(), ring_allowed(), files(), backlog(), clock(), roots(), binary()];
     findings.push(folder("run folder", &places::run(arguments)));
     findings.push(folder("state folder", &places::state(arguments)));
     findings.extend(names(&places::config(arguments)));
@@ -78,7 +78,7 @@ fn kernel() -> Finding {
     Finding { what: "kernel", state, found, mend: "Linux 6.1 or later is needed" }
 }
 
-fn io_uring() -> Finding {
+fn ring_allowed() -> Finding {
     let (state, found) = match read("/proc/sys/kernel/io_uring_disabled").as_deref() {
         Some("0") => (State::Good, "allowed".to_owned()),
         Some(level) => (State::Bad, format!("kernel.io_uring_disabled is {level}")),

@@ -18,10 +18,12 @@ pub mod time;
 
 pub mod compile;
 pub mod diff;
+pub mod explain;
 pub mod journal;
 pub mod publish;
 pub mod recall;
 
+pub mod control;
 pub mod daemon;
 pub mod link;
 pub mod observe;

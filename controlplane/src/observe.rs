@@ -1,7 +1,7 @@
 //! What data planes tell: the last counters of each, and the last events.
 
 use crate::time;
-use policy::wire::{Event, Hello, Stats};
+use policy::wire::{Event, Hello, Stats, TargetState};
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
@@ -100,7 +100,10 @@ pub fn status_text(generation: u64, note: &str, planes: &[&Plane]) -> String {
 fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
     let Some(hello) = &plane.hello else { return writeln!(text, "a data plane has not said who it is") };
     let listen: Vec<String> = hello.listen.iter().map(ToString::to_string).collect();
-    write!(text, "gateway   pid {}  build {}  {} shards  generation {}", hello.pid, hello.build, hello.shards, plane.generation)?;
+    write!(text, "gateway   pid {}  build {}  generation {}", hello.pid, hello.build, plane.generation)?;
+    if hello.shards > 0 {
+        write!(text, "  shards {}", hello.shards)?;
+    }
     let Some(stats) = &plane.stats else { return writeln!(text, "  at {}", listen.join(" ")) };
     let state = match (stats.draining, stats.ready) {
         (true, _) => "draining",
@@ -108,22 +111,10 @@ fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
         (false, false) => "not ready",
     };
     writeln!(text, "  {state}  up {}  at {}", time::words(stats.up_ms), listen.join(" "))?;
-    if !stats.targets.is_empty() {
-        let width = stats.targets.iter().map(|target| target.name.len()).max().unwrap_or(6).max(6);
-        writeln!(
-            text,
-            "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
-            "TARGET", "BREAKER", "ATTEMPTS", "FAILED", "TTFT", "IN FLIGHT", "PAUSED"
-        )?;
-        for target in &stats.targets {
-            let ttft = format!("{:.1} ms", target.first_token_us as f64 / 1000.0);
-            let paused = if target.paused_ms == 0 { String::new() } else { time::words(target.paused_ms) };
-            writeln!(
-                text,
-                "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
-                target.name, target.breaker, target.attempts, target.failures, ttft, target.in_flight, paused
-            )?;
-        }
+    // Every provider has a target for whatever it is asked for; those that nobody asked are left out.
+    let targets: Vec<&TargetState> = stats.targets.iter().filter(|target| target.attempts > 0 || !target.name.ends_with("/*")).collect();
+    if !targets.is_empty() {
+        targets_text(&targets, text)?;
     }
     if !stats.pools.is_empty() {
         let width = stats.pools.iter().map(|(name, ..)| name.len()).max().unwrap_or(6).max(6);
@@ -132,9 +123,39 @@ fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
             writeln!(text, "{name:<width$}  {idle:>6} {busy:>6}")?;
         }
     }
-    for line in stats.meters.chunks(3) {
-        let cells: Vec<String> = line.iter().map(|(name, value)| format!("{name:<30} {value:>10}")).collect();
+    let counted: Vec<(&str, String)> =
+        stats.meters.iter().filter(|(_, value)| *value > 0).map(|(name, value)| reading(name, *value)).collect();
+    for line in counted.chunks(3) {
+        let cells: Vec<String> = line.iter().map(|(name, value)| format!("{name:<31} {value:>11}")).collect();
         writeln!(text, "{}", cells.join("   "))?;
+    }
+    Ok(())
+}
+
+/// A counter without its unit of nanoseconds, which people do not read.
+fn reading(name: &str, value: u64) -> (&str, String) {
+    match name.strip_suffix("_ns") {
+        Some(name) if value >= 1_000_000 => (name, format!("{:.2} ms", value as f64 / 1e6)),
+        Some(name) => (name, format!("{:.1} us", value as f64 / 1e3)),
+        None => (name, value.to_string()),
+    }
+}
+
+fn targets_text(targets: &[&TargetState], text: &mut String) -> std::fmt::Result {
+    let width = targets.iter().map(|target| target.name.len()).max().unwrap_or(6).max(6);
+    writeln!(
+        text,
+        "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
+        "TARGET", "BREAKER", "ATTEMPTS", "FAILED", "TTFT", "IN FLIGHT", "PAUSED"
+    )?;
+    for target in targets {
+        let ttft = if target.first_token_us == 0 { String::new() } else { format!("{:.1} ms", target.first_token_us as f64 / 1000.0) };
+        let paused = if target.paused_ms == 0 { String::new() } else { time::words(target.paused_ms) };
+        writeln!(
+            text,
+            "{:<width$}  {:<8} {:>10} {:>9} {ttft:>10} {:>9} {paused:>9}",
+            target.name, target.breaker, target.attempts, target.failures, target.in_flight
+        )?;
     }
     Ok(())
 }

@@ -1,224 +1,19 @@
 //! Changing what is served: reload, rollback, drain; and what follows when data planes answer.
 
 use crate::{
-    compile::{self, Compiled, KeyNames, Previous},
-    daemon::{self, Places},
-    diff,
-    journal::{Entry, Journal, Outcome},
-    load,
-    observe::{Events, Plane},
+    compile,
+    control::{self, Control, Live, Reply, Underway},
+    daemon, diff,
+    journal::Outcome,
     plan::Plan,
     publish::{self, Publishing, Sealed},
     recall,
-    reference::Surroundings,
     socket::{Answer, code},
-    time, validate,
+    time,
 };
-use policy::{Draft, Secrets, image, wire::Frame};
+use policy::{Secrets, image, wire::Frame};
 use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    io,
-    os::unix::net::UnixStream,
-    sync::mpsc::SyncSender,
-    time::{Duration, Instant, SystemTime},
-};
-
-/// Everything that the daemon owns.
-#[derive(Debug)]
-pub struct Control {
-    /// Where things are.
-    pub places: Places,
-    /// Generations on disk.
-    pub journal: Journal,
-    /// What policies are read against.
-    pub from: Surroundings,
-    /// What is live.
-    pub live: Live,
-    /// What is live, as it is passed on; `None` when its secrets could not be found.
-    pub sealed: Option<Sealed>,
-    /// Data planes, where to write to each and what it told.
-    pub planes: BTreeMap<u64, (UnixStream, Plane)>,
-    /// What happened.
-    pub events: Events,
-    /// A publish on its way.
-    pub publishing: Option<Underway>,
-    /// Goes back unless confirmed: until when, and to which generation.
-    pub unconfirmed: Option<(Instant, u64)>,
-    /// The highest number that any generation ever had, as far as known.
-    highest: u64,
-}
-
-/// A generation and what is remembered about it.
-#[derive(Clone, Debug)]
-pub struct Live {
-    /// Its tables.
-    pub draft: Draft,
-    /// Its entry in the journal.
-    pub entry: Entry,
-}
-
-/// A publish on its way.
-#[derive(Debug)]
-pub struct Underway {
-    /// How far it is.
-    pub state: Publishing,
-    /// What was sent.
-    pub sealed: Sealed,
-    next: Live,
-    reply: Reply,
-    summary: String,
-    confirm_within: Option<Duration>,
-}
-
-/// Who is told how it ended.
-#[derive(Debug)]
-pub enum Reply {
-    /// An operator who waits.
-    Operator(SyncSender<Answer>),
-    /// The log.
-    Log,
-}
-
-impl Reply {
-    fn send(self, answer: Answer) {
-        match self {
-            // An operator who has hung up has no use for the answer.
-            Reply::Operator(to) => {
-                to.try_send(answer).ok();
-            }
-            Reply::Log => eprint!("{}", answer.text),
-        }
-    }
-}
-
-impl Control {
-    /// Reads the policy, or falls back on the journal; an answer when there is neither.
-    ///
-    /// # Errors
-    /// The journal's folder cannot be used.
-    pub fn start(places: Places) -> io::Result<Result<Control, Answer>> {
-        let journal = Journal::open(&places.state)?;
-        let last = journal.last_live()?;
-        let highest = journal.highest()?;
-        let from = Surroundings::real();
-        let previous =
-            last.as_ref().map_or_else(Previous::default, |(entry, draft)| Previous { draft: draft.clone(), keys: entry.keys.clone() });
-        let (live, sealed) = match read(&places, &from) {
-            Ok(read) => {
-                eprint!("{}", read.summary);
-                first(&journal, read, &previous, last, highest)?
-            }
-            Err(answer) => {
-                let Some((entry, draft)) = last else { return Ok(Err(answer)) };
-                eprint!("{}", answer.text);
-                eprintln!("throwover: going on with generation {} of the journal", entry.generation);
-                let sealed = recalled(&draft, &entry, (&KeyNames::default(), &Secrets::default()), &from, entry.generation);
-                if let Err(why) = &sealed {
-                    eprintln!("throwover: it cannot be passed on: {why}");
-                }
-                (Live { draft, entry }, sealed.ok().map(|(_, sealed)| sealed))
-            }
-        };
-        let highest = highest.max(live.draft.generation);
-        let (planes, events) = (BTreeMap::new(), Events::default());
-        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, unconfirmed: None, highest }))
-    }
-
-    /// What is live.
-    pub fn generation(&self) -> u64 {
-        self.live.draft.generation
-    }
-
-    fn previous(&self) -> Previous {
-        Previous { draft: self.live.draft.clone(), keys: self.live.entry.keys.clone() }
-    }
-}
-
-/// A policy that was read and is sound.
-struct Understood {
-    plan: Plan,
-    source: String,
-    summary: String,
-}
-
-fn read(places: &Places, from: &Surroundings) -> Result<Understood, Answer> {
-    let loaded =
-        load::load(&places.config).map_err(|error| Answer::refused(code::INVALID, format!("{}: {error}\n", places.config.display())))?;
-    let checked = validate::validate(&loaded, from);
-    let rendered = checked.complaints.render(&loaded.sources);
-    if checked.complaints.refuse() {
-        let text = format!("{rendered}check     FAILED  {}\n", checked.complaints.summary());
-        return Err(Answer {
-            data: json!({"complaints": checked.complaints.json(&loaded.sources)}),
-            ..Answer::refused(code::INVALID, text)
-        });
-    }
-    let mut hasher = blake3::Hasher::new();
-    for (_, text) in &loaded.sources.files {
-        hasher.update(text.as_bytes());
-    }
-    let summary = format!("check     ok  {} ({})\n", places.config.display(), checked.complaints.summary());
-    Ok(Understood { plan: checked.plan, source: hasher.finalize().to_hex().to_string(), summary })
-}
-
-/// The generation that a daemon begins with: the journal's when nothing differs.
-fn first(
-    journal: &Journal,
-    read: Understood,
-    previous: &Previous,
-    last: Option<(Entry, Draft)>,
-    highest: u64,
-) -> io::Result<(Live, Option<Sealed>)> {
-    let number = last.as_ref().map_or(highest + 1, |(entry, _)| entry.generation);
-    let same = compile::compile(&read.plan, previous, number).map_err(io::Error::other)?;
-    if let Some((entry, draft)) = last {
-        if draft == same.draft {
-            let sealed = Sealed::new(number, image::seal(&same.draft), same.secrets);
-            return Ok((Live { draft, entry }, Some(sealed)));
-        }
-        let compiled = compile::compile(&read.plan, previous, highest + 1).map_err(io::Error::other)?;
-        return begin(journal, compiled, &read.source, diff::changes(&draft, &same.draft));
-    }
-    begin(journal, same, &read.source, vec!["first generation".to_owned()])
-}
-
-fn begin(journal: &Journal, compiled: Compiled, source: &str, changes: Vec<String>) -> io::Result<(Live, Option<Sealed>)> {
-    let mut entry = entry(&compiled, "start of the daemon", "", source, changes);
-    // Nothing serves anything else that this daemon knows of.
-    entry.outcome = Outcome::Live;
-    let image = image::seal(&compiled.draft);
-    journal.write(&entry, &image)?;
-    let sealed = Sealed::new(compiled.draft.generation, image, compiled.secrets);
-    Ok((Live { draft: compiled.draft, entry }, Some(sealed)))
-}
-
-fn entry(compiled: &Compiled, who: &str, why: &str, source: &str, changes: Vec<String>) -> Entry {
-    Entry {
-        generation: compiled.draft.generation,
-        at: time::stamp(SystemTime::now()),
-        who: who.to_owned(),
-        why: why.to_owned(),
-        changes,
-        source: source.to_owned(),
-        keys: compiled.keys.clone(),
-        outcome: Outcome::Sealed,
-    }
-}
-
-fn recalled(
-    draft: &Draft,
-    entry: &Entry,
-    today: (&KeyNames, &Secrets),
-    from: &Surroundings,
-    generation: u64,
-) -> Result<(Compiled, Sealed), String> {
-    let plan = recall::plan(draft, &entry.keys, today, from)?;
-    let previous = Previous { draft: draft.clone(), keys: entry.keys.clone() };
-    let compiled = compile::compile(&plan, &previous, generation).map_err(|flaw| flaw.to_string())?;
-    let sealed = Sealed::new(generation, image::seal(&compiled.draft), compiled.secrets.clone());
-    Ok((compiled, sealed))
-}
+use std::time::{Duration, Instant};
 
 /// Loads the policy again and publishes it.
 pub fn reload(control: &mut Control, who: &str, why: &str, reply: Reply) {
@@ -227,7 +22,7 @@ pub fn reload(control: &mut Control, who: &str, why: &str, reply: Reply) {
 
 /// The same; goes back by itself unless confirmed in time.
 pub fn reload_within(control: &mut Control, who: &str, why: &str, confirm_within: Option<Duration>, reply: Reply) {
-    let read = match read(&control.places, &control.from) {
+    let read = match control::read(&control.places, &control.from) {
         Ok(read) => read,
         Err(mut answer) => {
             answer.text.push_str(&format!("still running generation {}\n", control.generation()));
@@ -239,7 +34,7 @@ pub fn reload_within(control: &mut Control, who: &str, why: &str, confirm_within
 
 /// What would be published, and what it would change.
 pub fn preview(control: &Control) -> Answer {
-    let read = match read(&control.places, &control.from) {
+    let read = match control::read(&control.places, &control.from) {
         Ok(read) => read,
         Err(answer) => return answer,
     };
@@ -321,7 +116,7 @@ fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: 
     if !restart.is_empty() && !control.planes.is_empty() {
         summary.push_str(&format!("note      needs a restart of the data plane: {}\n", restart.join(", ")));
     }
-    let entry = entry(&compiled, origin.who, origin.why, origin.source, changes);
+    let entry = control::entry(&compiled, origin.who, origin.why, origin.source, changes);
     let image = image::seal(&compiled.draft);
     if let Err(error) = control.journal.write(&entry, &image) {
         return reply.send(Answer::refused(code::FAILED, format!("the journal cannot be written: {error}\n")));

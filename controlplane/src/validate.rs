@@ -10,7 +10,7 @@ mod providers;
 
 use crate::{
     catalogue::Catalogue,
-    complaint::{Complaint, Complaints, Severity},
+    complaint::{self, Complaint, Complaints, Severity},
     document::{At, Document, Read, Reader},
     load::{self, Loaded},
     plan::Plan,
@@ -49,6 +49,7 @@ pub fn validate(loaded: &Loaded, from: &Surroundings) -> Checked {
         aliases: Default::default(),
         renamed: Vec::new(),
         defaults: Default::default(),
+        suggestions: 0,
     };
     if let Some(document) = document {
         // Errors so far may be the reason for what would look like further ones: a misspelt
@@ -73,6 +74,8 @@ struct Validator<'a> {
     renamed: Vec<(String, String)>,
     /// What holds where a chain says nothing.
     defaults: crate::document::Defaults,
+    /// How often a word was looked for that may have been meant.
+    suggestions: usize,
 }
 
 type Surrounding = (Option<(String, u16)>, Option<Vec<u8>>);
@@ -149,11 +152,18 @@ impl Validator<'_> {
 
     /// A name that may stand in a request and in records.
     fn name_is_sound(&mut self, name: &At<String>, noun: &str) -> bool {
-        let sound = !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX && !name.chars().any(char::is_control);
+        let sound = !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX && !name.chars().any(|c| c.is_control() || c == '*');
         if !sound {
-            self.error(name, format!("the name of {noun} has 1 to {} printable characters", limits::NAME_BYTES_MAX)).push();
+            self.error(name, format!("the name of {noun} has 1 to {} printable characters, and no `*`", limits::NAME_BYTES_MAX)).push();
         }
         sound
+    }
+
+    /// The word that may have been meant. Looked for as often as complaints are shown, because a
+    /// large policy can be wrong in ten thousand places, with as many words to compare each with.
+    fn nearest<'w>(suggestions: &mut usize, word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+        *suggestions += 1;
+        if *suggestions > complaint::SHOWN_MAX { None } else { complaint::nearest(word, words) }
     }
 }
 

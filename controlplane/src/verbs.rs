@@ -8,8 +8,8 @@ mod here;
 pub use answers::answer;
 
 use crate::{
+    control::Control,
     socket::{Answer, Asked, Request, Role},
-    steer::Control,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -121,6 +121,26 @@ pub const VERBS: &[Verb] = &[
         role: Role::Viewer,
         examples: ["throwover doctor", "throwover doctor --config throwover.yaml --format json"],
         handler: Handler::Here(here::doctor),
+    },
+    Verb {
+        name: "explain",
+        about: "Say what would happen to a request, and why not something else",
+        arguments: &[
+            Argument { name: "model", value: "NAME", positional: true, help: "What stands in the request's `model`" },
+            CONFIG,
+            RUN,
+            FORMAT,
+            option("tenant", "NAME", "Who asks"),
+            option("chain", "NAME", "What stands in x-throwover-chain"),
+            option("header", "NAME=VALUE,…", "Fields of the request that routes may look at"),
+            switch("stream", "The answer is to be a stream"),
+        ],
+        role: Role::Viewer,
+        examples: [
+            "throwover explain premium-reasoning --config throwover.yaml",
+            "throwover explain support-chat --tenant acme --header x-tier=gold",
+        ],
+        handler: Handler::Here(crate::explain::explain),
     },
     Verb {
         name: "diff",

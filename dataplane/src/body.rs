@@ -51,7 +51,7 @@ const BUDGET_POLL: Duration = Duration::from_millis(2);
 /// Scans of requests that are kept for later ones: in the exchange's future they would be a quarter of
 /// it, for the short time in which a body comes.
 #[derive(Default)]
-#[expect(clippy::vec_box, reason = "the box is what is lent")]
+#[expect(clippy::vec_box, reason = "the box is what is recycled")]
 pub struct Scans(RefCell<Vec<Box<json::RequestScan>>>);
 
 /// Scans that are kept.
@@ -112,10 +112,10 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
     if decoder.done() {
         return Err(Refusal::tenant(400, "body_missing", "The request has no body; a JSON object is expected.").into());
     }
-    if let Framing::Length(length) = asked.head.framing {
-        if length as usize > limits::BODY_INLINE_BYTES {
-            tenant.wire.bulk();
-        }
+    if let Framing::Length(length) = asked.head.framing
+        && length as usize > limits::BODY_INLINE_BYTES
+    {
+        tenant.wire.bulk();
     }
     if asked.head.expect_continue && !tenant.wire.has_returned() {
         tenant.wire.send_static(head::CONTINUE);
@@ -129,6 +129,8 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
         take(shard, gateway, tenant, &mut decoder, &mut scan, &mut held, bytes).await?;
     }
     let facts = scan.finish()?.clone();
+    // Attempts may take minutes, and the ring's buffers are everybody's.
+    held.settle(&shard.io);
     Ok(Body { held, facts })
 }
 
@@ -187,7 +189,7 @@ async fn take(
 async fn keep(shard: &Shard, gateway: &Gateway, held: &mut Held, data: Bytes) -> Result<(), Failed> {
     let until = shard.io.now().plus_millis(gateway.queue_ms);
     loop {
-        match held.push(&shard.arena, data.clone()) {
+        match held.push(&shard.io, &shard.arena, data.clone()) {
             Ok(()) => return Ok(()),
             Err(BudgetSpent) if shard.io.now() >= until => {
                 return Err(Refusal::full("body_budget_spent", "The gateway holds as many request bodies as it may; try again.")

@@ -94,11 +94,11 @@ pub async fn obtain(scene: &Scene<'_>, tenant: &mut Downstream) -> Result<Upstre
     let Scene { shard, policy, attempt, .. } = scene;
     let origin = policy.providers[attempt.provider].origin;
     // The pool's connections may all be as stale as the one that just failed.
-    if !attempt.fresh {
-        if let Some(upstream) = shard.pools.pick(shard, origin) {
-            shard.meters().count(Meter::UpstreamReused);
-            return Ok(upstream);
-        }
+    if !attempt.fresh
+        && let Some(upstream) = shard.pools.pick(shard, origin)
+    {
+        shard.meters().count(Meter::UpstreamReused);
+        return Ok(upstream);
     }
     // Boxed: rare, and larger than all the rest of the walk together.
     let opening = Box::pin(open(shard, policy, origin, Instant(attempt.connect_by.0)));
@@ -194,12 +194,13 @@ async fn race(shard: &Shard, addresses: &[SocketAddr]) -> Result<Stream, Transpo
                     }
                 }
             }
-            if running.len() < AT_ONCE_MAX && (running.is_empty() || next_at.poll_expired(cx)) {
-                if let Some(address) = waiting.next() {
-                    running.push((address, Box::pin(shard.io.connect(address))));
-                    next_at.reset(shard.io.now().plus_millis(STAGGER_MS));
-                    continue;
-                }
+            if running.len() < AT_ONCE_MAX
+                && (running.is_empty() || next_at.poll_expired(cx))
+                && let Some(address) = waiting.next()
+            {
+                running.push((address, Box::pin(shard.io.connect(address))));
+                next_at.reset(shard.io.now().plus_millis(STAGGER_MS));
+                continue;
             }
             return if running.is_empty() { Poll::Ready(Err(last)) } else { Poll::Pending };
         }

@@ -6,7 +6,7 @@
 
 use arc_swap::ArcSwapOption;
 use crossbeam::queue::ArrayQueue;
-use engine::prepared::Prepared;
+use engine::{Board, prepared::Prepared};
 use policy::{Auth, KeyId, ProviderId, Secrets, Snapshot, Table, TlsProfileId, id::Id};
 use std::{
     cell::RefCell,
@@ -146,6 +146,22 @@ fn credentials(snapshot: &Snapshot, secrets: &Secrets) -> Result<Vec<Option<Zero
         }
     }
     Ok(values)
+}
+
+/// Live state belongs to a thing, not to its id: a target whose id was another's before begins
+/// afresh, and a credential that was replaced is tried again at once.
+pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy) {
+    let Some(before) = before else { return };
+    for (id, target) in after.targets.iter() {
+        if before.targets.get(id).is_some_and(|known| known.name != target.name) {
+            board.forget(id);
+        }
+    }
+    for (index, credential) in after.credentials.iter().enumerate() {
+        if before.credentials.get(index).is_none_or(|known| known != credential) {
+            board.restore_key(KeyId::new(index as u32));
+        }
+    }
 }
 
 /// The field that presents a credential of `provider`.

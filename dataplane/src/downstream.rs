@@ -21,6 +21,8 @@ pub struct Downstream {
     pub keep_alive: bool,
     /// The tenant speaks HTTP/1.0: no chunks.
     pub plain_ends: bool,
+    /// The request was a HEAD: its answer has no body, whatever its head says (RFC 9112, section 6.3).
+    pub bodiless: bool,
     /// The answer's head is out.
     pub head_sent: bool,
     /// The answer's body is in chunks.
@@ -60,6 +62,7 @@ impl Downstream {
             timer,
             keep_alive: true,
             plain_ends: false,
+            bodiless: false,
             head_sent: false,
             chunked: false,
             sent: 0,
@@ -170,6 +173,14 @@ impl Downstream {
         }
         if !out.is_empty() {
             self.wire.send(out);
+        }
+    }
+
+    /// Appends a body of the length that the head says.
+    pub fn write_body(&mut self, out: &mut Vec<u8>, body: &[u8]) {
+        if !self.bodiless {
+            self.sent += body.len() as u64;
+            out.extend_from_slice(body);
         }
     }
 

@@ -1,18 +1,46 @@
 //! Bytes that are kept until they are no longer needed: request bodies for every attempt, answers
 //! until they commit.
 //!
-//! Up to [`limits::BODY_INLINE_BYTES`] in a few pieces they stay where they were received; beyond,
-//! they are copied into blocks of the shard's budget, so that the shared ring is never held.
+//! What came whole in one reception stays where it was received while it is dealt with at once.
+//! What has to wait is copied out of the ring's buffers, which all connections share: up to
+//! [`limits::BODY_INLINE_BYTES`] into a buffer of the shard's pool, beyond that into blocks of its
+//! budget. So the ring is never held, however many exchanges wait.
 
 use crate::{
-    io::{Arena, Block},
+    io::{Arena, Block, Io},
     wire::{Bytes, Wire},
 };
 use policy::limits;
-use std::{ops::Range, rc::Rc};
+use std::ops::{Deref, Range};
 
-/// Pieces that stay where they were received.
-const PIECES_MAX: usize = 4;
+/// A buffer of the shard's pool, given back when dropped.
+pub struct Pooled {
+    buffer: Vec<u8>,
+    io: Io,
+}
+
+impl Pooled {
+    /// A copy of `bytes`.
+    pub fn copy(io: &Io, bytes: &[u8]) -> Pooled {
+        let mut buffer = io.vec();
+        buffer.extend_from_slice(bytes);
+        Pooled { buffer, io: io.clone() }
+    }
+}
+
+impl Deref for Pooled {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.io.give_vec(std::mem::take(&mut self.buffer));
+    }
+}
 
 /// The shard's budget for bodies is spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +49,11 @@ pub struct BudgetSpent;
 /// Bytes that are kept, in order.
 #[derive(Default)]
 pub struct Held {
-    pieces: [Option<Bytes>; PIECES_MAX],
+    /// All of it, where it was received; nothing else is set then.
+    whole: Option<Bytes>,
+    /// All of it, copied; no block is taken then.
+    own: Option<Pooled>,
     blocks: Vec<Block>,
-    /// `len` is the sum over pieces, or over blocks; one of the two is empty.
     len: usize,
 }
 
@@ -42,76 +72,49 @@ impl Held {
     ///
     /// # Errors
     /// No block is free. What was kept before stays.
-    pub fn push(&mut self, arena: &Arena, bytes: Bytes) -> Result<(), BudgetSpent> {
+    pub fn push(&mut self, io: &Io, arena: &Arena, bytes: Bytes) -> Result<(), BudgetSpent> {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.blocks.is_empty() && self.len + bytes.len() <= limits::BODY_INLINE_BYTES {
-            self.len += bytes.len();
-            match self.pieces.iter_mut().find(|piece| piece.is_none()) {
-                Some(free) => *free = Some(bytes),
-                None => self.join(&bytes),
-            }
+        if self.len == 0 && bytes.len() <= limits::BODY_INLINE_BYTES {
+            self.len = bytes.len();
+            self.whole = Some(bytes);
             return Ok(());
         }
-        self.spill(arena)?;
+        if self.len + bytes.len() <= limits::BODY_INLINE_BYTES && self.blocks.is_empty() {
+            self.settle(io);
+            let own = self.own.get_or_insert_with(|| Pooled::copy(io, &[]));
+            own.buffer.extend_from_slice(&bytes);
+            self.len += bytes.len();
+            return Ok(());
+        }
         self.append(arena, &bytes)
     }
 
-    /// Joins the pieces into one, with `bytes` behind them: to come in many small parts is no reason
-    /// to take a block of the budget.
-    fn join(&mut self, bytes: &[u8]) {
-        let mut joined = match self.pieces[0].take() {
-            Some(Bytes::Own(buffer, range)) if range == (0..buffer.len()) => {
-                Rc::try_unwrap(buffer).unwrap_or_else(|shared| shared.to_vec())
-            }
-            first => first.as_deref().unwrap_or_default().to_vec(),
-        };
-        for piece in self.pieces.iter_mut().filter_map(Option::take) {
-            joined.extend_from_slice(&piece);
+    /// Lets go of the ring's buffer: what is kept is going to wait.
+    pub fn settle(&mut self, io: &Io) {
+        if let Some(whole) = self.whole.take() {
+            self.own = Some(Pooled::copy(io, &whole));
         }
-        joined.extend_from_slice(bytes);
-        self.pieces[0] = Some(Bytes::own(joined));
     }
 
-    /// Moves what stayed where it was received into blocks.
-    fn spill(&mut self, arena: &Arena) -> Result<(), BudgetSpent> {
-        if self.pieces[0].is_none() {
-            return Ok(());
-        }
-        let need = self.len.div_ceil(limits::BLOCK_BYTES);
-        let mut blocks = Vec::with_capacity(need);
-        for _ in 0..need {
-            blocks.push(arena.take().ok_or(BudgetSpent)?);
-        }
-        let pieces = std::mem::take(&mut self.pieces);
-        let len = std::mem::take(&mut self.len);
-        self.blocks = blocks;
-        let mut at = 0;
-        for piece in pieces.iter().flatten() {
-            at += fill(&mut self.blocks, at, piece);
-        }
-        debug_assert_eq!(at, len);
-        self.len = len;
-        Ok(())
-    }
-
-    fn append(&mut self, arena: &Arena, mut bytes: &[u8]) -> Result<(), BudgetSpent> {
+    fn append(&mut self, arena: &Arena, bytes: &[u8]) -> Result<(), BudgetSpent> {
         // Take all the blocks first, so that a refusal leaves nothing half done.
-        while self.blocks.len() * limits::BLOCK_BYTES < self.len + bytes.len() {
-            self.blocks.push(arena.take().ok_or(BudgetSpent)?);
+        let mut fresh = Vec::new();
+        while (self.blocks.len() + fresh.len()) * limits::BLOCK_BYTES < self.len + bytes.len() {
+            fresh.push(arena.take().ok_or(BudgetSpent)?);
         }
-        while !bytes.is_empty() {
-            let done = fill(&mut self.blocks, self.len, bytes);
-            self.len += done;
-            bytes = &bytes[done..];
-        }
+        self.blocks.append(&mut fresh);
+        let (whole, own) = (self.whole.take(), self.own.take());
+        let before = whole.as_deref().or(own.as_deref()).unwrap_or_default();
+        fill(&mut self.blocks, 0, before);
+        self.len += fill(&mut self.blocks, self.len, bytes);
         Ok(())
     }
 
     /// Every piece in order, as slices.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let inline = self.pieces.iter().flatten().map(|piece| &piece[..]);
+        let inline = self.whole.as_deref().into_iter().chain(self.own.as_deref());
         inline.chain(self.blocks.iter().map(|block| &block[..]).filter(|block| !block.is_empty()))
     }
 
@@ -131,22 +134,22 @@ impl Held {
         }
     }
 
-    /// Queues a part on a connection without a copy, where there is no TLS. `range.end <= len`.
-    pub fn send_range(&self, range: Range<usize>, wire: &mut Wire) {
-        let mut at = 0;
-        let mut part = |len: usize, send: &mut dyn FnMut(Range<usize>)| {
-            let begin = range.start.clamp(at, at + len) - at;
-            let end = range.end.clamp(at, at + len) - at;
-            at += len;
-            if begin < end {
-                send(begin..end);
-            }
-        };
-        for piece in self.pieces.iter().flatten() {
-            part(piece.len(), &mut |range| wire.send_bytes(&piece.slice(range)));
+    /// Queues a part on a connection, out of blocks without a copy where there is no TLS.
+    /// `range.end <= len`.
+    pub fn send_range(&self, range: Range<usize>, io: &Io, wire: &mut Wire) {
+        if self.blocks.is_empty() {
+            let mut out = io.vec();
+            self.write_range(range, &mut out);
+            return wire.send(out);
         }
+        let mut at = 0;
         for block in &self.blocks {
-            part(block.len(), &mut |range| wire.send_block(block, range));
+            let begin = range.start.clamp(at, at + block.len()) - at;
+            let end = range.end.clamp(at, at + block.len()) - at;
+            at += block.len();
+            if begin < end {
+                wire.send_block(block, begin..end);
+            }
         }
     }
 }

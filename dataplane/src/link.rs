@@ -5,7 +5,13 @@
 //! refused with a reason while the generation before it goes on. When the control plane is gone,
 //! traffic does not notice: this thread tries again, and that is all.
 
-use crate::{current::Policy, io::Instant, process::Process, resolve::Resolver, store::Store};
+use crate::{
+    current::{Policy, settle},
+    io::Instant,
+    process::Process,
+    resolve::Resolver,
+    store::Store,
+};
 use policy::{
     Secrets, image, limits,
     wire::{self, Ack, Frame, Hello, Nack, Publish, Stage},
@@ -143,6 +149,8 @@ struct Session<'l> {
     stats_at: Instant,
     /// How many addresses the last `Hello` named.
     listeners_told: usize,
+    /// The last `Stats` said that traffic may come.
+    ready_told: bool,
 }
 
 impl<'l> Session<'l> {
@@ -164,6 +172,7 @@ impl<'l> Session<'l> {
             secrets: Secrets::default(),
             stats_at: Instant::default(),
             listeners_told: 0,
+            ready_told: false,
         })
     }
 
@@ -245,6 +254,7 @@ impl<'l> Session<'l> {
             Ok((policy, image)) => {
                 self.acknowledge(generation, Stage::Prepared, began)?;
                 let process = &self.link.process;
+                settle(&process.board, process.current.load().as_deref(), &policy);
                 process.current.store(policy);
                 process.ring_all();
                 let late = began.plus_millis(ADOPT_MS_MAX);
@@ -301,13 +311,15 @@ impl<'l> Session<'l> {
         while let Some(event) = process.next_event() {
             self.say(&Frame::Event(event))?;
         }
-        if self.link.reload.swap(false, AcqRel) {
-            if let Err(broken) = self.say(&Frame::Reload) {
-                self.link.reload.store(true, Release);
-                return Err(broken);
-            }
+        if self.link.reload.swap(false, AcqRel)
+            && let Err(broken) = self.say(&Frame::Reload)
+        {
+            self.link.reload.store(true, Release);
+            return Err(broken);
         }
-        if Instant::now().millis_since(self.stats_at) >= STATS_MS {
+        let ready = process.ready();
+        if ready != self.ready_told || Instant::now().millis_since(self.stats_at) >= STATS_MS {
+            self.ready_told = ready;
             self.stats_at = Instant::now();
             self.say(&Frame::Stats(crate::stats::of(&process)))?;
         }

@@ -121,7 +121,7 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     let socket = arguments.run.join("link.sock");
     let drained = process.clone();
     let drain = Box::new(move |grace| drained.drain(grace));
-    link::start(link::Link { process: process.clone(), resolver, store, socket, reload, drain })
+    link::start(link::Link { process: process.clone(), resolver: resolver.clone(), store, socket, reload, drain })
         .map_err(|error| format!("no thread for the link: {error}"))?;
     let Some(gateway) = first_policy(&process) else { return Ok(ExitCode::SUCCESS) };
     let shards = match (gateway.shards, &arguments.cpus) {
@@ -130,6 +130,7 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
         (shards, _) => usize::from(shards),
     };
     process.seat(shards);
+    resolver.repeat();
     let sockets = listeners(&gateway.listen, shards)?;
     if let Some(address) = gateway.admin {
         admin::start(process.clone(), address).map_err(|error| format!("the admin listener {address}: {error}"))?;

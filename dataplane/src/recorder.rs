@@ -119,10 +119,10 @@ impl State {
         loop {
             // Read first: what was pushed before the end was asked for is then written below.
             let ending = end.load(Acquire);
-            if reopen.swap(false, AcqRel) {
-                if let Err(error) = self.log.reopen() {
-                    eprintln!("throwover-dataplane: the access log {} cannot be opened anew: {error}", self.log.path);
-                }
+            if reopen.swap(false, AcqRel)
+                && let Err(error) = self.log.reopen()
+            {
+                eprintln!("throwover-dataplane: the access log {} cannot be opened anew: {error}", self.log.path);
             }
             self.remember();
             let count = self.write_down();

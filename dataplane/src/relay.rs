@@ -8,6 +8,7 @@ use crate::{
     body::Body,
     current::{Held as Serving, credential_field},
     downstream::{Arrival, Downstream},
+    held::Pooled,
     io::Instant,
     ledger::Story,
     meters::Spread,
@@ -107,7 +108,7 @@ pub fn attempt(
         match head.status {
             200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
-            _ => failure::read(scene, tenant, upstream, &head, &bytes).await,
+            _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
     }
 }
@@ -141,12 +142,12 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
         // The snapshot proves paths, names and values clean, so this is a field of the tenant's.
         return Err(Transport::Http);
     }
-    edits.send(out, &body.held, &mut upstream.wire);
+    edits.send(out, &body.held, &shard.io, &mut upstream.wire);
     Ok(())
 }
 
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.
-async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Bytes), Outcome> {
+async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Pooled), Outcome> {
     let mut by = Instant(scene.attempt.first_token_by.0);
     let mut interim = 0;
     let mut joined: Option<Vec<u8>> = None;
@@ -178,7 +179,8 @@ async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut 
                 }
                 Ok(Some((head, used))) => {
                     upstream.wire.unread(bytes.slice(used..bytes.len()));
-                    return Ok((head, bytes.slice(0..used)));
+                    // Copied: a stream may take minutes, and the ring's buffers are everybody's.
+                    return Ok((head, Pooled::copy(&scene.shard.io, &bytes[..used])));
                 }
                 Ok(None) => {
                     let mut buffer = scene.shard.io.vec();

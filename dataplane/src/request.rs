@@ -7,6 +7,7 @@ use crate::{
     accept, body, connect,
     current::{Held as Serving, Policy},
     downstream::{Downstream, Gone},
+    held::Pooled,
     io::Instant,
     ledger::Story,
     meters::Meter,
@@ -136,8 +137,8 @@ async fn walk(
 pub struct Asked {
     /// Its head.
     pub head: head::Request,
-    /// The bytes that the head's spans lie in.
-    pub bytes: Bytes,
+    /// The bytes that the head's spans lie in, copied out of the ring's buffers.
+    pub bytes: Pooled,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// When its last byte had been received.
@@ -293,10 +294,12 @@ async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, s
                 shard.meters().count(Meter::Requests);
                 tenant.keep_alive = head.keep_alive;
                 tenant.plain_ends = head.version == head::Version::Http10;
+                tenant.bodiless = head.method == Method::Head;
                 if used < bytes.len() {
                     tenant.wire.unread(bytes.slice(used..bytes.len()));
                 }
-                return Ok(Asked { head, bytes: bytes.slice(0..used), tenant: None, received: shard.io.now(), id: story.id });
+                let bytes = Pooled::copy(&shard.io, &bytes[..used]);
+                return Ok(Asked { head, bytes, tenant: None, received: shard.io.now(), id: story.id });
             }
             Ok(None) => {
                 let mut buffer = shard.io.vec();

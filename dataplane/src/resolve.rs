@@ -16,8 +16,6 @@ use std::{
 const REFRESH: Duration = Duration::from_secs(30);
 /// Between two look-ups of a name that has had no answer yet.
 const RETRY: Duration = Duration::from_secs(2);
-/// Between two look-ups while no shard has taken its seat: what is told then is told to nobody.
-const SEATING: Duration = Duration::from_millis(5);
 /// Addresses kept of one answer.
 const ADDRESSES_MAX: usize = 16;
 /// Answers that may wait for one shard: one for every origin.
@@ -34,13 +32,27 @@ pub struct Answer {
 
 /// The way to the resolver.
 #[derive(Clone)]
-pub struct Resolver(channel::Sender<Vec<String>>);
+pub struct Resolver(channel::Sender<Need>);
+
+/// What the resolver is told.
+enum Need {
+    /// These names, and no others.
+    Names(Vec<String>),
+    /// What is known, once more: there are shards now that have not heard it.
+    Again,
+}
 
 impl Resolver {
     /// Tells which names the newest policy needs. Address literals are not names.
     pub fn need(&self, names: Vec<String>) {
         // A full channel means that newer lists are already on their way.
-        drop(self.0.try_send(names));
+        drop(self.0.try_send(Need::Names(names)));
+    }
+
+    /// Asks for every answer once more, for shards that have just begun.
+    pub fn repeat(&self) {
+        // A full channel means that answers follow anyway.
+        drop(self.0.try_send(Need::Again));
     }
 }
 
@@ -54,25 +66,18 @@ pub fn start(process: Arc<Process>) -> std::io::Result<Resolver> {
     Ok(Resolver(sender))
 }
 
-fn run(process: &Process, needs: &channel::Receiver<Vec<String>>) {
+fn run(process: &Process, needs: &channel::Receiver<Need>) {
     let mut known: HashMap<Arc<str>, Arc<[IpAddr]>> = HashMap::new();
     loop {
-        let unheard = !known.is_empty() && process.seats().is_empty();
-        let wait = if unheard {
-            SEATING
-        } else if known.values().any(|addresses| addresses.is_empty()) {
-            RETRY
-        } else {
-            REFRESH
-        };
+        let wait = if known.values().any(|addresses| addresses.is_empty()) { RETRY } else { REFRESH };
         match needs.recv_timeout(wait) {
-            Ok(names) => {
+            Ok(Need::Again) | Err(channel::RecvTimeoutError::Timeout) => {}
+            Ok(Need::Names(names)) => {
                 known.retain(|name, _| names.iter().any(|wanted| **wanted == **name));
                 for name in names {
                     known.entry(Arc::from(name)).or_insert_with(|| Arc::from([]));
                 }
             }
-            Err(channel::RecvTimeoutError::Timeout) => {}
             Err(channel::RecvTimeoutError::Disconnected) => return,
         }
         for (host, addresses) in &mut known {

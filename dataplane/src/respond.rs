@@ -130,8 +130,7 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Op
         out.extend_from_slice(b"allow: GET, POST\r\n");
     }
     tenant.finish_head(&mut out, Some(body.len() as u64));
-    out.extend_from_slice(&body);
-    tenant.sent += body.len() as u64;
+    tenant.write_body(&mut out, &body);
     tenant.wire.send(out);
 }
 
@@ -160,8 +159,7 @@ pub fn document(shard: &Shard, tenant: &mut Downstream, id: RequestId, body: &[u
     out.extend_from_slice(b"content-type: application/json\r\n");
     write_own(&mut out, id);
     tenant.finish_head(&mut out, Some(body.len() as u64));
-    out.extend_from_slice(body);
-    tenant.sent += body.len() as u64;
+    tenant.write_body(&mut out, body);
     tenant.wire.send(out);
 }
 

@@ -56,6 +56,8 @@ struct Sessions {
     free: Vec<u32>,
 }
 
+/// Between two looks at what is counted elsewhere.
+const GAUGE_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at what is still in flight, while draining.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
@@ -192,6 +194,7 @@ pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, so
     shard.io.spawn(accept::run(shard.clone()));
     shard.io.spawn(accept::dispatch(shard.clone()));
     shard.io.spawn(pool::keep_warm(shard.clone()));
+    shard.io.spawn(gauge(shard.clone()));
     while !shard.process.draining() {
         shard.io.rung().await;
         attend(&shard);
@@ -210,11 +213,18 @@ fn attend(shard: &Rc<Shard>) {
         shard.meters().set(Meter::Generation, policy.generation);
         shard.seat().adopt(policy.generation);
     }
-    let stats = shard.io.stats();
-    shard.meters().set(Meter::Turns, stats.turns);
-    shard.meters().set(Meter::Completions, stats.completions);
-    shard.meters().set(Meter::Starved, stats.starved);
-    shard.meters().set(Meter::BodyBytesHeld, (shard.arena.outstanding() * limits::BLOCK_BYTES) as u64);
+}
+
+/// Keeps the meters of what is counted elsewhere up to date, for as long as the shard lives.
+async fn gauge(shard: Rc<Shard>) {
+    loop {
+        let stats = shard.io.stats();
+        shard.meters().set(Meter::Turns, stats.turns);
+        shard.meters().set(Meter::Completions, stats.completions);
+        shard.meters().set(Meter::Starved, stats.starved);
+        shard.meters().set(Meter::BodyBytesHeld, (shard.arena.outstanding() * limits::BLOCK_BYTES) as u64);
+        shard.io.sleep(GAUGE_EVERY).await;
+    }
 }
 
 /// Accepts until the queue is empty, lets what is in flight finish within the grace time, and ends.

@@ -67,12 +67,16 @@ const STEPS: &[Step] = &[
             "io::ring",
         ],
     )
-    .with(&[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address"), ("ASAN_OPTIONS", "detect_stack_use_after_return=1")]),
+    .with(&[
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address --cfg throwover_asan"),
+        ("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
+    ]),
     Step::run("demo", &["{target}/release/throwover", "up", "--demo", "--once"]),
 ];
 
 /// The Debian packages that the steps need.
-const PACKAGES: &[&str] = &["nginx", "haproxy", "openssl", "python3-venv"];
+const PACKAGES: &[&str] = &["nginx", "openssl", "python3-venv"];
 
 /// The Python packages of the SDK tests, with hashes.
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";

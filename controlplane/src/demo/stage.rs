@@ -27,6 +27,8 @@ pub(super) const PRIMARY: &str = "north";
 pub(super) const PROVIDERS: [&str; 3] = [PRIMARY, "south", "west"];
 /// Every process has so long to come up.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Warm connections are waited for so long before they are counted.
+const WARMING: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const TICK: Duration = Duration::from_millis(2);
 /// Events that are kept for the story.
@@ -95,7 +97,8 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
     let mock_admin = address(&ports["admin"])?;
 
     let config = folder.0.join("throwover.yaml");
-    fs::write(&config, policy_text(&ports, &folder.0, once, 500)?)?;
+    let (gateway, admin) = (free(if once { 0 } else { 8080 })?, free(0)?);
+    fs::write(&config, policy_text(&ports, &folder.0, gateway, admin)?)?;
     let places: Vec<OsString> = vec!["--run".into(), folder.0.join("run").into(), "--state".into(), folder.0.join("state").into()];
     let arguments = [&["daemon".into(), "--config".into(), config.clone().into()][..], &places[..]].concat();
     processes.push(Leashed::start(daemon, &arguments, log(&folder.0, "daemon")?)?);
@@ -107,19 +110,23 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
     processes.push(Leashed::start(plane, &places, log(&folder.0, "dataplane")?)?);
     let hello = await_all(&mut processes, &folder.0, || {
         let hello = status(&run)?["planes"][0]["hello"].clone();
-        Ok(hello["listen"][0].is_string().then_some(hello))
+        Ok(hello.is_object().then_some(hello))
     })?;
-    let admin = address(&hello["admin"])?;
     await_all(&mut processes, &folder.0, || {
         let asked = Connection::open(admin, PATIENCE).and_then(|mut open| open.ask("GET", "/readyz", b"", |_| false));
         Ok(asked.ok().filter(|answer| answer.head.status == 200).map(|_| ()))
     })?;
     let ready = began.elapsed();
-    let gateway = address(&hello["listen"][0])?;
+    // Counters come about once a second; those of before it was ready say little.
+    let until = Instant::now() + WARMING;
     let warm = await_all(&mut processes, &folder.0, || {
         let stats = status(&run)?["planes"][0]["stats"].clone();
-        Ok(stats.is_object().then(|| pools(&stats)))
+        let warm = pools(&stats);
+        let complete = !warm.is_empty() && warm.iter().all(|(_, idle)| *idle > 0);
+        Ok((stats.is_object() && (complete || Instant::now() > until)).then_some(warm))
     })?;
+    // Where it listens and on how many shards it says in a second greeting.
+    let hello = Some(status(&run)?["planes"][0]["hello"].clone()).filter(Value::is_object).unwrap_or(hello);
     Ok(Stage { gateway, mock: mock_admin, events, ready, hello, warm, folder, processes: Mutex::new(processes) })
 }
 
@@ -151,17 +158,18 @@ impl Drop for Stage {
     }
 }
 
-fn policy_text(ports: &Value, folder: &Path, once: bool, base_ms: u64) -> io::Result<String> {
-    // The usual port when it is free, so that the lines to try can be typed; a rehearsal that ends
-    // by itself leaves it alone.
-    let usual = !once && TcpListener::bind("127.0.0.1:8080").is_ok();
-    let listen = if usual { "127.0.0.1:8080" } else { "127.0.0.1:0" };
-    let mut text = format!("gateway: {{listen: \"{listen}\", admin: \"127.0.0.1:0\", access_log: off, drain: 1s}}\nproviders:\n");
+/// This port of the loopback address when nobody listens there, and any free one else.
+fn free(port: u16) -> io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", port)).or_else(|_| TcpListener::bind("127.0.0.1:0"))?.local_addr()
+}
+
+fn policy_text(ports: &Value, folder: &Path, gateway: SocketAddr, admin: SocketAddr) -> io::Result<String> {
+    let mut text = format!("gateway: {{listen: \"{gateway}\", admin: \"{admin}\", access_log: off, drain: 1s}}\nproviders:\n");
     for provider in PROVIDERS {
         let tls = address(&ports["providers"][provider]["tls"])?;
         let ca = folder.join("tls/ca.pem");
         text.push_str(&format!(
-            "  {provider}: {{endpoint: \"https://localhost:{}/v1\", ca: \"{}\", connections: {{warm: 4}}}}\n",
+            "  {provider}: {{endpoint: \"https://127.0.0.1:{}/v1\", ca: \"{}\", connections: {{warm: 4}}}}\n",
             tls.port(),
             ca.display()
         ));
@@ -171,10 +179,10 @@ fn policy_text(ports: &Value, folder: &Path, once: bool, base_ms: u64) -> io::Re
         text.push_str(&format!("        - {{provider: {provider}, model: demo-model}}\n"));
     }
     // A plain answer has no first token to wait for: half of what is left of `deadline` is its limit.
-    text.push_str(&format!(
-        "      ttft: 800ms\n      deadline: 3s\n      idle: 1s\n      retry: {{max_attempts: 6, base: {base_ms}ms, cap: 1s}}\n      \
-         breaker: {{consecutive: 5, cooldown: 1s, cooldown_max: 1s}}\n"
-    ));
+    text.push_str(
+        "      ttft: 800ms\n      deadline: 3s\n      idle: 1s\n      retry: {max_attempts: 6, base: 500ms, cap: 1s}\n      \
+         breaker: {consecutive: 5, cooldown: 1s, cooldown_max: 1s}\n",
+    );
     Ok(text)
 }
 

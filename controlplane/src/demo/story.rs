@@ -27,7 +27,13 @@ pub(super) fn opening(stage: &Stage) {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     say(&format!("throwover {}   kernel {kernel}   demonstration with three mock providers over TLS", env!("CARGO_PKG_VERSION")));
     say(&format!("  chain       {}   (first token within 800 ms, else the next)", PROVIDERS.join(" > ")));
-    say(&format!("  data plane  pid {}   {} shard(s)   http://{}/v1", stage.hello["pid"], stage.hello["shards"], stage.gateway));
+    // It greets before it has shards, and again when it listens.
+    let shards = match stage.hello["shards"].as_u64() {
+        Some(1) => "   1 shard".to_owned(),
+        Some(count @ 2..) => format!("   {count} shards"),
+        _ => String::new(),
+    };
+    say(&format!("  data plane  pid {}{shards}   http://{}/v1", stage.hello["pid"], stage.gateway));
     let warm: Vec<String> = stage.warm.iter().map(|(origin, idle)| format!("{origin} {idle}")).collect();
     say(&format!(
         "  ready       {} after its start   warm connections: {}",
@@ -35,7 +41,7 @@ pub(super) fn opening(stage: &Stage) {
         if warm.is_empty() { "none".to_owned() } else { warm.join(", ") }
     ));
     say(&format!("  load        {RATE} requests/s, half of them streams; each answer is checked for every word, in order\n"));
-    say("   time  what happens to the primary        who took over     switch p50 / max     errors  back after");
+    say("   time  what happens to the primary   who took over               switch p50/max    slowest answer  errors  back after");
 }
 
 fn errors(records: &[Record]) -> usize {
@@ -44,7 +50,7 @@ fn errors(records: &[Record]) -> usize {
 
 pub(super) fn calm(records: &[Record]) {
     let primary = records.iter().filter(|record| record.provider == PRIMARY).count();
-    say(&format!("  0.0 s  nothing: {primary} of {} by {PRIMARY}{:>53}", records.len(), errors(records)));
+    say(&format!("  0.0 s  nothing: {primary} of {} by {PRIMARY}{:>62} {:>7}", records.len(), slowest(records), errors(records)));
 }
 
 fn detail<'a>(event: &'a Event, name: &str) -> &'a str {
@@ -63,24 +69,33 @@ pub(super) fn fault(fault: &Fault, at: Duration, events: &[Event], records: &[Re
         *to.entry(target.split('/').next().unwrap_or(target)).or_default() += 1;
         times.extend(detail(event, "switch_us").parse::<u64>());
     }
-    let others: Vec<String> = to.iter().map(|(target, count)| format!("{target} ({count})")).collect();
-    let switch = match (percentile(&mut times, 0.5), times.last()) {
-        (Some(middle), Some(most)) => format!("{:.2} / {:.2} ms", middle as f64 / 1e3, *most as f64 / 1e3),
-        _ => "not told".to_owned(),
-    };
     // Those that were answered by others without being tried at the primary first, as well.
     let elsewhere = records.iter().filter(|record| record.error.is_none() && record.provider != PRIMARY).count();
+    let direct = elsewhere.saturating_sub(switches.len());
+    let mut others: Vec<String> = to.iter().map(|(target, count)| format!("{target} {count}")).collect();
+    others.push(format!("then {direct} directly"));
+    let switch = match (percentile(&mut times, 0.5), times.last()) {
+        (Some(middle), Some(most)) => format!("{:.2}/{:.2} ms", middle as f64 / 1e3, *most as f64 / 1e3),
+        _ => "not told".to_owned(),
+    };
     let back = back.map_or("not in time".to_owned(), |back| format!("{:.1} s", back.as_secs_f64()));
     say(&format!(
-        "{:>5.1} s  {:<34} {:<17} {:<20} {:>6}  {back}",
+        "{:>5.1} s  {:<29} {:<27} {:<17} {:>14} {:>7}  {back}",
         at.as_secs_f64(),
         fault.words,
-        if others.is_empty() { format!("({elsewhere} answers)") } else { others.join(" ") },
+        others.join(", "),
         switch,
+        slowest(records),
         errors(records)
     ));
     complain(records);
     elsewhere > 0
+}
+
+/// The longest that anybody waited: for the first token of a stream, for the whole of any other answer.
+fn slowest(records: &[Record]) -> String {
+    let waits = records.iter().filter(|record| record.error.is_none()).map(|record| record.first_token.unwrap_or(record.total));
+    waits.max().map_or("none".to_owned(), |longest| format!("{:.0} ms", longest.as_secs_f64() * 1e3))
 }
 
 fn complain(records: &[Record]) {
@@ -154,7 +169,7 @@ pub(super) fn invitation(stage: &Stage) {
     let run = stage.folder.0.join("run");
     say(&format!(
         "\nStill serving; Ctrl-C ends it. Try:\n  \
-         curl -s http://{gateway}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
+         curl -s http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
          OPENAI_BASE_URL=http://{gateway}/v1 OPENAI_API_KEY=none python your_app.py      (model \"demo\")\n  \
          throwover status --run {run}\n  throwover-mock fault --admin {mock} {PRIMARY} 503",
         run = run.display(),

@@ -440,6 +440,11 @@ impl Read for Key {
     }
 }
 
+/// RFC 9110, section 5.6.2: `token = 1*tchar`.
+pub fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 /// How a credential is presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -457,7 +462,12 @@ impl Read for Auth {
             Value::Text(text) if text == "bearer" => return Some(Auth::Bearer),
             Value::Text(text) if text == "none" => return Some(Auth::None),
             Value::Map(entries) if entries.len() == 1 && entries[0].key == "header" => {
-                return String::read(&entries[0].node, reader).map(|name| Auth::Header(name.to_ascii_lowercase()));
+                let name = String::read(&entries[0].node, reader)?;
+                if is_token(&name) {
+                    return Some(Auth::Header(name.to_ascii_lowercase()));
+                }
+                reader.push(Complaint::error(entries[0].node.span, format!("`{name}` may not be the name of a field")));
+                return None;
             }
             _ => {}
         }

@@ -2,7 +2,6 @@
 
 use super::Validator;
 use crate::{
-    complaint,
     document::{At, Document, Route, Tenant, TenantKey, When},
     plan, reference,
 };
@@ -120,7 +119,7 @@ impl Validator<'_> {
         if let Some((answering, _)) = self.plan.names.get(&chain.value) {
             return Some(answering.clone());
         }
-        let mend = match complaint::nearest(chain, self.plan.chains.keys().map(String::as_str)) {
+        let mend = match Self::nearest(&mut self.suggestions, chain, self.plan.chains.keys().map(String::as_str)) {
             Some(word) => format!("did you mean `{word}`?"),
             None => "declare it under `fallback.chains`".to_owned(),
         };
@@ -143,7 +142,7 @@ impl Validator<'_> {
             && !self.plan.tenants.iter().any(|tenant| tenant.name == name.value)
         {
             let words = self.plan.tenants.iter().map(|tenant| tenant.name.as_str());
-            let mend = match complaint::nearest(name, words) {
+            let mend = match Self::nearest(&mut self.suggestions, name, words) {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => "declare it under `tenants`".to_owned(),
             };

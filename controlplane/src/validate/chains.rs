@@ -3,7 +3,6 @@
 
 use super::{Alias, Validator};
 use crate::{
-    complaint,
     document::{At, Backoff, Balance, Breaker, Chain, Defaults, Document, Link, Model, Retry, Trigger, TriggerType, units::Share},
     plan::{self, Step},
 };
@@ -188,7 +187,7 @@ impl Validator<'_> {
             self.error(name, format!("chain `{}` names itself", chain.value)).help("a chain holds models, not chains").push();
             return Vec::new();
         }
-        let mend = match complaint::nearest(name, self.aliases.keys().map(String::as_str)) {
+        let mend = match Self::nearest(&mut self.suggestions, name, self.aliases.keys().map(String::as_str)) {
             Some(word) => format!("did you mean `{word}`?"),
             None => "add its `provider`, or declare it under `models`".to_owned(),
         };

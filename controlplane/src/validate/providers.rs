@@ -4,7 +4,7 @@ use super::Validator;
 use crate::{
     catalogue::Known,
     complaint::{self, Span},
-    document::{At, Auth, Dialect, Document, Key, Provider},
+    document::{self, At, Auth, Dialect, Document, Key, Provider},
     plan,
     reference::{self, Missing, Reference},
 };
@@ -27,8 +27,8 @@ impl Validator<'_> {
         self.surrounding = Some((proxy, authorities));
         for (name, provider) in document.providers.iter().flat_map(|providers| &providers.0) {
             if self.name_is_sound(name, "a provider") {
-                if name.contains('/') || name.contains('*') {
-                    self.error(name, "a provider's name holds no `/` and no `*`").help("requests name models as `provider/model`").push();
+                if name.contains('/') {
+                    self.error(name, "a provider's name holds no `/`").help("requests name models as `provider/model`").push();
                 }
                 self.provider(name, &provider.value);
             }
@@ -49,7 +49,7 @@ impl Validator<'_> {
             return self.plan.providers.contains_key(&name.value);
         }
         let words = self.plan.providers.keys().map(String::as_str).chain(self.catalogue.names());
-        let mend = match complaint::nearest(name, words) {
+        let mend = match Self::nearest(&mut self.suggestions, name, words) {
             Some(word) => format!("did you mean `{word}`?"),
             None => "declare it under `providers` with its `endpoint`".to_owned(),
         };
@@ -85,6 +85,9 @@ impl Validator<'_> {
         let most = self.bounded(&connections.and_then(|at| at.max.clone()), "max", 1, 1 << 20, 1_024) as u32;
         let loopback = endpoint.host == "localhost" || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let server_name = declared.server_name.as_ref().map_or_else(|| endpoint.host.clone(), |at| at.value.clone());
+        if let Some(at) = declared.server_name.as_ref().filter(|at| !host_is_sound(at)) {
+            self.error(at, format!("`{}` is no host name", at.value)).push();
+        }
         let roots = self.roots(declared, endpoint.tls, authorities);
         if !endpoint.tls && !loopback && !keys.is_empty() {
             let at = At { value: (), span };
@@ -121,7 +124,7 @@ impl Validator<'_> {
             (None, Some(known)) => At { value: known.endpoint.clone(), span: name.span },
             (None, None) => {
                 let words = self.catalogue.names();
-                let mend = match complaint::nearest(name, words) {
+                let mend = match Self::nearest(&mut self.suggestions, name, words) {
                     Some(word) => format!("give its `endpoint`; or did you mean `{word}`?"),
                     None => "give its URL: `endpoint: https://host/v1`".to_owned(),
                 };
@@ -172,7 +175,7 @@ impl Validator<'_> {
     fn headers(&mut self, declared: &Provider) -> Vec<(String, String)> {
         let mut headers = Vec::new();
         for (name, value) in declared.headers.iter().flat_map(|headers| &headers.0) {
-            let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            let token = document::is_token(name);
             let clean = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
             let ours = ["host", "content-length", "transfer-encoding", "connection", "authorization"];
             if !token || !clean {
@@ -272,8 +275,7 @@ fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
         }
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
-    let sound = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
-    if host.is_empty() || host.len() > 253 || !sound {
+    if !host_is_sound(host) {
         return Err("its host is none");
     }
     let port = match port {
@@ -282,4 +284,9 @@ fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
         None => 80,
     };
     Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.trim_end_matches('/').to_owned() })
+}
+
+/// Letters, digits and what else may stand in a name or an address.
+fn host_is_sound(host: &str) -> bool {
+    !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
 }

@@ -2,11 +2,11 @@
 
 use super::{Handler, find};
 use crate::{
+    control::{Control, Reply},
     document::{Read, Reader, units},
     observe,
     socket::{Answer, Asked, code},
-    steer::{self, Control, Reply},
-    tree,
+    steer, tree,
 };
 use serde_json::json;
 use std::time::Duration;

@@ -141,6 +141,11 @@ fn average(what: &str, rounds: usize, mut call: impl FnMut(usize)) {
 
 fn main() {
     let snapshot = Snapshot::try_new(policy()).expect("the policy is sound");
+    builds(&snapshot);
+    decisions(&Prepared::build(snapshot));
+}
+
+fn builds(snapshot: &Snapshot) {
     let mut builds: Vec<u64> = (0..11)
         .map(|_| {
             let copy = std::sync::Arc::new(snapshot.clone());
@@ -152,15 +157,16 @@ fn main() {
     builds.sort_unstable();
     println!("build, {ROUTES} routes, {TENANTS} tenants: {} us (median of 11)", builds[5]);
     println!("sizes: Exchange {}, Record {}, Next {}", size_of::<Exchange>(), size_of::<engine::account::Record>(), size_of::<Next>());
+}
 
-    let prepared = Prepared::build(snapshot);
+fn decisions(prepared: &Prepared) {
     let board = Board::full();
     let now = Moment(1_000_000_000);
 
     let keys: Vec<String> = (0..TENANTS).map(|at| format!("sk-tenant-{at:08}-0123456789abcdef")).collect();
     average("authenticate", 20_000, |n| {
         let key = keys[n % keys.len()].as_bytes();
-        black_box(authenticate::authenticate(&prepared, Some(black_box(key))).expect("the key is known"));
+        black_box(authenticate::authenticate(prepared, Some(black_box(key))).expect("the key is known"));
     });
 
     let models = models();
@@ -175,7 +181,7 @@ fn main() {
             stream: true,
             started: now,
         };
-        decide::decide(&prepared, black_box(&ask), &board, now)
+        decide::decide(prepared, black_box(&ask), &board, now)
     };
     average("decide, hot, one model", 20_000, |_| {
         black_box(decided(4).is_ok());
@@ -213,7 +219,7 @@ fn main() {
             stream: true,
             started: now,
         };
-        decide::chain_for(&prepared, black_box(&ask))
+        decide::chain_for(prepared, black_box(&ask))
     };
     report(
         "chain_for (decide without the exchange), cold",
@@ -232,6 +238,11 @@ fn main() {
         }),
     );
 
+    exchanges(prepared, &board, now, &decided);
+}
+
+/// What follows a decision.
+fn exchanges(prepared: &Prepared, board: &Board, now: Moment, decided: &dyn Fn(usize) -> Result<Exchange, decide::Refusal>) {
     let mut seed = 1_u64;
     let mut random = move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -239,8 +250,8 @@ fn main() {
     };
     average("decide + next + succeeded", 20_000, |n| {
         let mut exchange = decided(2 + n / 8 * 8).expect("the model names a chain");
-        if let Next::Attempt(attempt) = exchange.next(&prepared, &board, now, &mut random) {
-            exchange.succeeded(&board, &prepared, attempt.index, Some(1_000_000), now);
+        if let Next::Attempt(attempt) = exchange.next(prepared, board, now, &mut random) {
+            exchange.succeeded(board, prepared, attempt.index, Some(1_000_000), now);
         }
         black_box(&exchange);
     });
@@ -249,11 +260,11 @@ fn main() {
     average("decide + 3 x (next + concluded) + abandoned", 20_000, |n| {
         let mut exchange = decided(2 + n / 8 * 8).expect("the model names a chain");
         for _ in 0..3 {
-            if let Next::Attempt(attempt) = exchange.next(&prepared, &board, now, &mut random) {
-                exchange.concluded(&board, &prepared, attempt.index, verdict, now);
+            if let Next::Attempt(attempt) = exchange.next(prepared, board, now, &mut random) {
+                exchange.concluded(board, prepared, attempt.index, verdict, now);
             }
         }
-        exchange.abandoned(&board, &prepared, now);
+        exchange.abandoned(board, prepared, now);
         black_box(&exchange);
     });
     let fields = judge::ErrorFields {

@@ -5,7 +5,7 @@ use crate::{
     chain::Name, id::Id, limits,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::SocketAddr, ops::Deref};
+use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};
 
 /// Everything that one generation decides, before it is proved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -140,6 +140,7 @@ impl Snapshot {
             within(id, "host", origin.host.len(), 1, limits::NAME_BYTES_MAX)?;
             within(id, "warm", origin.warm as usize, 0, limits::WARM_MAX as usize)?;
         }
+        let mut keys = HashSet::new();
         for (id, provider) in draft.providers.iter() {
             taken(&draft.origins, provider.origin, id)?;
             within(id, "keys", provider.keys.len(), 0, limits::KEYS_PER_PROVIDER_MAX)?;
@@ -147,6 +148,9 @@ impl Snapshot {
             for key in &provider.keys {
                 within(id, "key id", key.id.index(), 0, limits::KEYS_MAX - 1)?;
                 within(id, "key weight", key.weight as usize, 1, u32::MAX as usize)?;
+                if !keys.insert(key.id) {
+                    return Err(flaw(id, "has a key that another provider has, or this one twice"));
+                }
             }
             if !fields_are_clean(&provider.headers) || !token_path(&provider.base_path) {
                 return Err(flaw(id, "a header or the base path holds bytes that may not stand in a head"));
@@ -157,6 +161,14 @@ impl Snapshot {
         }
         for (id, chain) in draft.chains.iter() {
             chain_is_sound(&draft, id, chain)?;
+        }
+        let mut digests = HashSet::new();
+        for (id, tenant) in draft.tenants.iter() {
+            for digest in &tenant.digests {
+                if !digests.insert(digest) {
+                    return Err(flaw(id, "has a key that another tenant has, or this one twice"));
+                }
+            }
         }
         for (index, route) in draft.routes.iter().enumerate() {
             let place = crate::RouteId::new(index as u32);

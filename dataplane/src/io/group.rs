@@ -180,6 +180,10 @@ impl Chunk {
         Some(unsafe { self.group.memory.bytes_mut(self.start as usize, self.len as usize) })
     }
 
+    pub(super) fn is_of(&self, group: &Rc<Group>) -> bool {
+        Rc::ptr_eq(&self.group, group)
+    }
+
     /// How many bytes the buffer below has: what keeping this chunk really keeps.
     #[must_use]
     pub fn footprint(&self) -> usize {

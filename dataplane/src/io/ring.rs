@@ -24,6 +24,7 @@ mod setup;
 #[cfg(test)]
 mod shim;
 mod socket;
+mod spill;
 mod stream;
 
 #[cfg(test)]
@@ -92,6 +93,7 @@ impl Core {
             timers: self.local.timers.armed(),
             small_lent: kernel.groups[0].group.lent(),
             large_lent: kernel.groups[1].group.lent(),
+            spill_lent: kernel.spill.lent(),
             queued: kernel.chunks.used() + kernel.pieces.used(),
             ..kernel.stats
         }

@@ -20,6 +20,10 @@ pub struct Settings {
     pub large_buffers: u16,
     /// Bytes of a large buffer. Default 64 KiB: with 16 of them, 1 MiB, they stay in cache.
     pub large_size: u32,
+    /// Buffers of the small size that the kernel never sees: received bytes that nobody reads move
+    /// there when three quarters of the others are lent. A power of two. Default 4096; they cost
+    /// memory only once used.
+    pub spill_buffers: u16,
     /// How long a shard polls before it sleeps, after a turn that had work. Default none.
     pub spin: Duration,
     /// The longest sleep. The host looks after its own affairs in between. Default 10 ms.
@@ -40,6 +44,7 @@ impl Default for Settings {
             small_size: 8 * 1024,
             large_buffers: 16,
             large_size: 64 * 1024,
+            spill_buffers: 4096,
             spin: Duration::ZERO,
             slice: Duration::from_millis(10),
             linger: Duration::from_secs(5),
@@ -67,7 +72,8 @@ pub struct Stats {
     pub rearmed: u64,
     /// Receives paused because nobody read.
     pub paused: u64,
-    /// Received bytes copied out of the shared buffers because a reader fell behind.
+    /// Received bytes copied out of the shared buffers because they became scarce, or because a
+    /// reader fell behind.
     pub copied_out: u64,
     /// Connections accepted.
     pub accepted: u64,
@@ -93,6 +99,8 @@ pub struct Stats {
     pub small_lent: usize,
     /// Large buffers that chunks refer to.
     pub large_lent: usize,
+    /// Spill buffers that chunks refer to.
+    pub spill_lent: usize,
     /// Chunks and pieces in the queues of sockets.
     pub queued: usize,
 }

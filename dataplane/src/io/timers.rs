@@ -244,7 +244,7 @@ impl Timers {
     /// How long the shard may sleep.
     pub(super) fn until_next(&self) -> Option<Duration> {
         let tick = self.wheel.borrow().next_tick()?;
-        let at = Instant(tick.checked_shl(TICK_SHIFT).unwrap_or(u64::MAX));
+        let at = Instant(tick.saturating_mul(1 << TICK_SHIFT));
         Some(at.since(self.now.get()))
     }
 

@@ -21,10 +21,10 @@ pub(super) async fn relay(
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    head_bytes: &[u8],
     story: &mut Story,
 ) -> Outcome {
-    if !is_json(head, bytes) {
+    if !is_json(head, head_bytes) {
         return Transport::WrongContentType.into();
     }
     let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Transport::TooLarge.into() };
@@ -35,26 +35,29 @@ pub(super) async fn relay(
     let mut beyond = Vec::new();
     while !decoder.done() {
         let mut by = failure::idle_by(scene);
-        let received = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
-            Ok(Arrived::Bytes(received)) => received,
+        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(bytes)) => bytes,
             Ok(Arrived::End) if decoder.close().is_ok() => break,
             Ok(Arrived::End) => return Transport::ResetStream.into(),
             Err(outcome) => return outcome,
         };
-        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, &mut upstream) {
+        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &bytes, &mut upstream) {
             return transport.into();
+        }
+        if !decoder.done() {
+            held.settle(&scene.shard.io);
         }
         // Neither a large answer nor a full memory is the provider's fault: both commit.
         if held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty() {
-            // Boxed: rare, and as large as all the rest of this.
-            return Box::pin(pass(scene, tenant, exchange, upstream, head, bytes, decoder, held, beyond, story)).await;
+            // Boxed: rare.
+            return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, beyond, story)).await;
         }
     }
     if let Err(verdict) = check(scene, &held, story) {
         return Outcome::Failed(verdict);
     }
     exchange.commit();
-    deliver(scene, tenant, exchange, head, bytes, &held, story);
+    deliver(scene, tenant, exchange, head, head_bytes, &held, story);
     count_answer(scene.shard);
     if head.reusable {
         upstream.give_back();
@@ -84,7 +87,7 @@ fn take(
     while at < bytes.len() && !decoder.done() {
         let step = decoder.decode(&bytes[at..]).map_err(|_| Transport::Http)?;
         let data = bytes.slice(at + step.data.start..at + step.data.end);
-        if !beyond.is_empty() || held.push(&scene.shard.arena, data.clone()).is_err() {
+        if !beyond.is_empty() || held.push(&scene.shard.io, &scene.shard.arena, data.clone()).is_err() {
             beyond.extend_from_slice(&data);
         }
         at += step.used;
@@ -136,7 +139,7 @@ fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head
         tenant.wire.send(out);
     } else {
         tenant.wire.send(out);
-        held.send_range(0..held.len(), &mut tenant.wire);
+        held.send_range(0..held.len(), &scene.shard.io, &mut tenant.wire);
     }
     tenant.sent += held.len() as u64;
 }
@@ -149,7 +152,7 @@ async fn pass(
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    head_bytes: &[u8],
     mut decoder: Decoder,
     held: Held,
     beyond: Vec<u8>,
@@ -158,7 +161,7 @@ async fn pass(
     exchange.commit();
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, head, bytes);
+    write_provider_fields(&mut out, head, head_bytes);
     write_who(scene, tenant, story, exchange, &mut out);
     let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
     tenant.finish_head(&mut out, length);

@@ -1,7 +1,7 @@
 //! What changes in a body on its way to a provider: the model's name, and for streams the wish to
 //! be told the usage. All else goes byte for byte.
 
-use crate::{held::Held, request::Surface, wire::Wire};
+use crate::{held::Held, io::Io, request::Surface, wire::Wire};
 use codec::json::{self, Facts};
 use policy::limits;
 use std::ops::Range;
@@ -81,7 +81,7 @@ impl<'m> Edits<'m> {
 
     /// Sends `out`, and the edited body behind it: in one piece when it is small, gathered from
     /// where it lies when it is not.
-    pub(super) fn send(&self, mut out: Vec<u8>, body: &Held, wire: &mut Wire) {
+    pub(super) fn send(&self, mut out: Vec<u8>, body: &Held, io: &Io, wire: &mut Wire) {
         let mut at = 0;
         let small = body.len() <= limits::BODY_INLINE_BYTES;
         for edit in self.edits.iter().flatten() {
@@ -89,7 +89,7 @@ impl<'m> Edits<'m> {
                 body.write_range(at..edit.at.start, &mut out);
             } else {
                 wire.send(std::mem::take(&mut out));
-                body.send_range(at..edit.at.start, wire);
+                body.send_range(at..edit.at.start, io, wire);
             }
             edit.write(&mut out);
             at = edit.at.end;
@@ -99,7 +99,7 @@ impl<'m> Edits<'m> {
             wire.send(out);
         } else {
             wire.send(out);
-            body.send_range(at..body.len(), wire);
+            body.send_range(at..body.len(), io, wire);
         }
     }
 }

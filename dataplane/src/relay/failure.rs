@@ -2,7 +2,7 @@
 
 use super::{Arrived, Outcome, Scene, answer, fields_of, next, write_provider_fields};
 use crate::{
-    current::Held as Serving, downstream::Downstream, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard, wire::Bytes,
+    current::Held as Serving, downstream::Downstream, held::Pooled, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard,
 };
 use codec::{
     body::Decoder,
@@ -19,7 +19,7 @@ use policy::limits;
 pub struct ErrorAnswer {
     status: u16,
     head: Response,
-    bytes: Bytes,
+    bytes: Pooled,
     body: Vec<u8>,
     message: String,
 }
@@ -37,7 +37,7 @@ impl ErrorAnswer {
 }
 
 /// Reads an error answer and judges it.
-pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstream: Upstream, head: &Response, bytes: &Bytes) -> Outcome {
+pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstream: Upstream, head: &Response, bytes: Pooled) -> Outcome {
     let (body, whole) = match body(scene, tenant, &mut upstream, head).await {
         Ok(read) => read,
         Err(outcome) => return outcome,
@@ -46,14 +46,14 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
         upstream.give_back();
     }
     let fields = json::read_error(&body);
-    let should_retry = head.field(bytes, ResponseField::XShouldRetry).and_then(|value| match value {
+    let should_retry = head.field(&bytes, ResponseField::XShouldRetry).and_then(|value| match value {
         b"true" => Some(true),
         b"false" => Some(false),
         _ => None,
     });
-    let verdict = judge::status(head.status, &fields_of(&fields), retry_after_ms(scene.shard, head, bytes), should_retry);
+    let verdict = judge::status(head.status, &fields_of(&fields), retry_after_ms(scene.shard, head, &bytes), should_retry);
     let message = fields.message.as_str().to_owned();
-    Outcome::Declined(verdict, Box::new(ErrorAnswer { status: head.status, head: head.clone(), bytes: bytes.clone(), body, message }))
+    Outcome::Declined(verdict, Box::new(ErrorAnswer { status: head.status, head: head.clone(), bytes, body, message }))
 }
 
 /// Reads what came with status 200 in place of a stream: an error object says what went wrong, so
@@ -63,7 +63,7 @@ pub(super) async fn read_instead(
     tenant: &mut Downstream,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    bytes: &[u8],
 ) -> Outcome {
     if !answer::is_json(head, bytes) {
         return Transport::WrongContentType.into();

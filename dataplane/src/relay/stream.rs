@@ -48,7 +48,7 @@ pub(super) async fn relay(
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
-    bytes: &Bytes,
+    bytes: &[u8],
     story: &mut Story,
 ) -> Outcome {
     if !is_events(head, bytes) {

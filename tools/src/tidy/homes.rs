@@ -15,16 +15,32 @@ struct Home {
 }
 
 const HOMES: &[Home] = &[
-    Home { words: &["glommio", "io_uring"], within: "", homes: &[("dataplane/src/io/", "the seam")] },
     Home {
-        words: &["Instant::now", "SystemTime"],
+        words: &["glommio", "io_uring"],
+        within: "",
+        homes: &[("dataplane/src/io/", "the seam"), ("controlplane/src/doctor", "tells the operator of it")],
+    },
+    Home {
+        words: &["std::time::Instant", "SystemTime"],
         within: "dataplane/",
         homes: &[
             ("dataplane/src/io/", "the seam"),
-            ("dataplane/src/main.rs", "starts the process before there is a seam"),
+            ("dataplane/tests/", "drives the process from outside"),
+            ("dataplane/examples/", "measures"),
+            ("dataplane/codec/examples/", "measures"),
+            ("dataplane/engine/examples/", "measures"),
+        ],
+    },
+    Home {
+        words: &["Instant::now", "Wall::now"],
+        within: "dataplane/src/",
+        homes: &[
+            ("dataplane/src/io/", "the seam"),
+            ("dataplane/src/main.rs", "starts the process before there is a shard"),
             ("dataplane/src/recorder", "its own thread, off the hot cores"),
             ("dataplane/src/link", "its own thread, talks to the control plane"),
-            ("dataplane/tests/", "drives the process from outside"),
+            ("dataplane/src/stats", "asked by those two"),
+            ("dataplane/src/sim/", "tells how many seeds a second it plays"),
         ],
     },
     Home { words: &["ArcSwap", "arc_swap"], within: "dataplane/", homes: &[("dataplane/src/current", "holds the snapshot")] },

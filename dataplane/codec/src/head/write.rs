@@ -85,7 +85,7 @@ fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Un
     if let Some((request, bytes)) = head.relayed {
         for &field in RELAYED_UPSTREAM {
             if let Some(value) = request.field(bytes, field) {
-                write_field(out, field.name(), value)?;
+                copy_field(out, field.name(), value);
             }
         }
     }
@@ -98,13 +98,10 @@ pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Un
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(Unwritable::Name);
     }
-    if value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
+    if !value.iter().all(|&byte| is_value_byte(byte)) {
         return Err(Unwritable::Value);
     }
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    copy_field(out, name, value);
     Ok(())
 }
 
@@ -141,17 +138,29 @@ pub fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies `RELAYED_DOWNSTREAM` from a provider's head, without any line that could not be written
-/// again.
+/// Copies `RELAYED_DOWNSTREAM` from a provider's head. `bytes` are those that `response` was read
+/// from: a head that was accepted has no value that could not be written again.
 pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
     for &field in RELAYED_DOWNSTREAM {
         if let Some(value) = response.field(bytes, field) {
-            let start = out.len();
-            if write_field(out, field.name(), value).is_err() {
-                out.truncate(start);
-            }
+            copy_field(out, field.name(), value);
         }
     }
+}
+
+/// Writes one field line whose parts were checked when they were read, or are the program's own.
+fn copy_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    debug_assert!(name.bytes().all(is_token_byte) && value.iter().all(|&byte| is_value_byte(byte)));
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 5.5: visible bytes, blanks, tabs, and what is beyond ASCII.
+const fn is_value_byte(byte: u8) -> bool {
+    (byte >= 0x20 && byte != 0x7f) || byte == b'\t'
 }
 
 /// Writes a number in decimal digits.

@@ -83,3 +83,15 @@ fn every_bound_is_proved() {
     check(|d| d.names.push(d.names[0].clone()), "ascend");
     check(|d| d.chains.get_mut(ChainId(0)).unwrap().backoff.base_ms = 9_999, "lower bound");
 }
+
+#[test]
+fn nothing_belongs_to_two() {
+    let tenant = |name: &str| Tenant { name: name.into(), digests: vec![[7; 32]], models: vec![] };
+    let two = |d: &mut Draft| {
+        d.tenants.push(tenant("a"));
+        d.tenants.push(tenant("b"));
+    };
+    check(two, "another tenant has");
+    let key = crate::Key { id: crate::KeyId(1), weight: 1 };
+    check(|d| d.providers.get_mut(ProviderId(0)).unwrap().keys = vec![key, key], "another provider has");
+}

@@ -2,6 +2,7 @@
 
 use super::stream::Stream;
 use super::wire::{Attempt, Core, Happening, Outcome, State};
+use crate::io::host::Hosting;
 use crate::io::local::Local;
 use crate::io::timers::register;
 use crate::io::{Cause, Errno, Instant, Settings, Stats};
@@ -55,6 +56,12 @@ impl Io {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.stats()
+    }
+
+    /// What runs the shard: nothing of the product's.
+    #[must_use]
+    pub fn hosting(&self) -> Hosting {
+        Hosting::Thread
     }
 
     /// The settings that the shard was made with.

@@ -106,11 +106,12 @@ impl Shard {
     }
 
     fn turn(&self) -> bool {
-        let turned = self.reactor.turn(self.settings.slice);
-        if turned.work > 0 && !self.settings.spin.is_zero() {
-            self.reactor.spin(self.settings.spin.min(self.settings.slice));
+        let Settings { slice, spin, .. } = self.settings;
+        let turned = self.reactor.turn(slice);
+        if turned.control || turned.work == 0 || spin.is_zero() {
+            return turned.control;
         }
-        turned.control
+        self.reactor.spin(spin, slice)
     }
 
     async fn run_in_glommio(self) -> Ended {

@@ -10,6 +10,7 @@ use super::request::Request;
 use super::send::Batch;
 use super::setup;
 use super::socket::Socket;
+use crate::io::group::Group;
 use crate::io::links::Links;
 use crate::io::local::Local;
 use crate::io::timers::Timers;
@@ -37,6 +38,14 @@ pub(super) struct Kernel {
     pub(super) sockets: Vec<Socket>,
     /// Small buffers, then large ones.
     pub(super) groups: [Provided; 2],
+    /// Where received bytes move when the groups run low.
+    pub(super) spill: Rc<Group>,
+    /// Per group: most of it was still lent at the end of the last turn.
+    pub(super) scarce: [bool; 2],
+    /// When a large buffer was last free at the end of a turn.
+    pub(super) large_seen_at: crate::io::Instant,
+    /// When buffers were last searched for.
+    pub(super) searched_at: crate::io::Instant,
     pub(super) chunks: Links<Chunk>,
     pub(super) pieces: Links<Piece>,
     /// Slots whose receive found no buffer, with the generation it was armed in.
@@ -65,6 +74,8 @@ pub(super) struct Kernel {
     pub(super) due: Vec<u32>,
     /// What the read of the eventfd writes to.
     event: Box<[u8; 8]>,
+    /// The shard ends: the eventfd is not read any more.
+    ending: bool,
     #[cfg(test)]
     pub(super) shim: Option<Box<super::shim::Shim>>,
 }
@@ -75,10 +86,15 @@ impl Kernel {
         uring.submitter().register_files_sparse(settings.connections)?;
         let small = Provided::new(&uring, 0, settings.small_buffers, settings.small_size)?;
         let large = Provided::new(&uring, 1, settings.large_buffers, settings.large_size)?;
+        let spill = Group::new(settings.spill_buffers, settings.small_size)?;
         let mut kernel = Kernel {
             uring: ManuallyDrop::new(uring),
             sockets: Vec::with_capacity(settings.connections as usize),
             groups: [small, large],
+            spill,
+            scarce: [false; 2],
+            large_seen_at: crate::io::Instant(0),
+            searched_at: crate::io::Instant(0),
             chunks: Links::new(),
             pieces: Links::new(),
             starved: Vec::new(),
@@ -100,6 +116,7 @@ impl Kernel {
             batch: Vec::new(),
             due: Vec::new(),
             event: Box::new([0; 8]),
+            ending: false,
             #[cfg(test)]
             shim: None,
         };
@@ -108,12 +125,19 @@ impl Kernel {
     }
 
     fn watch_event(&mut self) {
-        let Some(event) = self.local.alarm.event() else {
+        let Some(event) = self.local.alarm.event().filter(|_| !self.ending) else {
             return;
         };
         let into = self.event.as_mut_ptr();
         let entry = opcode::Read::new(types::Fd(event), into, 8).build();
         self.issue(entry, Tag::new(Kind::Event, 0, 0));
+    }
+
+    /// The last operation of a shard that ends.
+    pub(super) fn ignore_event(&mut self) {
+        if !mem::replace(&mut self.ending, true) {
+            self.cancel(Tag::new(Kind::Event, 0, 0));
+        }
     }
 
     /// Pushes an operation that will complete.
@@ -241,9 +265,7 @@ impl Kernel {
     /// The end of the turn: sends go out, buffers go back, what waited for either goes on.
     pub(super) fn flush(&mut self) {
         self.send_all();
-        for group in &mut self.groups {
-            group.publish();
-        }
+        self.publish();
         self.feed_starved();
         if self.acceptor.paused {
             self.resume_accepting();
@@ -263,19 +285,17 @@ fn is_transient(error: &io::Error) -> bool {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        let event_only = usize::from(self.local.alarm.event().is_some());
-        if self.operations > event_only {
+        if self.operations > 0 {
             // Someone let go of the ring without draining it. The kernel ends its operations in
             // its own time and may write until then: that memory must stay.
             mem::forget(mem::take(&mut self.sockets));
             mem::forget(mem::replace(&mut self.pieces, Links::new()));
             mem::forget(mem::take(&mut self.requests));
+            mem::forget(mem::replace(&mut self.event, Box::new([0; 8])));
             for group in &self.groups {
                 mem::forget(group.group.clone());
             }
         }
-        // The read of the eventfd is always there.
-        mem::forget(mem::replace(&mut self.event, Box::new([0; 8])));
         // SAFETY: this is the only place that drops it, and nothing uses it afterwards.
         unsafe { ManuallyDrop::drop(&mut self.uring) };
     }

@@ -36,7 +36,6 @@ impl Kernel {
             if until != Instant::FAR {
                 socket.timer = self.timers.arm(until, slot);
             }
-            self.use_group(slot, 0);
         }
     }
 
@@ -59,7 +58,9 @@ impl Kernel {
     /// Receives into another group from now on.
     pub(super) fn use_group(&mut self, slot: u32, group: u8) {
         let socket = &mut self.sockets[slot as usize];
-        socket.group_wanted = group;
+        if std::mem::replace(&mut socket.group_wanted, group) == group {
+            return;
+        }
         if socket.receiving && socket.group != group {
             self.cancel_receive(slot);
         }

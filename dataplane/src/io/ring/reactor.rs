@@ -65,14 +65,23 @@ impl Reactor {
         Turned { work: completions + polls, control }
     }
 
-    /// Turns without sleeping while there is work, then for at most `spin` without any.
-    pub fn spin(&self, spin: Duration) {
-        let mut until = clock::kernel_now() + spin;
-        while clock::kernel_now() < until {
-            if self.turn(Duration::ZERO).work > 0 {
-                until = clock::kernel_now() + spin;
+    /// Turns without sleeping until nothing has happened for `spin`, for `slice` at most. True if
+    /// another thread left something.
+    pub fn spin(&self, spin: Duration, slice: Duration) -> bool {
+        let mut now = clock::kernel_now();
+        let end = now + slice;
+        let mut until = now + spin;
+        while now < until.min(end) {
+            let turned = self.turn(Duration::ZERO);
+            if turned.control {
+                return true;
+            }
+            now = clock::kernel_now();
+            if turned.work > 0 {
+                until = now + spin;
             }
         }
+        false
     }
 
     /// What the shard has done and holds.
@@ -94,9 +103,12 @@ impl Reactor {
         loop {
             self.core.drop_unclaimed();
             let stats = self.core.stats();
-            // One operation always remains: the read of the eventfd.
-            if stats.sockets == 0 && stats.operations <= 1 && io.listeners() == 0 {
+            if stats.operations == 0 {
                 return true;
+            }
+            // One operation remains to the end: the read of the eventfd.
+            if stats.sockets == 0 && stats.operations == 1 && io.listeners() == 0 {
+                self.core.kernel().ignore_event();
             }
             if clock::kernel_now() >= until {
                 return false;

@@ -19,6 +19,8 @@ pub(super) const LOW: usize = 64 * 1024;
 /// Pieces behind which a reader counts as slow: what is queued then is copied out of the shared
 /// buffers, or slow readers would hold them all.
 const SLOW_PIECES: usize = 4;
+/// Bytes up to which a chunk is copied behind the vector before it.
+const JOINED_MAX: usize = 2048;
 /// Bytes up to which copies are gathered in one vector.
 const GATHERED_MAX: usize = 16 * 1024;
 /// Batches kept while unused.
@@ -68,6 +70,12 @@ impl Kernel {
                     None => return,
                 }
             }
+            Piece::Chunk(chunk) if chunk.len() <= JOINED_MAX => {
+                if self.join(slot, &chunk) {
+                    return;
+                }
+                Piece::Chunk(chunk)
+            }
             piece => piece,
         };
         let socket = &mut self.sockets[slot as usize];
@@ -76,13 +84,25 @@ impl Kernel {
         self.mark(slot);
     }
 
+    /// Copies a small body behind the head that waits to be sent, if it has room for it: one SEND
+    /// is cheaper than a SENDMSG of two pieces, and the buffer goes back while it is warm.
+    fn join(&mut self, slot: u32, bytes: &[u8]) -> bool {
+        let socket = &mut self.sockets[slot as usize];
+        if socket.pieces.len() > usize::from(socket.flying)
+            && let Some(Piece::Vec(last)) = self.pieces.back_mut(&socket.pieces)
+            && last.capacity() - last.len() >= bytes.len()
+        {
+            last.extend_from_slice(bytes);
+            socket.queued_bytes += bytes.len();
+            return true;
+        }
+        false
+    }
+
     /// Whether another received buffer in the queue would be one too many.
     fn holds_too_much(&self, slot: u32) -> bool {
         let socket = &self.sockets[slot as usize];
-        let small = &self.groups[0];
-        let scarce = small.available() < small.group.count() / 4;
-        let flying = usize::from(socket.flying);
-        socket.sending && (socket.pieces.len() >= flying + SLOW_PIECES || scarce)
+        socket.sending && socket.pieces.len() >= usize::from(socket.flying) + SLOW_PIECES
     }
 
     /// Copies bytes behind the last piece if that may still grow, else into a new piece.

@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::send::Batch;
 use crate::io::links::Queue;
 use crate::io::timers::Timers;
-use crate::io::{Cause, Errno, Instant};
+use crate::io::{Cause, Chunk, Errno, Instant};
 use io_uring::{opcode, squeue, types};
 use std::task::Waker;
 
@@ -132,13 +132,15 @@ impl Kernel {
 
     /// Arms the receive, unless it is armed or there is nothing to receive any more.
     pub(super) fn receive(&mut self, slot: u32) {
+        let without_large = self.is_without_large();
         let socket = &mut self.sockets[slot as usize];
         let wanted = matches!(socket.state, State::Open | State::Parked) || (socket.state == State::Closing && socket.awaits_fin);
         if !wanted || socket.receiving || socket.starved || socket.eof || socket.error != 0 {
             return;
         }
         socket.receiving = true;
-        socket.group = socket.group_wanted;
+        // Where large buffers are held for long the small ones have to do, at twice the cost.
+        socket.group = if without_large { 0 } else { socket.group_wanted };
         let tag = Tag::new(Kind::Receive, socket.generation, slot);
         let group = self.groups[usize::from(socket.group)].id;
         let entry = opcode::RecvMulti::new(types::Fixed(slot), group).build();
@@ -204,13 +206,18 @@ impl Kernel {
         }
     }
 
-    fn deliver(&mut self, slot: u32, chunk: crate::io::Chunk, more: bool) {
-        let socket = &mut self.sockets[slot as usize];
+    fn deliver(&mut self, slot: u32, chunk: Chunk, more: bool) {
+        let socket = &self.sockets[slot as usize];
         if !matches!(socket.state, State::Open | State::Parked) {
             return;
         }
+        if self.scarce[usize::from(socket.group)] {
+            self.spill(slot, chunk);
+        } else {
+            self.chunks.push_back(&mut self.sockets[slot as usize].received, chunk);
+        }
+        let socket = &mut self.sockets[slot as usize];
         socket.received_at = self.timers.now();
-        self.chunks.push_back(&mut socket.received, chunk);
         if socket.received.len() >= RECEIVED_MAX && more {
             self.stats.paused += 1;
             self.cancel_receive(slot);
@@ -327,13 +334,15 @@ impl Kernel {
             return;
         }
         let mut left = [self.groups[0].available(), self.groups[1].available()];
+        let without_large = self.is_without_large();
         let waiting = std::mem::take(&mut self.starved);
         for (slot, generation) in waiting {
             let socket = &mut self.sockets[slot as usize];
             if socket.generation & 0xff_ffff != generation || !socket.starved {
                 continue;
             }
-            let left = &mut left[usize::from(socket.group_wanted)];
+            let group = if without_large { 0 } else { socket.group_wanted };
+            let left = &mut left[usize::from(group)];
             if *left == 0 {
                 self.starved.push((slot, generation));
                 continue;

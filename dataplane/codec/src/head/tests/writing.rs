@@ -58,7 +58,7 @@ fn what_would_split_a_head_is_not_written() {
 fn an_answer_is_written_and_read_again() {
     let provider = lines(
         "HTTP/1.1 429 Slow|Set-Cookie: x|Retry-After: 3|OpenAI-Organization: ours|\
-         X-Request-Id: r1|Content-Type: a/b|Content-Length: 7|Connection: close|Server: s|\
+         X-Request-Id: r1|X-Should-Retry: true|Content-Type: a/b|Content-Length: 7|Connection: close|Server: s|\
          X-RateLimit-Limit-Requests: 9",
     );
     let (from, _) = response(&provider, MAX).unwrap().unwrap();

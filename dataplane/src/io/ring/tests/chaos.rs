@@ -3,6 +3,14 @@
 //! Tenants send framed requests through relays to an echo and compare every byte of the answer.
 //! Between turns random relays are dropped in mid-flight; tenants quit and stall, providers die,
 //! deadlines pass. Buffers are few, so that they run out. At the end nothing may be left.
+//!
+//! Belongs under AddressSanitizer, which then also knows the buffers that the kernel owns:
+//!
+//! ```sh
+//! THROWOVER_CHAOS_DROPS=100000 RUSTC_BOOTSTRAP=1 \
+//!     RUSTFLAGS="-Zsanitizer=address --cfg throwover_asan" \
+//!     cargo test -p dataplane --lib --target x86_64-unknown-linux-gnu io::ring
+//! ```
 
 use super::*;
 use crate::io::ring::shim::Shim;
@@ -131,7 +139,7 @@ async fn provider(scene: Rc<Scene>, mut stream: Stream) {
         match io.random_below(400) {
             0 => return,
             1 => return stream.reset(),
-            2 => io.sleep(Duration::from_millis(io.random_below(40))).await,
+            2 => io.sleep(Duration::from_millis(io.random_below(200))).await,
             3 => stream.bulk(),
             4 => return stream.close_after_peer(),
             _ => {}

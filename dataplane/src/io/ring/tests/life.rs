@@ -314,3 +314,47 @@ fn waiting_for_a_hangup_consumes_nothing() {
     });
     leave(reactor);
 }
+
+#[test]
+fn peers_that_nobody_reads_from_do_not_starve_the_others() {
+    let few = Settings { small_buffers: 16, small_size: 4096, ..settings() };
+    let reactor = Reactor::new(few).expect("this machine has io_uring");
+    let (socket, address) = listener();
+    let io = reactor.io();
+    io.listen(socket, 0).expect("a listening socket");
+    drive(&reactor, async move {
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            let (near, far) = pair(&io, address).await;
+            for _ in 0..4 {
+                far.send(vec![7; 50_000]);
+            }
+            idle.push((near, far));
+        }
+        let (mut near, far) = pair(&io, address).await;
+        for round in 0..50u8 {
+            far.send(vec![round; 3000]);
+            assert_eq!(read(&mut near, 3000).await, vec![round; 3000]);
+        }
+        let stats = io.stats();
+        assert!(stats.spill_lent > 0 && stats.small_lent <= 16, "{stats:?}");
+        for (near, _) in &mut idle {
+            assert_eq!(read(near, 200_000).await, vec![7; 200_000]);
+        }
+    });
+    leave(reactor);
+}
+
+#[test]
+fn a_shard_that_spins_still_looks_up() {
+    let busy = Settings { spin: Duration::from_secs(60), ..settings() };
+    let shard = host::launch(None, busy, move |io| async move {
+        // Always work to do: the spin must end with its slice, or the shard never would.
+        let end = io.now().plus_millis(30);
+        while io.now() < end {
+            io.pause().await;
+        }
+    });
+    let ended = shard.expect("a thread").join().expect("no panic");
+    assert!(matches!(ended, Ended::Drained), "{ended:?}");
+}

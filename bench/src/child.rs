@@ -1,0 +1,161 @@
+//! Processes that are started for a measurement, and end with it.
+
+use crate::machine;
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A process that is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program on one core, or anywhere; what it says goes into `log`.
+    pub(crate) fn start(program: &Path, arguments: &[&OsStr], cpu: Option<usize>, log: &Path) -> io::Result<Process> {
+        Process::start_with(program, arguments, &[], cpu, log)
+    }
+
+    /// The same, with further variables of its environment.
+    pub(crate) fn start_with(
+        program: &Path,
+        arguments: &[&OsStr],
+        variables: &[(&str, &str)],
+        cpu: Option<usize>,
+        log: &Path,
+    ) -> io::Result<Process> {
+        let file = File::options().create(true).append(true).open(log)?;
+        // A child runs where its parent's thread did when it was made.
+        let before = cpu.map(machine::pin).transpose()?;
+        let started = Command::new(program)
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn();
+        if let Some(before) = before {
+            machine::unpin(&before)?;
+        }
+        let child = started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display())))?;
+        Ok(Process { child, log: log.to_owned() })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error with the last lines of its log when it has ended.
+    pub(crate) fn still_up(&mut self) -> io::Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines[lines.len().saturating_sub(8)..].join("\n");
+        Err(io::Error::other(format!("{} ended ({status}):\n{tail}", self.log.display())))
+    }
+
+    /// Ends it at once and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        // Only when it has ended by itself already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// Asks it to end, and waits so long before it is killed.
+    pub(crate) fn end(&mut self, patience: Duration) {
+        machine::signal(self.pid(), rustix::process::Signal::TERM).ok();
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A folder for one measurement, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Folder {
+    /// Makes it, in the folder for temporary files.
+    pub(crate) fn make(keep: bool) -> io::Result<Folder> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = std::env::temp_dir().join(format!("throwover-bench-{}", std::process::id()));
+        fs::DirBuilder::new().mode(0o700).recursive(true).create(&path)?;
+        Ok(Folder { path, keep })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What cannot be removed stays in the folder for temporary files.
+            fs::remove_dir_all(&self.path).ok();
+        }
+    }
+}
+
+/// A port that nobody has; the kernel will not give it to anyone else soon.
+pub(crate) fn free_port() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// Asks once, on a connection of its own, and gives back the status and the body.
+pub(crate) fn ask(to: SocketAddr, request: &[u8], patience: Duration) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&to, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_nodelay(true)?;
+    stream.write_all(request)?;
+    let mut reader = crate::reader::Reader::new(crate::reader::Side::Answers);
+    let (mut status, mut body) = (0, Vec::new());
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let count = stream.read(&mut buffer)?;
+        if count == 0 {
+            reader.closed().map_err(|broken| io::Error::other(broken.to_string()))?;
+            return Ok((status, String::from_utf8_lossy(&body).into_owned()));
+        }
+        let mut input = &buffer[..count];
+        while let Some(piece) = reader.next(&mut input).map_err(|broken| io::Error::other(broken.to_string()))? {
+            match piece {
+                crate::reader::Piece::Head(head) => {
+                    if let crate::reader::Start::Answer { status: found } = head.start {
+                        status = found;
+                    }
+                }
+                crate::reader::Piece::Body(bytes) if body.len() < 1 << 20 => body.extend_from_slice(bytes),
+                crate::reader::Piece::Body(_) => return Err(io::Error::other("an answer of more than 1 MiB")),
+                crate::reader::Piece::End => return Ok((status, String::from_utf8_lossy(&body).into_owned())),
+            }
+        }
+    }
+}
+
+/// Asks for a page, and gives back the status and the body.
+pub(crate) fn get(to: SocketAddr, path: &str, patience: Duration) -> io::Result<(u16, String)> {
+    ask(to, format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n").as_bytes(), patience)
+}

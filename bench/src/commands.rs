@@ -1,0 +1,357 @@
+//! The command line.
+
+use crate::{
+    canned::{self, Asking},
+    check::Expected,
+    load::{Load, Pace, Plan},
+    machine, peers,
+    sink::{Answers, Sink},
+    stage::Stage,
+    startup,
+};
+use clap::{Args, Parser, Subcommand};
+use mock::certs::{Authority, CertificateKind};
+use serde_json::{Value, json};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Requests that are under way at the end are waited for no longer than this.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "throwover-bench",
+    version,
+    about = "Load, a sink that costs next to nothing, and side-by-side measurements",
+    after_help = "Examples:\n  \
+        throwover-bench load --sink --seconds 5\n  \
+        throwover-bench load --to 127.0.0.1:8080 --key KEY --model MODEL --rate 2000 --seconds 30\n  \
+        throwover-bench sink --port 9000 --answer-bytes 2048\n  \
+        throwover-bench peers\n  \
+        throwover-bench peers --answer-bytes 204800 --connections 16\n  \
+        throwover-bench idle --connections 10000\n  \
+        throwover-bench startup\n  \
+        throwover-bench publish --routes 10000\n\n\
+        Exit codes: 0 measured, 1 failed or an answer was wrong, 2 usage."
+)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send requests and check every answer
+    Load(LoadLine),
+    /// Answer like a provider, as cheaply as can be
+    Sink(SinkLine),
+    /// CPU time per request of Throwover and nginx, in turns
+    Peers(PeersLine),
+    /// Memory of Throwover and nginx with idle connections
+    Idle(IdleLine),
+    /// Start to ready, and kill to first answer
+    Startup(StartupLine),
+    /// Publish to adopted, for a policy with many routes
+    Publish(PublishLine),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Format {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct LoadLine {
+    /// Where to
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "sink")]
+    to: Option<SocketAddr>,
+    /// Send to a sink in this very thread: what load and sink can do without a proxy
+    #[arg(long, conflicts_with = "to")]
+    sink: bool,
+    /// Connections
+    #[arg(long, default_value_t = 64, value_name = "COUNT")]
+    connections: usize,
+    /// Requests in a second by a fixed schedule; without it each connection asks as soon as it is answered
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
+    /// How long
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// How long before anything is counted
+    #[arg(long, default_value_t = 0.5, value_name = "SECONDS")]
+    warm_up: f64,
+    /// Size of a request's body
+    #[arg(long, default_value_t = 1024, value_name = "BYTES")]
+    request_bytes: usize,
+    /// Compare every answer with that of a sink with this size; without it only its shape is checked
+    #[arg(long, value_name = "BYTES")]
+    answer_bytes: Option<usize>,
+    /// Ask for streams
+    #[arg(long)]
+    stream: bool,
+    /// Compare every stream with that of a sink with so many events
+    #[arg(long, value_name = "COUNT", requires = "stream")]
+    events: Option<usize>,
+    /// Key of the tenant
+    #[arg(long, default_value = "", hide_default_value = true)]
+    key: String,
+    /// Model that is asked for
+    #[arg(long, default_value = canned::MODEL)]
+    model: String,
+    /// A request that takes longer is an error
+    #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
+    timeout: f64,
+    /// Processor to run on
+    #[arg(long)]
+    cpu: Option<usize>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct SinkLine {
+    /// Port on 127.0.0.1; 0 lets the kernel choose
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The same over TLS; needs --tls-dir
+    #[arg(long, default_value_t = 0)]
+    tls_port: u16,
+    /// Folder of the private CA (ca.pem), made on first use
+    #[arg(long, value_name = "DIR")]
+    tls_dir: Option<PathBuf>,
+    /// Size of a completion's body
+    #[arg(long, default_value_t = 1024, value_name = "BYTES")]
+    answer_bytes: usize,
+    /// Events of a stream
+    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    events: usize,
+    /// Between two events; 0 sends a stream at once
+    #[arg(long, default_value_t = 0.0, value_name = "MILLISECONDS")]
+    interval_ms: f64,
+    /// Processor to run on
+    #[arg(long)]
+    cpu: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct Places {
+    /// Processor of the proxies
+    #[arg(long, default_value_t = 0)]
+    proxy_cpu: usize,
+    /// Processor of load and sink
+    #[arg(long, default_value_t = 1)]
+    load_cpu: usize,
+    /// nginx
+    #[arg(long, default_value = "/usr/sbin/nginx", value_name = "FILE")]
+    nginx: PathBuf,
+    /// Folder of throwover and throwover-dataplane; where this program is, when it is left out
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
+    /// Keep configurations and logs in the folder for temporary files
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct PeersLine {
+    /// Rounds; proxies take turns within each
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Length of one round
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Connections
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Size of a request's body
+    #[arg(long, default_value_t = 1024, value_name = "BYTES")]
+    request_bytes: usize,
+    /// Size of an answer's body
+    #[arg(long, default_value_t = 1024, value_name = "BYTES")]
+    answer_bytes: usize,
+    /// Run proxies and load before all other work (SCHED_FIFO), for machines that are not quiet
+    #[arg(long)]
+    first_in_line: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Args)]
+struct IdleLine {
+    /// Connections
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Args)]
+struct StartupLine {
+    /// How often
+    #[arg(long, default_value_t = 10)]
+    runs: usize,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Args)]
+struct PublishLine {
+    /// How often
+    #[arg(long, default_value_t = 10)]
+    runs: usize,
+    /// Routes of the policy
+    #[arg(long, default_value_t = 10_000)]
+    routes: usize,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> io::Result<ExitCode> {
+    match Line::parse().command {
+        Command::Load(line) => load(&line),
+        Command::Sink(line) => sink(&line),
+        Command::Peers(line) => {
+            let mut wanted = wanted(&line.places);
+            (wanted.rounds, wanted.time, wanted.connections) = (line.rounds, Duration::from_secs_f64(line.seconds), line.connections);
+            (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
+            wanted.first_in_line = line.first_in_line;
+            print(line.places.format, peers::run(&wanted)?)
+        }
+        Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
+        Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
+        Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),
+    }
+}
+
+fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
+    if format.json {
+        println!("{value}")
+    } else {
+        print!("{text}")
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn timed(runs: usize, places: &Places) -> startup::Wanted {
+    startup::Wanted::new(runs, places.proxy_cpu, places.keep, places.binaries.clone())
+}
+
+fn wanted(places: &Places) -> peers::Wanted {
+    peers::Wanted {
+        rounds: 1,
+        time: Duration::from_secs(1),
+        connections: 1,
+        request_bytes: 1_024,
+        answer_bytes: 1_024,
+        proxy_cpu: places.proxy_cpu,
+        load_cpu: places.load_cpu,
+        first_in_line: false,
+        keep: places.keep,
+        nginx: places.nginx.clone(),
+        binaries: places.binaries.clone().unwrap_or_else(peers::here),
+    }
+}
+
+fn seconds(value: f64) -> io::Result<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|_| io::Error::other(format!("{value} seconds is no time")))
+}
+
+fn load(line: &LoadLine) -> io::Result<ExitCode> {
+    if line.connections == 0 || line.rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
+        return Err(io::Error::other("--connections and --rate must be more than 0"));
+    }
+    machine::raise_files(2 * line.connections as u64 + 256);
+    if let Some(cpu) = line.cpu {
+        machine::pin(cpu)?;
+    }
+    let mut stage = Stage::new()?;
+    let to = match line.to {
+        Some(to) => to,
+        None => {
+            let answers =
+                Answers { bytes: line.answer_bytes.unwrap_or(1_024), events: line.events.unwrap_or(50), interval: Duration::ZERO };
+            stage.place(|poll| Sink::open(&answers, 0, None, poll))?;
+            stage.sink().ok_or_else(|| io::Error::other("no sink"))?.address()?
+        }
+    };
+    let expected = match (line.stream, line.answer_bytes, line.events) {
+        (true, _, events) => Expected::Stream(events.map(|events| canned::stream(events).into())),
+        (false, bytes, _) => Expected::Json(bytes.map(canned::completion)),
+    };
+    let host = to.to_string();
+    let asking = Asking { host: &host, key: &line.key, model: &line.model, bytes: line.request_bytes, stream: line.stream };
+    stage.begin(Plan {
+        to,
+        request: canned::request(&asking),
+        expected,
+        connections: line.connections,
+        pace: line.rate.map_or(Pace::Closed, |per_second| Pace::Open { per_second }),
+        timeout_ns: seconds(line.timeout)?.as_nanos() as u64,
+    });
+    stage.run(seconds(line.warm_up)?)?;
+    let begun = Instant::now();
+    stage.load().ok_or_else(|| io::Error::other("no load"))?.begin();
+    stage.run(seconds(line.seconds)?)?;
+    stage.load().ok_or_else(|| io::Error::other("no load"))?.stop();
+    stage.until(LAST_ANSWERS, |stage| stage.load().is_none_or(|load| load.under_way() == 0))?;
+    let elapsed = begun.elapsed();
+    let load: Load = stage.end().ok_or_else(|| io::Error::other("no load"))?;
+    let unanswered = load.under_way();
+    let mut value = load.tally.json(elapsed);
+    value["unanswered"] = json!(unanswered);
+    let mut text = load.tally.text(elapsed);
+    if unanswered > 0 {
+        text.push_str(&format!("{unanswered} requests had no answer yet when it ended\n"));
+    }
+    print(line.format, (text, value))?;
+    Ok(if load.tally.errors() == 0 && unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn sink(line: &SinkLine) -> io::Result<ExitCode> {
+    machine::raise_files(65_536);
+    if let Some(cpu) = line.cpu {
+        machine::pin(cpu)?;
+    }
+    let tls = match &line.tls_dir {
+        Some(folder) => {
+            let authority = Authority::open(folder).map_err(io::Error::other)?;
+            Some((line.tls_port, authority.server_config(CertificateKind::Good).map_err(io::Error::other)?))
+        }
+        None => None,
+    };
+    let interval = seconds(line.interval_ms / 1e3)?;
+    let mut stage = Stage::new()?;
+    stage.place(|poll| Sink::open(&Answers { bytes: line.answer_bytes, events: line.events, interval }, line.port, tls, poll))?;
+    let sink = stage.sink().ok_or_else(|| io::Error::other("no sink"))?;
+    let (plain, tls) = (sink.address()?.to_string(), sink.tls_address().map(|address| address.to_string()));
+    println!("{}", json!({"plain": plain, "tls": tls, "pid": std::process::id()}));
+    loop {
+        stage.turn(Duration::from_secs(1))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Line;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_has_examples() {
+        let mut command = Line::command();
+        command.clone().debug_assert();
+        let help = command.render_help().to_string();
+        for example in ["throwover-bench peers", "throwover-bench idle", "throwover-bench startup", "throwover-bench publish"] {
+            assert!(help.contains(example), "{help}");
+        }
+    }
+}

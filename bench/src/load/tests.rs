@@ -1,0 +1,104 @@
+//! Load against sink: every answer is right, and wrong ones are told.
+
+use super::{Expected, Load, Pace, Plan};
+use crate::{
+    canned::{self, Asking},
+    sink::{Answers, Sink},
+    stage::Stage,
+    tally::Kind,
+};
+use std::{rc::Rc, time::Duration};
+
+/// Far more than anything here takes; only a hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn plan(stage: &Stage, stream: bool, expected: Expected, pace: Pace) -> Plan {
+    let to = stage.sink().expect("placed").address().expect("bound");
+    let request = canned::request(&Asking { host: "sink", key: "", model: canned::MODEL, bytes: 1_024, stream });
+    Plan { to, request, expected, connections: 4, pace, timeout_ns: 30_000_000_000 }
+}
+
+fn stage(bytes: usize, interval: Duration) -> Stage {
+    let mut stage = Stage::new().expect("an epoll");
+    stage.place(|poll| Sink::open(&Answers { bytes, events: 5, interval }, 0, None, poll)).expect("a port");
+    stage
+}
+
+/// Runs until so many answers and errors are there, then lets the rest come in.
+fn run(stage: &mut Stage, plan: Plan, count: u64) -> Load {
+    stage.begin(plan);
+    let done = |stage: &mut Stage| stage.load().is_some_and(|load| load.tally.answers + load.tally.errors() >= count);
+    assert!(stage.until(PATIENCE, done).expect("no error of epoll"), "it hangs");
+    stage.load().expect("begun").stop();
+    assert!(stage.until(PATIENCE, |stage| stage.load().is_some_and(|load| load.under_way() == 0)).expect("no error of epoll"));
+    stage.end().expect("begun")
+}
+
+#[test]
+fn two_hundred_completions_are_byte_for_byte_what_was_sent() {
+    for bytes in [1_024, 300_000] {
+        let mut stage = stage(bytes, Duration::ZERO);
+        let plan = plan(&stage, false, Expected::Json(Some(canned::completion(bytes))), Pace::Closed);
+        let load = run(&mut stage, plan, 200);
+        assert_eq!(load.tally.errors_text(), "");
+        assert!(load.tally.answers >= 200);
+        assert_eq!(load.tally.bytes, load.tally.answers * bytes as u64);
+        assert_eq!(load.tally.latency.count(), load.tally.answers);
+        let seen = stage.sink().expect("placed").seen;
+        assert_eq!((seen.requests, seen.body_bytes), (load.tally.answers, load.tally.answers * 1_024));
+        assert_eq!((seen.connections, seen.broken), (4, 0));
+    }
+}
+
+#[test]
+fn two_hundred_streams_have_every_event() {
+    for interval in [Duration::ZERO, Duration::from_micros(100)] {
+        let mut stage = stage(1_024, interval);
+        let data: Rc<[String]> = canned::stream(5).into();
+        let plan = plan(&stage, true, Expected::Stream(Some(data)), Pace::Closed);
+        let load = run(&mut stage, plan, 200);
+        assert_eq!(load.tally.errors_text(), "");
+        assert_eq!(load.tally.first_event.count(), load.tally.answers);
+        // Role, five words and the stop: six gaps.
+        assert_eq!(load.tally.gap.count(), 6 * load.tally.answers);
+    }
+}
+
+#[test]
+fn an_open_loop_sends_what_its_schedule_says() {
+    let mut stage = stage(1_024, Duration::ZERO);
+    let plan = plan(&stage, false, Expected::Json(None), Pace::Open { per_second: 2_000.0 });
+    let load = run(&mut stage, plan, 200);
+    assert_eq!(load.tally.errors_text(), "");
+    assert!(load.tally.lateness.count() >= load.tally.answers);
+    assert_eq!(load.tally.service.count(), load.tally.answers);
+}
+
+#[test]
+fn what_is_wrong_is_an_error_of_its_kind() {
+    let check = |stream: bool, expected: Expected, kind: Kind| {
+        let mut stage = stage(1_024, Duration::ZERO);
+        let plan = plan(&stage, stream, expected, Pace::Closed);
+        let load = run(&mut stage, plan, 4);
+        assert_eq!(load.tally.answers, 0);
+        assert_eq!(load.tally.errors.keys().copied().collect::<Vec<_>>(), [kind]);
+    };
+    check(false, Expected::Json(Some(canned::completion(1_025))), Kind::Content);
+    check(false, Expected::Stream(None), Kind::Content);
+    check(true, Expected::Stream(Some(canned::stream(4).into())), Kind::Content);
+    let mut stage = stage(1_024, Duration::ZERO);
+    let mut elsewhere = plan(&stage, false, Expected::Json(None), Pace::Closed);
+    elsewhere.request = Rc::from(&b"GET /v1/nothing HTTP/1.1\r\nhost: sink\r\n\r\n"[..]);
+    let load = run(&mut stage, elsewhere, 4);
+    assert_eq!(load.tally.errors.keys().copied().collect::<Vec<_>>(), [Kind::Status(404)]);
+}
+
+#[test]
+fn idle_connections_ask_once() {
+    let mut stage = stage(1_024, Duration::ZERO);
+    let plan = plan(&stage, false, Expected::Json(None), Pace::Once);
+    stage.begin(plan);
+    assert!(stage.until(PATIENCE, |stage| stage.load().is_some_and(|load| load.served() == 4)).expect("no error of epoll"));
+    let load = stage.end().expect("begun");
+    assert_eq!((load.tally.answers, load.tally.errors()), (4, 0));
+}

@@ -1,0 +1,299 @@
+//! The same work through nginx and through Throwover, in turns, and what each request costs.
+
+use crate::{
+    canned::{self, Asking},
+    check::Expected,
+    child::Folder,
+    load::{Pace, Plan},
+    machine,
+    nginx::{self, Nginx, Upstreams},
+    sink::{Answers, Sink},
+    stage::Stage,
+    table::{self, Contestant, Round},
+    throwover::{self, Gateway, Providers},
+};
+use mock::certs::{Authority, CertificateKind};
+use serde_json::{Value, json};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Everything comes up within so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Requests before anything is counted, in each round.
+const WARM_UP: Duration = Duration::from_millis(400);
+/// Connections that Throwover keeps ready; nginx keeps what it was made to open.
+const WARM: usize = 64;
+/// A request that takes longer is an error.
+const TIMEOUT_NS: u64 = 30_000_000_000;
+
+/// What is measured, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) rounds: usize,
+    pub(crate) time: Duration,
+    pub(crate) connections: usize,
+    pub(crate) request_bytes: usize,
+    pub(crate) answer_bytes: usize,
+    pub(crate) proxy_cpu: usize,
+    pub(crate) load_cpu: usize,
+    pub(crate) first_in_line: bool,
+    pub(crate) keep: bool,
+    pub(crate) nginx: PathBuf,
+    pub(crate) binaries: PathBuf,
+}
+
+/// What a contestant is, for one kind of work.
+struct Way {
+    name: &'static str,
+    to: SocketAddr,
+    model: &'static str,
+    key: &'static str,
+    /// Whose CPU time counts.
+    pids: Vec<u32>,
+}
+
+/// Everything that runs.
+pub(crate) struct Scene {
+    pub(crate) stage: Stage,
+    pub(crate) nginx: Nginx,
+    pub(crate) gateway: Gateway,
+    pub(crate) plane: crate::child::Process,
+    _daemon: crate::child::Process,
+    sinks: (SocketAddr, SocketAddr),
+    /// Last, so that it goes after what writes into it.
+    _folder: Folder,
+}
+
+/// Starts sink, nginx and Throwover, and waits until they are ready.
+pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
+    let folder = Folder::make(wanted.keep)?;
+    machine::raise_files(65_536);
+    let authority = Authority::open(&folder.path().join("tls")).map_err(io::Error::other)?;
+    let certificate = authority.server_config(CertificateKind::Good).map_err(io::Error::other)?;
+    let answers = Answers { bytes: wanted.answer_bytes, events: 50, interval: Duration::ZERO };
+    let mut stage = Stage::new()?;
+    stage.place(|poll| Sink::open(&answers, 0, Some((0, certificate)), poll))?;
+    let sink = stage.sink().ok_or_else(|| io::Error::other("no sink"))?;
+    let (plain, tls) = (sink.address()?, sink.tls_address().ok_or_else(|| io::Error::other("no sink with TLS"))?);
+    let ca = authority.ca_path();
+
+    let mut nginx = nginx::start(&wanted.nginx, &Upstreams { plain, tls, ca }, folder.path(), wanted.proxy_cpu)?;
+    let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
+    let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
+    let mut daemon = gateway.start_daemon(Some(wanted.load_cpu))?;
+    let mut plane = gateway.start_plane(wanted.proxy_cpu)?;
+    // From here on on one core; what was started before has its own.
+    machine::pin(wanted.load_cpu)?;
+    let mut died = None;
+    let up = stage.until(PATIENCE, |_| {
+        died = [&mut nginx.process, &mut daemon, &mut plane].into_iter().find_map(|process| process.still_up().err());
+        died.is_some() || (gateway.ready() && listens(nginx.plain))
+    })?;
+    match died {
+        Some(error) => return Err(error),
+        None if !up => return Err(io::Error::other("nginx and Throwover did not come up in time")),
+        None => {}
+    }
+    // The pool is filled one or two connections a turn.
+    stage.run(Duration::from_millis(500))?;
+    if wanted.first_in_line {
+        let pids = [vec![std::process::id(), plane.pid()], machine::family(nginx.process.pid())?].concat();
+        pids.into_iter().try_for_each(machine::first_in_line)?;
+    }
+    Ok(Scene { stage, nginx, gateway, plane, _daemon: daemon, sinks: (plain, tls), _folder: folder })
+}
+
+fn listens(address: SocketAddr) -> bool {
+    std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
+}
+
+/// Measures; returns the text and the same as JSON.
+pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
+    let mut scene = set(wanted)?;
+    eprintln!("throwover-dataplane is process {}, nginx {}", scene.plane.pid(), scene.nginx.process.pid());
+    let nginx = machine::family(scene.nginx.process.pid())?;
+    let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
+    let ours = [scene.plane.pid()];
+    let works = [
+        (
+            "plain",
+            vec![
+                way("direct", scene.sinks.0, canned::MODEL, "", &[]),
+                way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
+                way("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours),
+            ],
+        ),
+        (
+            "TLS upstream",
+            vec![
+                way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx),
+                way("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours),
+            ],
+        ),
+    ];
+    let mut text = format!("{}\n", machine::described());
+    let mut all = Vec::new();
+    let mut tables: Vec<Vec<Contestant>> =
+        works.iter().map(|(_, ways)| ways.iter().map(|way| Contestant { name: way.name, rounds: Vec::new() }).collect()).collect();
+    let mut counted = [0.0; COUNTERS.len()];
+    for round in 0..wanted.rounds {
+        for ((_, ways), table) in works.iter().zip(&mut tables) {
+            // Each round begins with another one, so that none always follows the same.
+            for turn in 0..ways.len() {
+                let index = (turn + round) % ways.len();
+                let before = scene.gateway.meters(&COUNTERS)?;
+                let found = measure(&mut scene.stage, wanted, &ways[index])?;
+                if ways[index].name == "throwover" {
+                    let after = scene.gateway.meters(&COUNTERS)?;
+                    counted.iter_mut().zip(after.iter().zip(&before)).for_each(|(sum, (after, before))| *sum += after - before);
+                }
+                table[index].rounds.push(found);
+            }
+        }
+        eprintln!("round {} of {} done", round + 1, wanted.rounds);
+    }
+    for ((name, _), table) in works.iter().zip(&tables) {
+        let title = format!(
+            "{name}: {} B request, {} B answer, {} connections, {} rounds of {} s",
+            wanted.request_bytes,
+            wanted.answer_bytes,
+            wanted.connections,
+            wanted.rounds,
+            wanted.time.as_secs_f64()
+        );
+        text.push_str(&format!("\n{}", table::text(&title, table)));
+        all.push(table::json(&title, table));
+    }
+    let per = |index: usize| counted[index] / counted[0].max(1.0);
+    text.push_str(&format!(
+        "\nthrowover, for each exchange: {:.3} turns, {:.2} completions, {:.4} times no buffer, {:.4} connections opened, {:.4} records dropped\n",
+        per(1),
+        per(2),
+        per(3),
+        per(4),
+        per(5)
+    ));
+    let counters: serde_json::Map<String, Value> =
+        COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
+    Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
+}
+
+const COUNTERS: [&str; 6] = [
+    "exchanges_total",
+    "reactor_turns_total",
+    "reactor_completions_total",
+    "reactor_buffers_starved_total",
+    "upstream_connections_total",
+    "records_dropped_total",
+];
+
+/// One round of one contestant.
+fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
+    let host = way.to.to_string();
+    let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+    stage.begin(Plan {
+        to: way.to,
+        request: canned::request(&asking),
+        expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
+        connections: wanted.connections,
+        pace: Pace::Closed,
+        timeout_ns: TIMEOUT_NS,
+    });
+    stage.run(WARM_UP)?;
+    let warm_up_errors = stage.load().map_or(0, |load| load.tally.errors());
+    let before = machine::usage(&way.pids)?;
+    stage.load().ok_or_else(|| io::Error::other("no load"))?.begin();
+    let elapsed = stage.run(wanted.time)?;
+    let used = machine::usage(&way.pids)?.since(&before);
+    let load = stage.end().ok_or_else(|| io::Error::other("no load"))?;
+    // What is still on its way is answered before the next one begins.
+    stage.run(Duration::from_millis(20))?;
+    let tally = load.tally;
+    let mut errors = tally.errors_text();
+    if errors.is_empty() && warm_up_errors > 0 {
+        errors = format!("{warm_up_errors} errors while it warmed up");
+    } else if tally.answers == 0 {
+        errors = "no answer".to_owned();
+    }
+    let share = |nanos: u64| nanos as f64 / elapsed.as_nanos() as f64;
+    Ok(Round {
+        cpu_us: (!way.pids.is_empty()).then(|| used.run_ns as f64 / 1e3 / tally.answers.max(1) as f64),
+        per_second: tally.answers as f64 / elapsed.as_secs_f64(),
+        p50_us: tally.latency.at(0.5),
+        p99_us: tally.latency.at(0.99),
+        busy: share(used.busiest_run_ns),
+        held: share(used.busiest_wait_ns),
+        errors,
+    })
+}
+
+/// Memory of data plane and nginx before and with so many idle connections.
+pub(crate) fn idle(wanted: &Wanted, connections: usize) -> io::Result<(String, Value)> {
+    let allowed = machine::raise_files(4 * connections as u64 + 4_096);
+    if allowed < 2 * connections as u64 + 1_024 {
+        return Err(io::Error::other(format!("{allowed} open files are allowed here, too few for {connections} connections")));
+    }
+    let mut scene = set(wanted)?;
+    let mut text = format!("{}\n{connections} idle connections, one request served on each\n", machine::described());
+    let mut all = Vec::new();
+    let nginx = machine::family(scene.nginx.process.pid())?;
+    let ways = [
+        Way { name: "nginx", to: scene.nginx.plain, model: canned::MODEL, key: "", pids: nginx },
+        Way {
+            name: "throwover",
+            to: scene.gateway.listen,
+            model: throwover::PLAIN,
+            key: throwover::TENANT_KEY,
+            pids: vec![scene.plane.pid()],
+        },
+    ];
+    for way in &ways {
+        let before = machine::resident(&way.pids)?;
+        let host = way.to.to_string();
+        let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+        scene.stage.begin(Plan {
+            to: way.to,
+            request: canned::request(&asking),
+            expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
+            connections,
+            pace: Pace::Once,
+            timeout_ns: TIMEOUT_NS,
+        });
+        let served = |stage: &mut Stage| stage.load().is_some_and(|load| load.served() == connections);
+        let complete = scene.stage.until(Duration::from_secs(120), served)?;
+        scene.stage.run(Duration::from_secs(1))?;
+        let after = machine::resident(&way.pids)?;
+        let open: usize = way.pids.iter().map(|&pid| machine::files(pid).unwrap_or(0)).sum();
+        let load = scene.stage.end().ok_or_else(|| io::Error::other("no load"))?;
+        let served = load.served();
+        let mb = |bytes: u64| bytes as f64 / 1e6;
+        let each = after.saturating_sub(before) as f64 / served.max(1) as f64;
+        let note = if complete && load.tally.errors() == 0 {
+            String::new()
+        } else {
+            format!("  VOID: {served} served; {}", load.tally.errors_text())
+        };
+        text.push_str(&format!(
+            "{:<12} RSS {:.1} MB before, {:.1} MB with them: {each:.0} bytes each; {open} descriptors{note}\n",
+            way.name,
+            mb(before),
+            mb(after)
+        ));
+        all.push(json!({
+            "name": way.name, "connections": served, "rss_before_bytes": before, "rss_bytes": after, "bytes_each": each,
+            "descriptors": open, "errors": load.tally.errors_text(),
+        }));
+        drop(load);
+        scene.stage.run(Duration::from_millis(500))?;
+    }
+    Ok((text, json!({"machine": machine::described(), "idle": all})))
+}
+
+/// Folder of the binaries: where this one is.
+pub(crate) fn here() -> PathBuf {
+    std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,286 @@
+//! A provider that costs next to nothing: fixed answers, plain and over TLS, so that what is
+//! before it is the one that is busy.
+
+use crate::{
+    canned,
+    reader::{Path, Piece, Reader, Side, Start},
+    socket::{Poll, Ready, Received, Socket},
+    stage::SINK,
+};
+use rustls::{ServerConfig, ServerConnection};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+const LISTEN_PLAIN: u64 = SINK | u32::MAX as u64;
+const LISTEN_TLS: u64 = SINK | (u32::MAX as u64 - 1);
+/// Connections taken in one turn, so that answers go on meanwhile.
+const ACCEPTS: usize = 64;
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 65_536;
+/// Bytes of a body in which it is looked for whether a stream is wanted.
+const FRONT: usize = 512;
+
+/// What the sink answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    /// Bytes of a completion's body.
+    pub(crate) bytes: usize,
+    /// Events with content of a stream.
+    pub(crate) events: usize,
+    /// Between two events; nothing sends a stream at once.
+    pub(crate) interval: Duration,
+}
+
+/// What the sink has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
+    pub(crate) body_bytes: u64,
+    /// Requests that were not HTTP, or cut.
+    pub(crate) broken: u64,
+}
+
+/// The sink.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    plain: TcpListener,
+    tls: Option<(TcpListener, Arc<ServerConfig>)>,
+    completion: Rc<[u8]>,
+    models: Rc<[u8]>,
+    unknown: Rc<[u8]>,
+    /// Pieces of a stream; the first begins with the head.
+    stream: Vec<Rc<[u8]>>,
+    interval: u64,
+    connections: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    due: BinaryHeap<Reverse<(u64, usize, u64)>>,
+    opened: u64,
+    /// What it has seen so far.
+    pub(crate) seen: Seen,
+}
+
+#[derive(Debug)]
+struct Connection {
+    socket: Socket,
+    reader: Reader,
+    number: u64,
+    front: Vec<u8>,
+    asked: Option<(bool, Path)>,
+    /// Pieces of a stream that have gone.
+    sent: usize,
+}
+
+impl Sink {
+    /// Listens on these ports of the loopback address; 0 lets the kernel choose.
+    pub(crate) fn open(answers: &Answers, port: u16, tls: Option<(u16, Arc<ServerConfig>)>, poll: &Poll) -> io::Result<Sink> {
+        let plain = listen(port, LISTEN_PLAIN, poll)?;
+        let tls = match tls {
+            Some((port, config)) => Some((listen(port, LISTEN_TLS, poll)?, config)),
+            None => None,
+        };
+        Ok(Sink {
+            plain,
+            tls,
+            completion: canned::answer("200 OK", "application/json", &canned::completion(answers.bytes)),
+            models: canned::answer(
+                "200 OK",
+                "application/json",
+                format!(
+                    "{{\"object\":\"list\",\"data\":[{{\"id\":\"{}\",\"object\":\"model\",\"created\":0,\"owned_by\":\"bench\"}}]}}",
+                    canned::MODEL
+                )
+                .as_bytes(),
+            ),
+            unknown: canned::answer(
+                "404 Not Found",
+                "application/json",
+                b"{\"error\":{\"message\":\"not here\",\"type\":\"invalid_request_error\"}}",
+            ),
+            stream: pieces(answers),
+            interval: answers.interval.as_nanos() as u64,
+            connections: Vec::new(),
+            free: Vec::new(),
+            due: BinaryHeap::new(),
+            opened: 0,
+            seen: Seen::default(),
+        })
+    }
+
+    /// Where it answers plainly.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.plain.local_addr()
+    }
+
+    /// Where it answers over TLS.
+    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
+    /// When something is due by itself.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((due, ..))| *due)
+    }
+
+    /// Sends what is due.
+    pub(crate) fn tick(&mut self, now: u64, poll: &Poll) {
+        while let Some(&Reverse((due, index, number))) = self.due.peek() {
+            if due > now {
+                return;
+            }
+            self.due.pop();
+            if self.connections.get(index).and_then(Option::as_ref).is_some_and(|connection| connection.number == number) {
+                self.proceed(index, due, poll);
+            }
+        }
+    }
+
+    /// A socket is ready.
+    pub(crate) fn ready(&mut self, ready: Ready, now: u64, poll: &Poll, scratch: &mut [u8]) {
+        match ready.token {
+            LISTEN_PLAIN | LISTEN_TLS => self.accept(ready.token == LISTEN_TLS, poll),
+            token => {
+                let index = (token & u64::from(u32::MAX)) as usize;
+                if let Err(_gone) = self.attend(index, now, poll, scratch) {
+                    self.close(index);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, tls: bool, poll: &Poll) {
+        for _ in 0..ACCEPTS {
+            let listener = match &self.tls {
+                Some((listener, _)) if tls => listener,
+                _ => &self.plain,
+            };
+            let Ok((stream, _)) = listener.accept() else { return };
+            if self.connections.len() - self.free.len() >= CONNECTIONS_MAX {
+                return;
+            }
+            let index = self.free.pop().unwrap_or_else(|| {
+                self.connections.push(None);
+                self.connections.len() - 1
+            });
+            let session = self.tls.as_ref().filter(|_| tls).and_then(|(_, config)| ServerConnection::new(config.clone()).ok());
+            let session = session.map(|mut session| {
+                session.set_buffer_limit(None);
+                Box::new(session)
+            });
+            match Socket::new(stream, session, poll, SINK | index as u64) {
+                Ok(socket) => {
+                    self.opened += 1;
+                    self.seen.connections += 1;
+                    let reader = Reader::new(Side::Requests);
+                    let (number, front) = (self.opened, Vec::with_capacity(FRONT));
+                    self.connections[index] = Some(Connection { socket, reader, number, front, asked: None, sent: 0 });
+                }
+                Err(_) => self.free.push(index),
+            }
+        }
+    }
+
+    fn close(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get_mut(index).and_then(Option::take) {
+            if !connection.reader.at_rest() {
+                self.seen.broken += 1;
+            }
+            self.free.push(index);
+        }
+    }
+
+    fn attend(&mut self, index: usize, now: u64, poll: &Poll, scratch: &mut [u8]) -> io::Result<()> {
+        loop {
+            let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return Ok(()) };
+            let (count, more) = match connection.socket.receive(scratch)? {
+                Received::Bytes(count, more) => (count, more),
+                Received::Nothing => return connection.socket.flush(poll),
+                Received::End => return Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            let mut input = &scratch[..count];
+            while let Some(piece) = connection.reader.next(&mut input).map_err(|broken| io::Error::other(broken.to_string()))? {
+                match piece {
+                    Piece::Head(head) => {
+                        let Start::Request { post, path } = head.start else { continue };
+                        connection.asked = Some((post, path));
+                        connection.front.clear();
+                    }
+                    Piece::Body(bytes) => {
+                        self.seen.body_bytes += bytes.len() as u64;
+                        let room = FRONT - connection.front.len();
+                        connection.front.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                    }
+                    Piece::End => {
+                        self.seen.requests += 1;
+                        let answer = match connection.asked.take() {
+                            Some((true, Path::Completions)) if wants_stream(&connection.front) => None,
+                            Some((true, Path::Completions)) => Some(&self.completion),
+                            Some((false, Path::Models)) => Some(&self.models),
+                            _ => Some(&self.unknown),
+                        };
+                        match answer {
+                            Some(answer) => connection.socket.send(answer, poll)?,
+                            None => {
+                                connection.sent = 0;
+                                self.due.push(Reverse((now, index, connection.number)));
+                            }
+                        }
+                    }
+                }
+            }
+            if !more {
+                return connection.socket.flush(poll);
+            }
+        }
+    }
+
+    /// Sends the next piece of a stream.
+    fn proceed(&mut self, index: usize, due: u64, poll: &Poll) {
+        let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
+        let Some(piece) = self.stream.get(connection.sent) else { return };
+        connection.sent += 1;
+        if connection.socket.send(piece, poll).is_err() {
+            self.close(index);
+        } else if connection.sent < self.stream.len() {
+            // From when it was due, not from now: a stream keeps its pace.
+            self.due.push(Reverse((due + self.interval, index, connection.number)));
+        }
+    }
+}
+
+fn listen(port: u16, token: u64, poll: &Poll) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port))?;
+    // The library's backlog of 128 is short for a proxy that opens its whole pool at once.
+    rustix::net::listen(&listener, 4_096)?;
+    listener.set_nonblocking(true)?;
+    poll.add(&listener, token, false)?;
+    Ok(listener)
+}
+
+fn wants_stream(front: &[u8]) -> bool {
+    memchr::memmem::find(front, b"\"stream\":true").is_some() || memchr::memmem::find(front, b"\"stream\": true").is_some()
+}
+
+/// What a stream sends: one piece for each event, or one for all when they do not wait.
+fn pieces(answers: &Answers) -> Vec<Rc<[u8]>> {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut pieces: Vec<Vec<u8>> =
+        canned::stream(answers.events).iter().map(|data| canned::chunk(format!("data: {data}\n\n").as_bytes())).collect();
+    pieces[0].splice(0..0, head.iter().copied());
+    // The end mark goes with the stop and the last chunk, as providers send them.
+    let last = pieces.pop().unwrap_or_default();
+    let end = pieces.len() - 1;
+    pieces[end].extend(last);
+    pieces[end].extend_from_slice(b"0\r\n\r\n");
+    if answers.interval.is_zero() {
+        return vec![pieces.concat().into()];
+    }
+    pieces.into_iter().map(Rc::from).collect()
+}

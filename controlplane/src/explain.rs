@@ -1,0 +1,164 @@
+//! What would happen to a request, and why not something else.
+//!
+//! It runs the gateway's own `decide` over the policy as it would be compiled, so that it cannot
+//! tell another story than the gateway. Breakers and pauses are the live ones when a daemon answers.
+
+use crate::{
+    compile, load, places,
+    reference::Surroundings,
+    socket::{self, Answer, Request, code},
+    validate,
+    verbs::Arguments,
+};
+use engine::{
+    Board, Moment, Prepared,
+    decide::{self, Ask},
+    exchange::Exchange,
+    prepared::Way,
+};
+use policy::{Snapshot, TargetId, TenantId};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Explains one request.
+pub fn explain(arguments: &Arguments) -> Answer {
+    let path = places::config(arguments);
+    let prepared = match prepare(&path, &Surroundings::real()) {
+        Ok(prepared) => prepared,
+        Err(answer) => return answer,
+    };
+    let live = live(arguments);
+    decision(&prepared, arguments, &live)
+}
+
+fn prepare(path: &std::path::Path, from: &Surroundings) -> Result<Prepared, Answer> {
+    let loaded = load::load(path).map_err(|error| Answer::refused(code::INVALID, format!("{}: {error}\n", path.display())))?;
+    let checked = validate::validate(&loaded, from);
+    if checked.complaints.refuse() {
+        let text = format!("{}{}\n", checked.complaints.render(&loaded.sources), checked.complaints.summary());
+        return Err(Answer::refused(code::INVALID, text));
+    }
+    let ours = |flaw: policy::Flaw| Answer::refused(code::FAILED, format!("this is a mistake of ours: {flaw}\n"));
+    let compiled = compile::compile(&checked.plan, &compile::Previous::default(), 1).map_err(ours)?;
+    Ok(Prepared::build(Snapshot::try_new(compiled.draft).map_err(ours)?))
+}
+
+/// State of each target as the first data plane tells it; empty when no daemon answers.
+fn live(arguments: &Arguments) -> HashMap<String, String> {
+    let request = Request { verb: "status".to_owned(), ..Request::default() };
+    let Ok((answer, _)) = socket::ask(&places::run(arguments), &request) else { return HashMap::new() };
+    let targets = answer.data["planes"][0]["stats"]["targets"].as_array().cloned().unwrap_or_default();
+    let state = |target: &Value| {
+        let mut state = format!("breaker {}", target["breaker"].as_str().unwrap_or("unknown"));
+        if let Some(ms @ 1..) = target["paused_ms"].as_u64() {
+            state.push_str(&format!(", paused for {}", crate::time::words(ms)));
+        }
+        Some((target["name"].as_str()?.to_owned(), state))
+    };
+    targets.iter().filter_map(state).collect()
+}
+
+/// The gateway's decision, in words.
+pub(crate) fn decision(prepared: &Prepared, arguments: &Arguments, live: &HashMap<String, String>) -> Answer {
+    let argument = |name: &str| arguments.get(name).map(String::as_str);
+    let tenant = match tenant(prepared, argument("tenant")) {
+        Ok(tenant) => tenant,
+        Err(text) => return Answer::refused(code::USAGE, text),
+    };
+    let fields: Vec<(String, &str)> = argument("header")
+        .into_iter()
+        .flat_map(|text| text.split(','))
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
+        .collect();
+    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes());
+    let ask = Ask {
+        tenant,
+        model: argument("model").unwrap_or_default(),
+        field: &field,
+        chain: argument("chain"),
+        deadline_ms: None,
+        stream: arguments.contains_key("stream"),
+        started: Moment::START,
+    };
+    let board = Board::full();
+    match decide::decide(prepared, &ask, &board, Moment::START) {
+        Ok(exchange) => told(prepared, &exchange, ask.model, live),
+        Err(refusal) => {
+            let text = format!("refused with status {} ({}): {}\n", refusal.status(), refusal.code(), refusal.message().as_str());
+            let data = json!({"status": refusal.status(), "code": refusal.code(), "message": refusal.message().as_str()});
+            Answer { code: code::OK, text, data }
+        }
+    }
+}
+
+/// The tenant by name; who says nothing in a policy with tenants is told so.
+fn tenant(prepared: &Prepared, name: Option<&str>) -> Result<Option<TenantId>, String> {
+    let names: Vec<&str> = prepared.tenants.iter().map(|(_, tenant)| tenant.name.as_str()).collect();
+    match name {
+        Some(name) => match prepared.tenants.iter().find(|(_, tenant)| tenant.name == name) {
+            Some((id, _)) => Ok(Some(id)),
+            None if names.is_empty() => Err("the policy declares no tenants\n".to_owned()),
+            None => Err(format!("there is no tenant `{name}`; it may be {}\n", crate::complaint::list(names))),
+        },
+        None if names.is_empty() => Ok(None),
+        None => Err(format!("say who asks: --tenant {}\n", crate::complaint::list(names))),
+    }
+}
+
+fn told(prepared: &Prepared, exchange: &Exchange, model: &str, live: &HashMap<String, String>) -> Answer {
+    let chain = &prepared.chains[exchange.chain()];
+    let way = match exchange.way() {
+        Way::Asked => "the request names it in its head".to_owned(),
+        Way::Route(id) => format!("route `{}` takes the request", prepared.routes[id.0 as usize].name),
+        Way::Name => format!("it answers to the name `{model}`"),
+    };
+    let mut text = format!("chain     {}: {way}\n", chain.name);
+    let mut rows = Vec::new();
+    for (step, position) in chain.steps.iter().zip(1..) {
+        for member in &step.members {
+            let skipped = skipped(prepared, exchange, member.target);
+            let target = &prepared.targets[member.target];
+            let asked = prepared.model_for(member.target, model).unwrap_or("none");
+            let provider = &prepared.providers[target.provider];
+            let share = if step.members.len() > 1 { format!("  {:?} weight {}", step.balance, member.weight) } else { String::new() };
+            let state = match (&skipped, live.get(&target.name)) {
+                (Some(why), _) => format!("never asked: {why}"),
+                (None, Some(state)) => state.clone(),
+                (None, None) => "can be asked".to_owned(),
+            };
+            text.push_str(&format!("{position:>6}    {}  asks {} for `{asked}`{share}  [{state}]\n", target.name, provider.name));
+            rows.push(json!({"step": position, "target": target.name, "model": asked, "weight": member.weight,
+                "skipped": skipped, "state": state, "context_window": target.context_window}));
+        }
+    }
+    let patience = &chain.patience;
+    let first_ms = chain.triggers.latency_ms.unwrap_or(patience.first_token_ms).min(patience.first_token_ms);
+    text.push_str(&format!(
+        "attempts  {} at most, within {}; first token of a stream within {}\n",
+        exchange.attempts_max(),
+        crate::time::words(patience.deadline_ms),
+        crate::time::words(first_ms)
+    ));
+    let ending: Vec<&str> =
+        policy::Class::ALL.iter().filter(|class| chain.triggers.disabled.contains(**class)).map(|class| class.word()).collect();
+    if !ending.is_empty() {
+        text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
+    }
+    let data = json!({"chain": chain.name, "way": way, "targets": rows, "attempts_max": exchange.attempts_max(),
+        "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "ends_at": ending});
+    Answer::new(text, data)
+}
+
+/// Why the gateway would not ask a target, from its own decision.
+fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId) -> Option<String> {
+    let candidate = exchange.candidates().iter().find(|candidate| candidate.target == target)?;
+    let skip = candidate.skip()?;
+    Some(match (&skip, &prepared.targets[target].disabled) {
+        (engine::exchange::Skip::Disabled, Some(reason)) => reason.clone(),
+        _ => skip.word().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
