@@ -1,17 +1,23 @@
-//! Processes that are started for a measurement, and end with it.
+//! Processes that are started for a measurement, and end with it, however it ends.
 
 use crate::machine;
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-/// A process that is killed when this is dropped.
+/// The first argument of a process that is about to become another.
+pub(crate) const LEASH: &str = "__leash";
+/// A child that was asked to end is killed after so long.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A process that is ended when this is dropped, and when this program dies.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -19,32 +25,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program on one core, or anywhere; what it says goes into `log`.
-    pub(crate) fn start(program: &Path, arguments: &[&OsStr], cpu: Option<usize>, log: &Path) -> io::Result<Process> {
-        Process::start_with(program, arguments, &[], cpu, log)
-    }
-
-    /// The same, with further variables of its environment.
-    pub(crate) fn start_with(
-        program: &Path,
-        arguments: &[&OsStr],
-        variables: &[(&str, &str)],
-        cpu: Option<usize>,
-        log: &Path,
-    ) -> io::Result<Process> {
+    /// Starts a program at its place; what it says goes into `log`.
+    ///
+    /// This binary starts, asks the kernel to be ended with its parent, and becomes the program.
+    pub(crate) fn start(program: &Path, arguments: &[&OsStr], variables: &[(&str, &str)], place: Place, log: &Path) -> io::Result<Process> {
         let file = File::options().create(true).append(true).open(log)?;
-        // A child runs where its parent's thread did when it was made.
-        let before = cpu.map(machine::pin).transpose()?;
-        let started = Command::new(program)
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn();
-        if let Some(before) = before {
-            machine::unpin(&before)?;
-        }
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(LEASH).arg(std::process::id().to_string()).arg(place.cpu.map_or("any".to_owned(), |cpu| cpu.to_string()));
+        command.arg(if place.first { "first" } else { "ordinary" }).arg(program).args(arguments);
+        let started = command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
         let child = started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display())))?;
         Ok(Process { child, log: log.to_owned() })
     }
@@ -85,7 +74,46 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.end(GRACE);
+        }
+    }
+}
+
+/// Where a process runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// On this core only.
+    pub(crate) cpu: Option<usize>,
+    /// Before ordinary work.
+    pub(crate) first: bool,
+}
+
+/// Becomes the program on a leash; comes back only when that fails.
+pub(crate) fn become_leashed(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
+    let mut word = || arguments.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
+    let (parent, cpu, first) = (word().parse::<i32>().ok(), word().parse::<usize>().ok(), word() == "first");
+    let Some(program) = arguments.next() else { return io::Error::other("no program was given") };
+    let prepared = || -> io::Result<()> {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+        // The parent may have died before the kernel was asked.
+        if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != parent {
+            return Err(io::Error::other("the parent has ended"));
+        }
+        if let Some(cpu) = cpu {
+            machine::pin(cpu)?;
+        }
+        if first {
+            // A session of its own: niceness of a group is the group's.
+            rustix::process::setsid()?;
+            // It lasts as long as the program.
+            std::mem::forget(machine::FirstInLine::take()?);
+        }
+        Ok(())
+    };
+    match prepared() {
+        Ok(()) => Command::new(program).args(arguments).exec(),
+        Err(error) => error,
     }
 }
 

@@ -178,7 +178,7 @@ struct PeersLine {
     /// Size of an answer's body
     #[arg(long, default_value_t = 1024, value_name = "BYTES")]
     answer_bytes: usize,
-    /// Run proxies and load before all other work (SCHED_FIFO), for machines that are not quiet
+    /// Run proxies and load before all other work (niceness -20), for machines that are not quiet
     #[arg(long)]
     first_in_line: bool,
     #[command(flatten)]

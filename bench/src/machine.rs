@@ -4,30 +4,54 @@ use rustix::{
     process::{Pid, Resource, Rlimit},
     thread::CpuSet,
 };
-use std::{collections::BTreeMap, fs, io, process::Command};
+use std::{collections::BTreeMap, fs, io};
 
-/// Lets this thread, and what it starts, run on one core only; gives back where it ran before.
-pub(crate) fn pin(cpu: usize) -> io::Result<CpuSet> {
-    let before = rustix::thread::sched_getaffinity(None)?;
-    let mut one = CpuSet::new();
+/// Lets this thread, and what it starts, run on one core only.
+pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     if cpu >= CpuSet::MAX_CPU {
         return Err(io::Error::other(format!("there is no processor {cpu}")));
     }
+    let mut one = CpuSet::new();
     one.set(cpu);
-    rustix::thread::sched_setaffinity(None, &one)?;
-    Ok(before)
+    Ok(rustix::thread::sched_setaffinity(None, &one)?)
 }
 
-/// Lets this thread run on these cores.
-pub(crate) fn unpin(cpus: &CpuSet) -> io::Result<()> {
-    Ok(rustix::thread::sched_setaffinity(None, cpus)?)
+/// Puts this process before ordinary ones until it ends or this is dropped.
+///
+/// Niceness, not SCHED_FIFO: there a shard that is never idle keeps the recorder beside it from
+/// running at all, and a recorder before it spins on a queue whose writer cannot go on.
+#[derive(Debug)]
+pub(crate) struct FirstInLine {
+    grouped: bool,
 }
 
-/// Puts every thread of a process before all ordinary ones (SCHED_FIFO), so that other work on
-/// the machine cannot take the core away in the middle of a measurement.
-pub(crate) fn first_in_line(pid: u32) -> io::Result<()> {
-    let status = Command::new("chrt").args(["--fifo", "--all-tasks", "--pid", "1", &pid.to_string()]).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("chrt could not change process {pid}: it needs CAP_SYS_NICE"))) }
+/// The nicest place there is.
+const FIRST: i32 = -20;
+/// Where the kernel groups processes by session, niceness counts within a group only; this is the
+/// group's own.
+const GROUP: &str = "/proc/self/autogroup";
+
+impl FirstInLine {
+    pub(crate) fn take() -> io::Result<FirstInLine> {
+        let refused =
+            |error: io::Error| io::Error::new(error.kind(), format!("no place before other work ({error}): it needs CAP_SYS_NICE"));
+        rustix::process::setpriority_process(None, FIRST).map_err(|error| refused(error.into()))?;
+        let grouped = fs::metadata(GROUP).is_ok();
+        if grouped {
+            fs::write(GROUP, FIRST.to_string()).map_err(refused)?;
+        }
+        Ok(FirstInLine { grouped })
+    }
+}
+
+impl Drop for FirstInLine {
+    fn drop(&mut self) {
+        let back = rustix::process::setpriority_process(None, 0).map_err(io::Error::from);
+        let back = back.and_then(|()| if self.grouped { fs::write(GROUP, "0") } else { Ok(()) });
+        if let Err(error) = back {
+            eprintln!("throwover-bench: this session keeps its place before others: {error}");
+        }
+    }
 }
 
 /// Raises the limit of open files, as far as it goes; says how many are allowed.
@@ -47,13 +71,15 @@ pub(crate) fn raise_files(wanted: u64) -> u64 {
 /// What the threads of a process have used so far, in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
-    /// By thread: on a core, and ready but waiting for one.
-    threads: BTreeMap<u32, (u64, u64)>,
+    /// By thread: its name, its time on a core, and its time ready but waiting for one.
+    threads: BTreeMap<u32, (String, u64, u64)>,
 }
 
 /// What was used between two moments.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Used {
+    /// On a core, by the threads' names.
+    pub(crate) by_name: BTreeMap<String, u64>,
     /// On a core, all threads.
     pub(crate) run_ns: u64,
     /// The busiest thread, on a core.
@@ -71,7 +97,9 @@ pub(crate) fn usage(pids: &[u32]) -> io::Result<Usage> {
             let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             // A thread may end between the two looks.
             let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
-            usage.threads.insert(thread, schedstat(&text).ok_or_else(|| io::Error::other("the kernel has no schedstat"))?);
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default().trim_end().to_owned();
+            let (run, wait) = schedstat(&text).ok_or_else(|| io::Error::other("the kernel has no schedstat"))?;
+            usage.threads.insert(thread, (name, run, wait));
         }
     }
     Ok(usage)
@@ -81,10 +109,11 @@ impl Usage {
     /// What was used from `before` until this.
     pub(crate) fn since(&self, before: &Usage) -> Used {
         let mut used = Used::default();
-        for (thread, (run, wait)) in &self.threads {
-            let (run_before, wait_before) = before.threads.get(thread).copied().unwrap_or_default();
+        for (thread, (name, run, wait)) in &self.threads {
+            let (run_before, wait_before) = before.threads.get(thread).map_or((0, 0), |(_, run, wait)| (*run, *wait));
             let (run, wait) = (run - run_before, wait - wait_before);
             used.run_ns += run;
+            *used.by_name.entry(name.clone()).or_default() += run;
             if run > used.busiest_run_ns {
                 (used.busiest_run_ns, used.busiest_wait_ns) = (run, wait);
             }
@@ -159,9 +188,13 @@ mod tests {
     fn use_is_the_difference_and_knows_the_busiest() {
         assert_eq!(schedstat("100 20 3\n"), Some((100, 20)));
         assert_eq!(schedstat(""), None);
-        let before = Usage { threads: [(1, (100, 5)), (2, (10, 0))].into() };
-        let after = Usage { threads: [(1, (150, 9)), (2, (310, 7)), (3, (4, 0))].into() };
-        assert_eq!(after.since(&before), Used { run_ns: 354, busiest_run_ns: 300, busiest_wait_ns: 7 });
+        let usage = |threads: &[(u32, &str, u64, u64)]| Usage {
+            threads: threads.iter().map(|&(thread, name, run, wait)| (thread, (name.to_owned(), run, wait))).collect(),
+        };
+        let before = usage(&[(1, "a", 100, 5), (2, "b", 10, 0)]);
+        let after = usage(&[(1, "a", 150, 9), (2, "b", 310, 7), (3, "a", 4, 0)]);
+        let by_name = [("a".to_owned(), 54), ("b".to_owned(), 300)].into();
+        assert_eq!(after.since(&before), Used { by_name, run_ns: 354, busiest_run_ns: 300, busiest_wait_ns: 7 });
     }
 
     #[test]

@@ -25,6 +25,11 @@ mod throwover;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == child::LEASH) {
+        eprintln!("throwover-bench: {}", child::become_leashed(words));
+        return ExitCode::FAILURE;
+    }
     match commands::run() {
         Ok(code) => code,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! nginx as a reverse proxy, set up as well as we know how: one worker, upstream connections
 //! kept, nothing logged, TLS verified and its sessions resumed.
 
-use crate::child::{Process, free_port};
+use crate::child::{Place, Process, free_port};
 use std::{ffi::OsStr, fs, io, net::SocketAddr, path::Path};
 
 /// A running nginx.
@@ -23,8 +23,8 @@ pub(crate) struct Upstreams<'a> {
     pub(crate) ca: &'a Path,
 }
 
-/// Starts it on this core.
-pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, folder: &Path, cpu: usize) -> io::Result<Nginx> {
+/// Starts it there.
+pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, folder: &Path, place: Place) -> io::Result<Nginx> {
     let folder = folder.join("nginx");
     fs::create_dir_all(&folder)?;
     let (plain, tls) = (free_port()?, free_port()?);
@@ -32,7 +32,7 @@ pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, folder: &Path, cp
     fs::write(&config, text(&folder, upstreams, plain, tls))?;
     let log = folder.join("nginx.log");
     let arguments: [&OsStr; 6] = ["-p".as_ref(), folder.as_os_str(), "-e".as_ref(), log.as_os_str(), "-c".as_ref(), config.as_os_str()];
-    let process = Process::start(program, &arguments, Some(cpu), &log)?;
+    let process = Process::start(program, &arguments, &[], place, &log)?;
     Ok(Nginx { process, plain, tls })
 }
 

@@ -3,9 +3,9 @@
 use crate::{
     canned::{self, Asking},
     check::Expected,
-    child::Folder,
+    child::{Folder, Place},
     load::{Pace, Plan},
-    machine,
+    machine::{self, FirstInLine},
     nginx::{self, Nginx, Upstreams},
     sink::{Answers, Sink},
     stage::Stage,
@@ -64,6 +64,7 @@ pub(crate) struct Scene {
     pub(crate) plane: crate::child::Process,
     _daemon: crate::child::Process,
     sinks: (SocketAddr, SocketAddr),
+    _first: Option<FirstInLine>,
     /// Last, so that it goes after what writes into it.
     _folder: Folder,
 }
@@ -81,11 +82,16 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     let (plain, tls) = (sink.address()?, sink.tls_address().ok_or_else(|| io::Error::other("no sink with TLS"))?);
     let ca = authority.ca_path();
 
-    let mut nginx = nginx::start(&wanted.nginx, &Upstreams { plain, tls, ca }, folder.path(), wanted.proxy_cpu)?;
+    let mut nginx = nginx::start(
+        &wanted.nginx,
+        &Upstreams { plain, tls, ca },
+        folder.path(),
+        Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line },
+    )?;
     let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let mut daemon = gateway.start_daemon(Some(wanted.load_cpu))?;
-    let mut plane = gateway.start_plane(wanted.proxy_cpu)?;
+    let mut daemon = gateway.start_daemon()?;
+    let mut plane = gateway.start_plane(wanted.proxy_cpu, wanted.first_in_line)?;
     // From here on on one core; what was started before has its own.
     machine::pin(wanted.load_cpu)?;
     let mut died = None;
@@ -100,11 +106,8 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     }
     // The pool is filled one or two connections a turn.
     stage.run(Duration::from_millis(500))?;
-    if wanted.first_in_line {
-        let pids = [vec![std::process::id(), plane.pid()], machine::family(nginx.process.pid())?].concat();
-        pids.into_iter().try_for_each(machine::first_in_line)?;
-    }
-    Ok(Scene { stage, nginx, gateway, plane, _daemon: daemon, sinks: (plain, tls), _folder: folder })
+    let first = wanted.first_in_line.then(FirstInLine::take).transpose()?;
+    Ok(Scene { stage, nginx, gateway, plane, _daemon: daemon, sinks: (plain, tls), _first: first, _folder: folder })
 }
 
 fn listens(address: SocketAddr) -> bool {
@@ -170,13 +173,18 @@ pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
     }
     let per = |index: usize| counted[index] / counted[0].max(1.0);
     text.push_str(&format!(
-        "\nthrowover, for each exchange: {:.3} turns, {:.2} completions, {:.4} times no buffer, {:.4} connections opened, {:.4} records dropped\n",
+        "\nthrowover, for each exchange: {:.3} turns, {:.2} completions, {:.4} times no buffer, {:.4} connections opened\n",
         per(1),
         per(2),
         per(3),
-        per(4),
-        per(5)
+        per(4)
     ));
+    if counted[5] > 0.0 {
+        text.push_str(&format!(
+            "throwover dropped {:.2} % of its decision records: not all of its work is in these figures\n",
+            per(5) * 100.0
+        ));
+    }
     let counters: serde_json::Map<String, Value> =
         COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
     Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
@@ -225,6 +233,7 @@ fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
         per_second: tally.answers as f64 / elapsed.as_secs_f64(),
         p50_us: tally.latency.at(0.5),
         p99_us: tally.latency.at(0.99),
+        by_thread: used.by_name.iter().map(|(name, nanos)| (name.clone(), *nanos as f64 / 1e3 / tally.answers.max(1) as f64)).collect(),
         busy: share(used.busiest_run_ns),
         held: share(used.busiest_wait_ns),
         errors,
@@ -234,7 +243,8 @@ fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
 /// Memory of data plane and nginx before and with so many idle connections.
 pub(crate) fn idle(wanted: &Wanted, connections: usize) -> io::Result<(String, Value)> {
     let allowed = machine::raise_files(4 * connections as u64 + 4_096);
-    if allowed < 2 * connections as u64 + 1_024 {
+    // Each process has one end of every connection, and a pool.
+    if allowed < connections as u64 + 2_048 {
         return Err(io::Error::other(format!("{allowed} open files are allowed here, too few for {connections} connections")));
     }
     let mut scene = set(wanted)?;

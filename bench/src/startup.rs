@@ -92,8 +92,8 @@ pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
     let sink = Background::start()?;
     let providers = Providers { plain: sink.address, tls: None, warm: 4 };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let mut daemon = gateway.start_daemon(None)?;
-    let mut plane = gateway.start_plane(wanted.cpu)?;
+    let mut daemon = gateway.start_daemon()?;
+    let mut plane = gateway.start_plane(wanted.cpu, false)?;
     await_ready(&gateway, &mut plane, Instant::now())?;
     plane.end(PATIENCE);
     daemon.end(PATIENCE);
@@ -101,7 +101,7 @@ pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
     let mut starts = Vec::new();
     for _ in 0..wanted.runs {
         let since = Instant::now();
-        let mut plane = gateway.start_plane(wanted.cpu)?;
+        let mut plane = gateway.start_plane(wanted.cpu, false)?;
         starts.push(await_ready(&gateway, &mut plane, since)?);
         plane.end(PATIENCE);
     }
@@ -117,12 +117,12 @@ pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
         }
     };
     let mut kills = Vec::new();
-    let mut plane = gateway.start_plane(wanted.cpu)?;
+    let mut plane = gateway.start_plane(wanted.cpu, false)?;
     for _ in 0..wanted.runs {
         first_answer(Instant::now())?;
         let since = Instant::now();
         plane.kill();
-        plane = gateway.start_plane(wanted.cpu)?;
+        plane = gateway.start_plane(wanted.cpu, false)?;
         kills.push(first_answer(since)?);
     }
     let text = format!(
@@ -140,8 +140,8 @@ pub(crate) fn publish(wanted: &Wanted, routes: usize) -> io::Result<(String, Val
     let sink = Background::start()?;
     let providers = Providers { plain: sink.address, tls: None, warm: 4 };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let _daemon = gateway.start_daemon(None)?;
-    let mut plane = gateway.start_plane(wanted.cpu)?;
+    let _daemon = gateway.start_daemon()?;
+    let mut plane = gateway.start_plane(wanted.cpu, false)?;
     await_ready(&gateway, &mut plane, Instant::now())?;
     let (mut adopted, mut whole) = (Vec::new(), Vec::new());
     for run in 0..wanted.runs {

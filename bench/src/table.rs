@@ -1,6 +1,7 @@
 //! Rounds, their spread, and what may be said about two of them.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ pub(crate) struct Round {
     pub(crate) busy: f64,
     /// Share of the time that it was ready but others had the core.
     pub(crate) held: f64,
+    /// CPU time for each answer by the threads' names, in microseconds.
+    pub(crate) by_thread: BTreeMap<String, f64>,
     /// Errors in words, empty for none.
     pub(crate) errors: String,
 }
@@ -110,7 +113,9 @@ pub(crate) fn text(title: &str, contestants: &[Contestant]) -> String {
     let nginx = contestants.iter().find(|contestant| contestant.name == "nginx");
     for contestant in contestants {
         let good: Vec<&Round> = contestant.rounds.iter().filter(|round| round.void().is_none()).collect();
-        let median = |value: fn(&Round) -> f64| spread(good.iter().map(|round| value(round))).map_or(f64::NAN, |spread| spread.median);
+        let median = |value: fn(&Round) -> f64| {
+            spread(good.iter().map(|round| value(round))).map_or("-".to_owned(), |spread| format!("{:.0}", spread.median))
+        };
         let cost = spread(good.iter().filter_map(|round| round.cpu_us));
         let cost = cost.map_or("-".to_owned(), |cost| format!("{:.2} [{:.2}..{:.2}]", cost.median, cost.low, cost.high));
         let compared =
@@ -122,13 +127,18 @@ pub(crate) fn text(title: &str, contestants: &[Contestant]) -> String {
                 },
             };
         text.push_str(&format!(
-            "{:<12} {cost:>24} {:>7} {:>10.0} {:>9.0} {:>9.0}  {compared}\n",
+            "{:<12} {cost:>24} {:>7} {:>10} {:>9} {:>9}  {compared}\n",
             contestant.name,
             format!("{}/{}", good.len(), contestant.rounds.len()),
             median(|round| round.per_second),
             median(|round| round.p50_us),
             median(|round| round.p99_us),
         ));
+    }
+    for contestant in
+        contestants.iter().filter(|contestant| contestant.rounds.iter().any(|round| round.void().is_none() && round.by_thread.len() > 1))
+    {
+        text.push_str(&format!("threads of {}, us/request: {}\n", contestant.name, threads(contestant)));
     }
     for contestant in contestants {
         for (number, why) in contestant.rounds.iter().enumerate().filter_map(|(number, round)| Some((number, round.void()?))) {
@@ -138,6 +148,17 @@ pub(crate) fn text(title: &str, contestants: &[Contestant]) -> String {
     text
 }
 
+/// Medians of the threads that took anything, the dearest first.
+fn threads(contestant: &Contestant) -> String {
+    let good = || contestant.rounds.iter().filter(|round| round.void().is_none());
+    let names: std::collections::BTreeSet<&String> = good().flat_map(|round| round.by_thread.keys()).collect();
+    let median =
+        |name: &String| spread(good().map(|round| round.by_thread.get(name).copied().unwrap_or(0.0))).map_or(0.0, |spread| spread.median);
+    let mut costs: Vec<(f64, &String)> = names.into_iter().map(|name| (median(name), name)).filter(|(cost, _)| *cost >= 0.005).collect();
+    costs.sort_by(|one, other| other.0.total_cmp(&one.0));
+    costs.iter().map(|(cost, name)| format!("{name} {cost:.2}")).collect::<Vec<_>>().join(", ")
+}
+
 /// The same as JSON, every round included.
 pub(crate) fn json(title: &str, contestants: &[Contestant]) -> Value {
     let nginx = contestants.iter().find(|contestant| contestant.name == "nginx");
@@ -145,7 +166,7 @@ pub(crate) fn json(title: &str, contestants: &[Contestant]) -> Value {
         let each = contestant.rounds.iter().map(|round| {
             json!({
                 "cpu_us": round.cpu_us, "answers_per_second": round.per_second, "p50_us": round.p50_us, "p99_us": round.p99_us,
-                "busy": round.busy, "held": round.held, "void": round.void(),
+                "busy": round.busy, "held": round.held, "void": round.void(), "by_thread_us": round.by_thread,
             })
         });
         each.collect()

@@ -1,6 +1,6 @@
 //! Throwover as an operator runs it: daemon, published policy, data plane, everything on.
 
-use crate::child::{Process, free_port, get};
+use crate::child::{Place, Process, free_port, get};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -99,7 +99,7 @@ impl Gateway {
     }
 
     /// Starts the daemon.
-    pub(crate) fn start_daemon(&self, cpu: Option<usize>) -> io::Result<Process> {
+    pub(crate) fn start_daemon(&self) -> io::Result<Process> {
         let ([run, state], config) = (self.places(), self.folder.join("throwover.yaml"));
         let arguments: [&OsStr; 7] = [
             "daemon".as_ref(),
@@ -111,15 +111,15 @@ impl Gateway {
             state.as_os_str(),
         ];
         let variables = [("BENCH_TENANT_KEY", TENANT_KEY), ("BENCH_PROVIDER_KEY", PROVIDER_KEY)];
-        Process::start_with(&self.daemon, &arguments, &variables, cpu, &self.folder.join("daemon.log"))
+        Process::start(&self.daemon, &arguments, &variables, Place::default(), &self.folder.join("daemon.log"))
     }
 
     /// Starts the data plane on one core.
-    pub(crate) fn start_plane(&self, cpu: usize) -> io::Result<Process> {
+    pub(crate) fn start_plane(&self, cpu: usize, first: bool) -> io::Result<Process> {
         let ([run, state], cpus) = (self.places(), cpu.to_string());
         let arguments: [&OsStr; 6] =
             ["--run".as_ref(), run.as_os_str(), "--state".as_ref(), state.as_os_str(), "--cpus".as_ref(), cpus.as_ref()];
-        Process::start(&self.plane, &arguments, Some(cpu), &self.folder.join("dataplane.log"))
+        Process::start(&self.plane, &arguments, &[], Place { cpu: Some(cpu), first }, &self.folder.join("dataplane.log"))
     }
 
     /// Whether the data plane says that it is ready.

@@ -17,9 +17,7 @@ use codec::{
 use policy::{Gateway, limits};
 use std::{
     cell::RefCell,
-    future::poll_fn,
     ops::{Deref, DerefMut},
-    task::Poll,
     time::Duration,
 };
 
@@ -136,13 +134,7 @@ pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, 
 
 /// The next bytes of the body, or why there are none.
 async fn next(tenant: &mut Downstream, by: Instant) -> Result<Bytes, Failed> {
-    tenant.timer.reset(by);
-    let received = poll_fn(|cx| match tenant.wire.poll_recv(cx) {
-        Poll::Pending if tenant.timer.poll_expired(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(received) => Poll::Ready(Some(received)),
-    });
-    match received.await {
+    match tenant.received(by).await {
         None => Err(Refusal::tenant(408, "body_timeout", "The request's body came too slowly.").closing().into()),
         Some(Ok(Some(bytes))) => Ok(bytes),
         Some(Ok(None) | Err(_)) => Err(Failed::Gone),

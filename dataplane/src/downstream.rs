@@ -71,10 +71,26 @@ impl Downstream {
         }
     }
 
+    /// What the tenant sends next, or `None` when nothing has come by `by`. The timer is armed only
+    /// when there is something to wait for, which mostly there is not.
+    pub async fn received(&mut self, by: Instant) -> Option<Result<Option<Bytes>, Broken>> {
+        let mut armed = false;
+        poll_fn(|cx| match self.wire.poll_recv(cx) {
+            Poll::Ready(received) => Poll::Ready(Some(received)),
+            Poll::Pending => {
+                if !std::mem::replace(&mut armed, true) {
+                    self.timer.reset(by);
+                }
+                if self.timer.poll_expired(cx) { Poll::Ready(None) } else { Poll::Pending }
+            }
+        })
+        .await
+    }
+
     /// Bytes of the provider's, or whatever else happens first. A FIN of the tenant's counts as
     /// hang-up.
     pub async fn arrival(&mut self, upstream: &mut Wire, by: Instant) -> Arrival {
-        self.timer.reset(by);
+        let mut armed = false;
         poll_fn(|cx| {
             match upstream.poll_recv(cx) {
                 Poll::Ready(Ok(Some(bytes))) => return Poll::Ready(Arrival::Bytes(bytes)),
@@ -84,6 +100,9 @@ impl Downstream {
             }
             if self.wire.poll_gone(cx) {
                 return Poll::Ready(Arrival::Gone);
+            }
+            if !std::mem::replace(&mut armed, true) {
+                self.timer.reset(by);
             }
             if self.timer.poll_expired(cx) { Poll::Ready(Arrival::Late) } else { Poll::Pending }
         })

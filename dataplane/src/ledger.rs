@@ -23,8 +23,6 @@ use engine::{
 };
 use policy::{Class, TenantId, wire::Event};
 
-/// Entries that may wait for the recorder, per shard.
-pub const RING_ENTRIES: usize = 1_024;
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
 

@@ -85,7 +85,7 @@ impl Process {
         self.seats.get_or_init(|| {
             let seat = |_| Seat {
                 meters: Meters::default(),
-                ledger: ArrayQueue::new(ledger::RING_ENTRIES),
+                ledger: ArrayQueue::new(policy::limits::LEDGER_RING_RECORDS),
                 answers: ArrayQueue::new(resolve::ANSWERS_MAX),
                 bell: OnceLock::new(),
                 adopted: AtomicU64::new(0),

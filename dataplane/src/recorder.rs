@@ -25,7 +25,7 @@ use std::{
 };
 
 /// Sleep after a round that found much …
-const BUSY: Duration = Duration::from_millis(2);
+const BUSY: Duration = Duration::from_millis(5);
 /// … and after one that found nothing.
 const QUIET: Duration = Duration::from_millis(20);
 /// Entries of one shard that are written in one round.
@@ -218,20 +218,22 @@ fn tell(process: &Process, kind: &str, details: Vec<(String, String)>) {
 fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
     out.extend_from_slice(b"{\"at_us\":");
     number(out, entry.at_us);
-    text(out, "request", &entry.id.to_string());
+    out.extend_from_slice(b",\"request\":\"");
+    entry.id.write(out);
+    out.push(b'"');
     member(out, "generation", entry.generation);
     if let Some(tenant) = entry.tenant {
         text(out, "tenant", policy.and_then(|policy| policy.tenants.get(tenant)).map_or("?", |tenant| &tenant.name));
     }
     if let Some(surface) = entry.surface {
-        text(out, "surface", Surface::path(surface));
+        word(out, "surface", Surface::path(surface));
     }
     if !entry.model.as_str().is_empty() {
         text(out, "model", entry.model.as_str());
     }
     member(out, "status", u64::from(entry.status));
     if !entry.code.is_empty() {
-        text(out, "code", entry.code);
+        word(out, "code", entry.code);
     }
     if let Some(record) = &entry.record {
         write_record(out, record, policy);
@@ -241,7 +243,7 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
 
 fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
     let name = |id| policy.and_then(|policy| policy.targets.get(id)).map_or("?", |target| target.name.as_str());
-    text(out, "outcome", record.outcome.word());
+    word(out, "outcome", record.outcome.word());
     text(out, "chain", policy.and_then(|policy| policy.chains.get(record.chain)).map_or("?", |chain| &chain.name));
     member(out, "stream", u64::from(record.stream));
     member(out, "total_us", record.total_ns / 1_000);
@@ -267,7 +269,7 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         out.extend_from_slice(b"{\"target\":\"");
         escape_into(out, name(target));
         out.push(b'"');
-        text(out, "why", skip.word());
+        word(out, "why", skip.word());
         if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } = skip {
             member(out, "for_ms", u64::from(for_ms));
         }
@@ -287,9 +289,9 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         End::Stale => "stale",
         End::Failed(class) => class.word(),
     };
-    text(out, "end", end);
+    word(out, "end", end);
     if !attempt.detail().is_empty() {
-        text(out, "detail", attempt.detail());
+        word(out, "detail", attempt.detail());
     }
     if attempt.status != 0 {
         member(out, "status", u64::from(attempt.status));
@@ -333,5 +335,14 @@ fn text(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":\"");
     escape_into(out, value);
+    out.push(b'"');
+}
+
+/// The same for words of the program's own, which need no escaping.
+fn word(out: &mut Vec<u8>, name: &str, value: &'static str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+    out.extend_from_slice(value.as_bytes());
     out.push(b'"');
 }

@@ -24,7 +24,16 @@ use engine::{
     exchange::{Exchange, Next},
 };
 use policy::{TenantId, limits};
-use std::{fmt, future::poll_fn, rc::Rc, task::Poll};
+use std::{fmt, future::Future, rc::Rc};
+
+// The codec knows no policy: what both state must agree.
+const _: () = {
+    assert!(head::TARGET_SIZE_MAX == limits::TARGET_BYTES_MAX);
+    assert!(head::FIELDS_MAX == limits::HEAD_FIELDS_MAX);
+    assert!(codec::sse::EVENT_SIZE_MAX == limits::EVENT_BYTES_MAX);
+    assert!(codec::json::DEPTH_MAX == limits::JSON_DEPTH_MAX);
+    assert!(codec::json::MODEL_SIZE_MAX == limits::MODEL_NAME_BYTES_MAX);
+};
 
 /// How an exchange ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +77,8 @@ impl From<body::Failed> for Ended {
 pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> impl Future<Output = Downstream> {
     async move {
         let mut story = Story::new(&shard, policy.generation);
-        let mut exchange = None;
-        let ended = match walk(&shard, &policy, &mut tenant, &mut exchange, &mut story).await {
+        let mut underway = Underway { shard: shard.clone(), policy: policy.clone(), exchange: None };
+        let ended = match walk(&shard, &policy, &mut tenant, &mut underway.exchange, &mut story).await {
             Ok(ended) | Err(ended) => ended,
         };
         match &ended {
@@ -78,8 +87,24 @@ pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> i
             Ended::HungUp => tenant.keep_alive = false,
             Ended::Answered | Ended::Relayed(_) => {}
         }
-        story.account(&shard, &policy, &tenant, &ended, exchange.as_mut()); // 10
+        story.account(&shard, &policy, &tenant, &ended, underway.exchange.as_mut()); // 10
         tenant
+    }
+}
+
+/// An exchange that is cut short with its future, when the grace time of a drain is over: what it
+/// holds of the commons is given back.
+struct Underway {
+    shard: Rc<Shard>,
+    policy: Rc<Serving>,
+    exchange: Option<Exchange>,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.abandoned(&self.shard.process.board, self.policy.prepared(), Moment(self.shard.io.now().0));
+        }
     }
 }
 
@@ -268,15 +293,9 @@ fn media_type(asked: &Asked) -> Result<(), Refusal> {
 /// Receives a head; what follows it stays with the connection.
 async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, story: &mut Story) -> Result<Asked, Ended> {
     let by = shard.io.now().plus_millis(policy.gateway.head_ms);
-    tenant.timer.reset(by);
     let mut joined: Option<Vec<u8>> = None;
     loop {
-        let received = poll_fn(|cx| match tenant.wire.poll_recv(cx) {
-            Poll::Pending if tenant.timer.poll_expired(cx) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(received) => Poll::Ready(Some(received)),
-        });
-        let bytes = match received.await {
+        let bytes = match tenant.received(by).await {
             None => return Err(Refusal::tenant(408, "head_timeout", "The request's head came too slowly.").closing().into()),
             Some(Ok(Some(bytes))) => bytes,
             Some(Ok(None) | Err(_)) => return Err(Ended::HungUp),

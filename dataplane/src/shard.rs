@@ -215,9 +215,9 @@ fn attend(shard: &Rc<Shard>) {
     }
 }
 
-/// Keeps the meters of what is counted elsewhere up to date, for as long as the shard lives.
+/// Keeps the meters of what is counted elsewhere up to date, until the shard drains.
 async fn gauge(shard: Rc<Shard>) {
-    loop {
+    while !shard.process.draining() {
         let stats = shard.io.stats();
         shard.meters().set(Meter::Turns, stats.turns);
         shard.meters().set(Meter::Completions, stats.completions);

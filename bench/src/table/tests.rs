@@ -54,6 +54,8 @@ fn a_round_is_void_when_it_does_not_say_what_a_request_costs() {
 fn the_table_tells_what_is_void_and_what_it_compares() {
     let mut ours = rounds(&[10.0; 6]);
     ours[3].busy = 0.5;
+    ours.iter_mut()
+        .for_each(|round| round.by_thread = [("shard".to_owned(), 9.0), ("link".to_owned(), 0.001), ("recorder".to_owned(), 1.0)].into());
     let contestants = [
         Contestant { name: "direct", rounds: vec![Round::default(); 6] },
         Contestant { name: "nginx", rounds: rounds(&[15.0; 6]) },
@@ -63,6 +65,7 @@ fn the_table_tells_what_is_void_and_what_it_compares() {
     assert!(table.contains("1.50 [1.50..1.50]"), "{table}");
     assert!(table.contains("void: round 4 of throwover: its core was busy for 50 %"), "{table}");
     assert!(table.lines().any(|line| line.starts_with("throwover") && line.contains("5/6")), "{table}");
+    assert!(table.contains("threads of throwover, us/request: shard 9.00, recorder 1.00\n"), "{table}");
     assert!(table.lines().any(|line| line.starts_with("direct") && !line.contains("verdict")), "{table}");
     let value = json("some work", &contestants);
     assert_eq!(value["contestants"][2]["verdict"]["nginx_costs_times"]["median"], 1.5);

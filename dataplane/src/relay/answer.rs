@@ -35,13 +35,13 @@ pub(super) async fn relay(
     let mut beyond = Vec::new();
     while !decoder.done() {
         let mut by = failure::idle_by(scene);
-        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
-            Ok(Arrived::Bytes(bytes)) => bytes,
+        let received = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(Arrived::Bytes(received)) => received,
             Ok(Arrived::End) if decoder.close().is_ok() => break,
             Ok(Arrived::End) => return Transport::ResetStream.into(),
             Err(outcome) => return outcome,
         };
-        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &bytes, &mut upstream) {
+        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, &mut upstream) {
             return transport.into();
         }
         if !decoder.done() {
@@ -49,7 +49,7 @@ pub(super) async fn relay(
         }
         // Neither a large answer nor a full memory is the provider's fault: both commit.
         if held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty() {
-            // Boxed: rare.
+            // Boxed: rare, and as large as all the rest of this.
             return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, beyond, story)).await;
         }
     }

@@ -56,6 +56,9 @@ pub(super) async fn relay(
         return Box::pin(failure::read_instead(scene, tenant, upstream, head, bytes)).await;
     }
     let Ok(mut decoder) = Decoder::new(head.framing, u64::MAX) else { return Transport::Http.into() };
+    if decoder.done() {
+        return Transport::Empty.into();
+    }
     let chain = &scene.policy.chains[exchange.chain()];
     let mut stream = Stream::new(scene, chain.stream_reasoning);
     let mut by = Instant(scene.attempt.first_token_by.0);

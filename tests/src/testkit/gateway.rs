@@ -139,7 +139,16 @@ impl Gateway {
 
     /// Waits until the data plane says that traffic may come.
     pub fn await_ready(&self) {
-        until("the data plane is ready", || self.page("/readyz").ok().filter(|(status, _)| *status == 200));
+        let mut last = None;
+        let mut look = || {
+            last = Some(self.page("/readyz"));
+            matches!(last, Some(Ok((200, _))))
+        };
+        let by = std::time::Instant::now() + PATIENCE;
+        while !look() {
+            assert!(std::time::Instant::now() < by, "the data plane at {} does not become ready: {last:?}", self.admin);
+            std::thread::sleep(super::LOOK);
+        }
     }
 
     /// A folder with this policy, and nothing started.
@@ -195,7 +204,11 @@ impl Gateway {
                 panic!("the data plane ended: {status}\n{}", self.plane_said());
             }
             let data = self.ask("status", &[]).data;
-            let hello = data["planes"].as_array()?.iter().map(|plane| &plane["hello"]).find(|hello| hello["listen"][0].is_string())?;
+            let hello = data["planes"]
+                .as_array()?
+                .iter()
+                .map(|plane| &plane["hello"])
+                .find(|hello| hello["shards"] != 0 && hello["listen"][0].is_string())?;
             Some(hello.clone())
         });
         let address = |value: &Value| value.as_str().and_then(|text| text.parse().ok());

@@ -319,6 +319,15 @@ impl Tenant {
         body
     }
 
+    /// True when the gateway has said something that was not read yet, or has hung up.
+    pub fn has_news(&self) -> bool {
+        let socket = self.socket();
+        socket.set_nonblocking(true).expect("a socket can be told not to block");
+        let news = !matches!(socket.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        socket.set_nonblocking(false).expect("a socket can be told to block");
+        news || !self.received.is_empty()
+    }
+
     /// True once the gateway has closed the connection and nothing more was sent.
     pub fn closed(&mut self) -> bool {
         self.received.is_empty() && !self.more()

@@ -1,8 +1,15 @@
 //! Scenarios: one file for each promise, told from both ends.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod admission;
+mod connections;
 mod failover;
+mod fidelity;
+mod hangup;
 mod midstream;
+mod records;
 mod refusals;
+mod reload;
+mod strictness;
 mod tenants;
 mod tls;

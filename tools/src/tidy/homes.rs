@@ -47,7 +47,11 @@ const HOMES: &[Home] = &[
     Home { words: &["rustls"], within: "dataplane/", homes: &[("dataplane/src/tls", "the TLS door")] },
     Home { words: &["httparse"], within: "dataplane/", homes: &[("dataplane/codec/src/head", "reads heads")] },
     Home { words: &["simd_json"], within: "dataplane/", homes: &[("dataplane/codec/src/json", "reads JSON")] },
-    Home { words: &["unsafe"], within: "", homes: &[("dataplane/src/io/", "buffers that the kernel writes into")] },
+    Home {
+        words: &["unsafe"],
+        within: "",
+        homes: &[("dataplane/src/io/", "buffers that the kernel writes into"), ("dataplane/tests/allocations", "an allocator that counts")],
+    },
 ];
 
 pub(super) fn check(files: &[File], findings: &mut Vec<Finding>) {
