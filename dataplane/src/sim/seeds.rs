@@ -114,6 +114,7 @@ fn history(seed: u64) -> (u64, u64) {
         let last = stage.play(tenant::play(stage.io(), stage.connect(), probe, dice.fork(), stage.book.clone()));
         let status = stage.book.borrow().told[&last[0]].head.as_ref().map(|head| head.status());
         assert_eq!(status, Some(404), "seed {seed}: everybody has gone, and there is no place");
+        stage.no_body_is_held();
     }
     stage.end();
     let book = stage.book.clone();

@@ -131,6 +131,13 @@ impl Stage {
         self.gauges();
     }
 
+    /// Demands that no body is held any more, once the shard has looked at it again.
+    pub(super) fn no_body_is_held(&mut self) {
+        self.run_ms(300);
+        let held = self.process.seats()[0].meters.get(crate::meters::Meter::BodyBytesHeld);
+        assert_eq!(held, 0, "bytes of bodies that nobody waits for");
+    }
+
     /// Every gauge is back at zero.
     fn gauges(&self) {
         use crate::meters::Meter;
