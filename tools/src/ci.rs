@@ -47,7 +47,7 @@ const STEPS: &[Step] = &[
     Step::run("format", &["cargo", "fmt", "--all", "--check"]),
     Step::call("tidy", |root| tidy::run(root, &[])),
     Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    Step::run("test", &["cargo", "test", "--workspace"]),
+    Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]),
     Step::run("release", &["cargo", "build", "--workspace", "--release"]),
     Step::call("python", python),
     Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),

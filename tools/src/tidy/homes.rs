@@ -33,7 +33,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         words: &["Instant::now", "Wall::now"],
-        within: "dataplane/src/",
+        within: "dataplane/",
         homes: &[
             ("dataplane/src/io/", "the seam"),
             ("dataplane/src/main.rs", "starts the process before there is a shard"),
@@ -41,6 +41,10 @@ const HOMES: &[Home] = &[
             ("dataplane/src/link", "its own thread, talks to the control plane"),
             ("dataplane/src/stats", "asked by those two"),
             ("dataplane/src/sim/", "tells how many seeds a second it plays"),
+            ("dataplane/tests/", "drives the process from outside"),
+            ("dataplane/examples/", "measures"),
+            ("dataplane/codec/examples/", "measures"),
+            ("dataplane/engine/examples/", "measures"),
         ],
     },
     Home { words: &["ArcSwap", "arc_swap"], within: "dataplane/", homes: &[("dataplane/src/current", "holds the snapshot")] },

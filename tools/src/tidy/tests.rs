@@ -41,9 +41,10 @@ fn words_stay_at_home() {
     check("bench/src/load.rs", "use io_uring::IoUring;", 1);
     check("bench/src/load.rs", "let now = Instant::now();", 0);
     check("dataplane/engine/src/quota.rs", "let now = Instant::now();", 1);
-    check("dataplane/src/recorder.rs", "let now = SystemTime::now();", 0);
-    check("dataplane/src/recorder/file.rs", "let now = SystemTime::now();", 0);
-    check("dataplane/src/recorders.rs", "let now = SystemTime::now();", 1);
+    check("dataplane/src/recorder.rs", "let now = Instant::now();", 0);
+    check("dataplane/src/recorder/file.rs", "let now = Instant::now();", 0);
+    check("dataplane/src/recorders.rs", "let now = Instant::now();", 1);
+    check("dataplane/src/recorder.rs", "let now = SystemTime::now();", 1);
     check("dataplane/src/current.rs", "use arc_swap::ArcSwap;", 0);
     check("dataplane/src/shard.rs", "use arc_swap::ArcSwap;", 1);
     check("dataplane/src/connect.rs", "rustls::ClientConfig", 1);
