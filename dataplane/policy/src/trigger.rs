@@ -38,7 +38,7 @@ classes! {
     Timeout = "timeout";
     /// The stream ended or broke before its terminal marker.
     StreamCut = "stream_cut";
-    /// 429: asked too often, for now.
+    /// 429: asked too often; later it will answer again.
     RateLimit = "rate_limit";
     /// Money or quota is spent; only the account's owner can mend it.
     QuotaExhausted = "quota_exhausted";
