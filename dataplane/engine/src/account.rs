@@ -1,14 +1,15 @@
 //! The decision record: everything that explains one answer, and nothing of its content.
 //!
-//! A plain value of a fixed size, so that it can be pushed through a ring to the recorder, which
-//! turns ids into names with the snapshot of the same generation.
+//! A small value that is pushed through a ring to the recorder, which turns ids into names with the
+//! snapshot of the same generation.
 
 use crate::{
-    exchange::{Candidate, Exchange, Skip, State, TRAIL_MAX, Trail, trail::End},
+    exchange::{CANDIDATES_FEW, Candidate, Exchange, Skip, State, TRAIL_FEW, Trail, trail::End},
+    few::Few,
     moment::Moment,
     prepared::Way,
 };
-use policy::{ChainId, TargetId, TenantId, limits};
+use policy::{ChainId, TargetId, TenantId};
 
 /// How an exchange ended for the tenant. There is exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ struct Considered {
 }
 
 /// One decision record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// The generation whose ids these are.
     pub generation: u64,
@@ -92,13 +93,13 @@ pub struct Record {
     pub attempts_made: u8,
     /// … which was this.
     pub attempts_max: u8,
-    candidate_count: u8,
-    trail_count: u8,
-    candidates: [Considered; limits::CHAIN_TARGETS_MAX],
-    trail: [Trail; TRAIL_MAX],
+    candidates: Few<Considered, CANDIDATES_FEW>,
+    trail: Few<Trail, TRAIL_FEW>,
 }
 
-const _: () = assert!(size_of::<Record>() <= 2_048);
+// One is written and read for every exchange, in a ring of many: a larger one would push all else
+// out of the cache.
+const _: () = assert!(size_of::<Record>() <= 384);
 
 /// What is wrong with a record: a promise of ours that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +121,13 @@ pub enum Flaw {
 impl Record {
     /// Writes down an exchange that is over.
     pub fn of(exchange: &Exchange, request: u64, outcome: Outcome, measures: Measures, now: Moment) -> Record {
-        let mut candidates = [Considered { target: TargetId(0), skip: Candidate::BLANK.skip }; limits::CHAIN_TARGETS_MAX];
-        for (place, candidate) in candidates.iter_mut().zip(exchange.candidates()) {
-            *place = Considered { target: candidate.target, skip: candidate.skip };
+        let blank = Considered { target: TargetId(0), skip: Candidate::BLANK.skip };
+        let mut candidates = Few::new(blank, exchange.candidates().len());
+        for candidate in exchange.candidates() {
+            candidates.push(Considered { target: candidate.target, skip: candidate.skip });
         }
-        let mut trail = [Trail::BLANK; TRAIL_MAX];
-        trail[..exchange.trail().len()].copy_from_slice(exchange.trail());
+        let mut trail = Few::new(Trail::BLANK, exchange.trail().len());
+        exchange.trail().iter().for_each(|attempt| trail.push(*attempt));
         Record {
             generation: exchange.generation(),
             request,
@@ -139,8 +141,6 @@ impl Record {
             total_ns: now.since(exchange.started()),
             attempts_made: exchange.attempts_made(),
             attempts_max: exchange.attempts_max(),
-            candidate_count: exchange.candidates().len() as u8,
-            trail_count: exchange.trail().len() as u8,
             candidates,
             trail,
         }
@@ -148,12 +148,12 @@ impl Record {
 
     /// The targets of the chain, in order, with why each was not asked when it was last looked at.
     pub fn candidates(&self) -> impl Iterator<Item = (TargetId, Option<Skip>)> + '_ {
-        self.candidates[..usize::from(self.candidate_count)].iter().map(|one| (one.target, one.skip.get()))
+        self.candidates.iter().map(|one| (one.target, one.skip.get()))
     }
 
     /// The attempts, in order.
     pub fn attempts(&self) -> &[Trail] {
-        &self.trail[..usize::from(self.trail_count)]
+        &self.trail
     }
 
     /// The target of an attempt.

@@ -30,6 +30,7 @@ use crate::{
     breaker::{self, Admission},
     decide::Ask,
     failover::{self, Rest},
+    few::Few,
     judge::{self, Verdict},
     machine::machine,
     moment::{Moment, NS_PER_US},
@@ -97,6 +98,10 @@ machine! {
 
 /// Attempts that are written down: those that count, and the one that may not.
 pub const TRAIL_MAX: usize = limits::ATTEMPTS_MAX + 1;
+/// Targets of a chain that an exchange and its record hold in place.
+pub(crate) const CANDIDATES_FEW: usize = 8;
+/// Attempts that an exchange and its record hold in place.
+pub(crate) const TRAIL_FEW: usize = 2;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -175,22 +180,20 @@ pub struct Exchange {
     over: bool,
     again: Option<Again>,
     running: Option<Running>,
-    /// `candidates[..candidate_count]` are the members of the chain, step by step.
-    candidate_count: u8,
-    /// `trail[..trail_count]` are the attempts, in order.
-    trail_count: u8,
-    candidates: [Candidate; limits::CHAIN_TARGETS_MAX],
-    trail: [Trail; TRAIL_MAX],
+    /// The members of the chain, step by step.
+    candidates: Few<Candidate, CANDIDATES_FEW>,
+    /// The attempts, in order; at most [`TRAIL_MAX`].
+    trail: Few<Trail, TRAIL_FEW>,
 }
 
 const _: () = {
-    assert!(size_of::<Exchange>() <= 1_536);
+    assert!(size_of::<Exchange>() <= 448);
     assert!(limits::CHAIN_TARGETS_MAX <= u8::MAX as usize);
     assert!(TRAIL_MAX <= u8::MAX as usize);
 };
 
 impl Exchange {
-    // Inlined so that it is made where it stays: a copy of it is 24 cache lines.
+    // Inlined so that it is made where it stays.
     #[inline]
     pub(crate) fn begin(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, way: Way, board: &Board, now: Moment) -> Exchange {
         let rules = &prepared.chains[chain];
@@ -210,19 +213,17 @@ impl Exchange {
             over: false,
             again: None,
             running: None,
-            candidate_count: 0,
-            trail_count: 0,
-            candidates: [Candidate::BLANK; limits::CHAIN_TARGETS_MAX],
-            trail: [Trail::BLANK; TRAIL_MAX],
+            candidates: Few::new(Candidate::BLANK, prepared.places(chain).len()),
+            trail: Few::new(Trail::BLANK, 0),
         };
-        for (candidate, place) in exchange.candidates.iter_mut().zip(prepared.places(chain)) {
-            *candidate = Candidate { target: place.target, step: place.step, member: place.member, ..Candidate::BLANK };
+        for place in prepared.places(chain) {
+            let mut candidate = Candidate { target: place.target, step: place.step, member: place.member, ..Candidate::BLANK };
             if place.disabled {
                 candidate.skip = candidate::Packed::new(Skip::Disabled);
             } else if place.rest && prepared.model_for(place.target, ask.model).is_none() {
                 candidate.skip = candidate::Packed::new(Skip::Unnamed);
             }
-            exchange.candidate_count += 1;
+            exchange.candidates.push(candidate);
         }
         for at in 0..exchange.candidates().len() {
             exchange.survey(prepared, board, at, now);
@@ -272,12 +273,12 @@ impl Exchange {
 
     /// The targets of the chain, in order, with why each was not asked.
     pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates[..usize::from(self.candidate_count)]
+        &self.candidates
     }
 
     /// The attempts, in order.
     pub fn trail(&self) -> &[Trail] {
-        &self.trail[..usize::from(self.trail_count)]
+        &self.trail
     }
 
     /// The target of an attempt.
@@ -301,7 +302,7 @@ impl Exchange {
             && !self.over
             && now < self.deadline
             && self.attempts_made < self.attempts_max
-            && usize::from(self.trail_count) < TRAIL_MAX;
+            && self.trail.len() < TRAIL_MAX;
         if may_attempt {
             let attempt = self
                 .same_at_once(prepared, board, now, random)
@@ -445,7 +446,7 @@ impl Exchange {
     }
 
     fn trail_mut(&mut self, attempt_index: usize) -> &mut Trail {
-        &mut self.trail[..usize::from(self.trail_count)][attempt_index]
+        &mut self.trail[attempt_index]
     }
 
     fn rules<'p>(&self, prepared: &'p Prepared) -> &'p Chain {
@@ -494,8 +495,7 @@ impl Exchange {
 
     /// Counts a failure at every place where the chain names this target.
     fn count_failure(&mut self, target: TargetId, again: bool) {
-        let count = usize::from(self.candidate_count);
-        for candidate in self.candidates[..count].iter_mut().filter(|candidate| candidate.target == target) {
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.target == target) {
             candidate.failures = candidate.failures.saturating_add(1);
             candidate.again = again;
         }

@@ -2,7 +2,8 @@
 //!
 //! There is no I/O here, no clock and no source of randomness: the time is a [`Moment`] argument
 //! and random bits come from the caller, so that a whole outage can be replayed from a seed. On
-//! the path of a request nothing is allocated; every list is inline and sized by `policy::limits`.
+//! the path of a request nothing is allocated, unless its chain or its attempts are more than a few;
+//! every list is bounded by `policy::limits`.
 //!
 //! In the order in which a request meets them: [`authenticate`] says who asks, [`decide`] which
 //! chain answers and makes the [`exchange`], which hands out one attempt after another; [`judge`]
@@ -11,6 +12,7 @@
 //! [`prepared`] snapshot is what they read, the [`board`] is the one thing that they write.
 #![forbid(unsafe_code)]
 
+mod few;
 mod machine;
 pub mod moment;
 pub mod text;

@@ -236,7 +236,7 @@ impl Exchange {
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
-        if self.trail_count > 0 {
+        if !self.trail.is_empty() {
             return None;
         }
         let oldest = (0..self.candidates().len())
@@ -272,17 +272,16 @@ impl Exchange {
         row.begin();
         self.candidates[at].skip = Packed::NONE;
         self.step(Event::Attempt);
-        let index = usize::from(self.trail_count);
+        let index = self.trail.len();
         let probe = matches!(admission, Admission::Probe(_));
-        self.trail[index] = Trail {
+        self.trail.push(Trail {
             begun_us: now.us_since(self.started),
             candidate: at as u8,
             probe,
             forced: manner.forced,
             fresh: manner.fresh,
             ..Trail::with_key(key)
-        };
-        self.trail_count += 1;
+        });
         self.attempts_made += 1;
         self.running = Some(Running { index: index as u8, candidate: at as u8, admission, jitter: [random(), random()] });
         let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
