@@ -1,5 +1,6 @@
 //! Time as the shard sees it: nanoseconds that only go forward, and the wall.
 
+use std::cell::Cell;
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -82,17 +83,29 @@ impl Sub<Instant> for Instant {
 /// Where a shard's time comes from.
 #[derive(Debug)]
 pub(super) enum Clock {
-    /// The machine's clocks.
-    Kernel,
+    /// The machine's clocks. The wall is looked at once a second, and reckoned from the turn's time
+    /// in between.
+    Kernel {
+        /// When the wall was last looked at, and what it showed.
+        looked: Cell<(Instant, Wall)>,
+    },
     /// A simulation: the wall stands at this many microseconds when the instant is zero.
     Virtual { wall_at_zero: u64 },
 }
 
+/// Between two looks at the wall: a step of the machine's date is followed so late.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 impl Clock {
+    /// The machine's clocks.
+    pub(super) fn kernel() -> Clock {
+        Clock::Kernel { looked: Cell::default() }
+    }
+
     /// The time now; `turn` is what it was at the start of the turn.
     pub(super) fn precise(&self, turn: Instant) -> Instant {
         match self {
-            Clock::Kernel => kernel_now(),
+            Clock::Kernel { .. } => kernel_now(),
             Clock::Virtual { .. } => turn,
         }
     }
@@ -100,7 +113,15 @@ impl Clock {
     /// The wall; `turn` is the instant at the start of the turn.
     pub(super) fn wall(&self, turn: Instant) -> Wall {
         match self {
-            Clock::Kernel => Wall::now(),
+            Clock::Kernel { looked } => {
+                let (at, wall) = looked.get();
+                if at != Instant(0) && turn.since(at) < LOOK_EVERY {
+                    return Wall(wall.0.saturating_add(turn.micros_since(at)));
+                }
+                let wall = Wall::now();
+                looked.set((turn, wall));
+                wall
+            }
             Clock::Virtual { wall_at_zero } => Wall(wall_at_zero.saturating_add(turn.0 / 1_000)),
         }
     }

@@ -74,7 +74,7 @@ impl Core {
             0 => system_seed(),
             seed => seed,
         };
-        let local = Rc::new(Local::new(Clock::Kernel, clock::kernel_now(), seed, alarm));
+        let local = Rc::new(Local::new(Clock::kernel(), clock::kernel_now(), seed, alarm));
         let kernel = RefCell::new(Kernel::new(settings, local.clone())?);
         Ok(Rc::new(Core { local, kernel, hosting: Cell::new(Hosting::Thread) }))
     }

@@ -18,6 +18,8 @@ const SLOTS: usize = 1024;
 const SLOT_SHIFT: u32 = 10;
 const WORDS: usize = SLOTS / 64;
 const NONE: u32 = u32::MAX;
+/// Ticks beyond this are those of [`Instant::FAR`].
+const NEVER: u64 = u64::MAX >> TICK_SHIFT;
 /// The slot number of entries that are in no list.
 const NOWHERE: u16 = u16::MAX;
 
@@ -77,8 +79,12 @@ impl Wheel {
         id
     }
 
+    /// A deadline that never comes is in no list.
     fn link(&mut self, id: u32) {
         let tick = self.entries[id as usize].tick;
+        if tick > NEVER {
+            return;
+        }
         let ahead = tick - self.tick;
         // The slot of the present tick is empty already, so it serves a whole round ahead: the
         // last of the ticks that a coarse slot moves over lies exactly there.

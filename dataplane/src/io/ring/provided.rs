@@ -1,4 +1,9 @@
 //! A group of buffers as the kernel sees it: a ring of entries from which it takes.
+//!
+//! The kernel takes them in the order in which they were provided. Were all of them provided always,
+//! each reception would go to the buffer that was used the longest ago, which no cache holds any
+//! more. So it gets a few times as many as it lately took in one turn, those used last first, and
+//! all as soon as it runs short.
 
 use crate::io::group::Group;
 use crate::io::region::Region;
@@ -17,11 +22,20 @@ pub(super) struct Provided {
     tail: u16,
     /// Buffers that the kernel may still take.
     available: usize,
+    /// How many it shall have: `1 <= wanted <= group.count()`.
+    wanted: usize,
+    /// Taken since buffers were last provided.
+    taken: usize,
     pub(super) id: u16,
 }
 
+/// The kernel is provided with no fewer.
+const WANTED_MIN: usize = 64;
+/// And with so many times what it took in one turn.
+const TURNS_AHEAD: usize = 3;
+
 impl Provided {
-    /// Registers a group with the kernel, all buffers provided. The ring's memory must outlive
+    /// Registers a group with the kernel, the first buffers provided. The ring's memory must outlive
     /// `uring`, which `Kernel` sees to.
     pub(super) fn new(uring: &IoUring, id: u16, count: u16, size: u32) -> io::Result<Provided> {
         let group = Group::new(count, size)?;
@@ -31,7 +45,7 @@ impl Provided {
         unsafe {
             uring.submitter().register_buf_ring_with_flags(entries.address() as u64, count, id, 0)?;
         }
-        let mut provided = Provided { group, entries, tail: 0, available: 0, id };
+        let mut provided = Provided { group, entries, tail: 0, available: 0, wanted: WANTED_MIN.min(usize::from(count)), taken: 0, id };
         provided.publish();
         Ok(provided)
     }
@@ -40,17 +54,33 @@ impl Provided {
         self.available
     }
 
+    /// Buffers that nobody refers to, provided or not.
+    pub(super) fn free(&self) -> usize {
+        self.available + self.group.at_home()
+    }
+
     /// The kernel took a buffer.
     pub(super) fn taken(&mut self) {
         self.available -= 1;
+        self.taken += 1;
     }
 
-    /// Provides every buffer that is at home.
+    /// The kernel found none.
+    pub(super) fn fell_short(&mut self) {
+        self.wanted = self.group.count();
+    }
+
+    /// Provides buffers that are at home, up to what is wanted; that shrinks slowly.
     pub(super) fn publish(&mut self) {
+        let needed = (self.taken * TURNS_AHEAD).max(WANTED_MIN).min(self.group.count());
+        self.wanted = needed.max(self.wanted - 1);
+        self.taken = 0;
         let base = self.entries.address().cast::<BufRingEntry>();
         let mask = self.group.count() - 1;
         let before = self.tail;
-        while let Some(buffer) = self.group.provide() {
+        while self.available < self.wanted
+            && let Some(buffer) = self.group.provide()
+        {
             // SAFETY: the index is below the count, so the entry lies in the region; the kernel
             // reads entries only below the published tail, and this one lies above it: at most
             // `count` buffers exist, so a full lap never overwrites an entry not yet taken. The

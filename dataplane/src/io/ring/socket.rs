@@ -191,6 +191,7 @@ impl Kernel {
             }
             result if result == -libc::ENOBUFS => {
                 self.stats.starved += 1;
+                self.groups[usize::from(socket.group)].fell_short();
                 if !socket.starved {
                     socket.starved = true;
                     self.starved.push((slot, done.tag.generation));

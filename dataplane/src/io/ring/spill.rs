@@ -27,7 +27,7 @@ impl Kernel {
     pub(super) fn publish(&mut self) {
         for (group, scarce) in self.groups.iter_mut().zip(&mut self.scarce) {
             group.publish();
-            *scarce = group.available() < group.group.count() / 4;
+            *scarce = group.free() < group.group.count() / 4;
         }
         let now = self.timers.now();
         if self.groups[1].available() > 0 {

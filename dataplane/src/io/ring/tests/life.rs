@@ -316,6 +316,32 @@ fn waiting_for_a_hangup_consumes_nothing() {
 }
 
 #[test]
+fn a_light_load_goes_round_in_few_buffers_and_a_heavy_one_gets_them_all() {
+    let reactor = Reactor::new(settings()).expect("this machine has io_uring");
+    let (socket, address) = listener();
+    let io = reactor.io();
+    io.listen(socket, 0).expect("a listening socket");
+    drive(&reactor, async move {
+        let (mut near, far) = pair(&io, address).await;
+        let mut used = std::collections::HashSet::new();
+        for round in 0..1_000_u32 {
+            far.send(round.to_le_bytes().to_vec());
+            let chunk = near.recv().await.expect("the connection holds").expect("it is open");
+            assert_eq!(chunk[..], round.to_le_bytes());
+            used.insert(chunk.as_ptr());
+        }
+        assert!(used.len() < 100, "{} of 512 buffers for one at a time", used.len());
+        let mut held = Vec::new();
+        for round in 0..300_u32 {
+            far.send(round.to_le_bytes().to_vec());
+            held.push(near.recv().await.expect("the connection holds").expect("it is open"));
+        }
+        assert!(held.iter().zip(0_u32..).all(|(chunk, round)| chunk[..] == round.to_le_bytes()));
+    });
+    leave(reactor);
+}
+
+#[test]
 fn peers_that_nobody_reads_from_do_not_starve_the_others() {
     let few = Settings { small_buffers: 16, small_size: 4096, ..settings() };
     let reactor = Reactor::new(few).expect("this machine has io_uring");
