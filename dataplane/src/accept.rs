@@ -91,11 +91,11 @@ pub async fn dispatch(shard: Rc<Shard>) {
 }
 
 /// Serves the requests that have come, one after another, and lets the connection rest again.
-async fn converse(shard: Rc<Shard>, wire: Wire) {
+pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire) {
     let mut tenant = Downstream::new(&shard, wire);
     loop {
         let Some(policy) = shard.policy.get() else { return shard.closed() };
-        tenant = request::serve(shard.clone(), policy.clone(), tenant).await;
+        request::serve(&shard, &policy, &mut tenant).await;
         if !tenant.keep_alive || shard.process.draining() {
             shard.closed();
             return tenant.wire.close_after_peer();

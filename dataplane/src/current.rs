@@ -5,9 +5,10 @@
 //! no counter is contended. An exchange keeps the policy that it began with.
 
 use arc_swap::ArcSwapOption;
+use codec::head;
 use crossbeam::queue::ArrayQueue;
 use engine::{Board, prepared::Prepared};
-use policy::{Auth, KeyId, ProviderId, Secrets, Snapshot, Table, TlsProfileId, id::Id};
+use policy::{Auth, KeyId, Provider, ProviderId, Secrets, Snapshot, Table, TlsProfileId, id::Id};
 use std::{
     cell::RefCell,
     ops::Deref,
@@ -54,7 +55,7 @@ impl Policy {
             (_, false) => None,
         };
         let credentials = credentials(&snapshot, secrets)?;
-        let rendered = (0..snapshot.providers.slots()).map(|index| render(&snapshot, ProviderId::new(index as u32))).collect();
+        let rendered = render_all(&snapshot)?;
         Ok(Policy { prepared: Prepared::build(snapshot), credentials, trust, server, digest, rendered })
     }
 
@@ -68,7 +69,7 @@ impl Policy {
         self.credentials.get(key.0 as usize)?.as_ref().map(|value| value.as_slice())
     }
 
-    /// What heads to `provider` have in common.
+    /// What heads that concern `provider` have in common.
     pub fn rendered(&self, provider: ProviderId) -> &Rendered {
         self.rendered[provider.index()].as_ref().expect("every provider of the snapshot was rendered when it was built")
     }
@@ -89,32 +90,61 @@ impl Policy {
     }
 }
 
-/// What heads to one provider have in common, written once.
+/// What heads that concern one provider have in common, checked and written once.
 pub struct Rendered {
-    host: Vec<u8>,
-    paths: [Vec<u8>; Surface::ALL.len()],
+    lines: [head::RequestLine; Surface::ALL.len()],
+    common: head::FieldLines,
+    served_by: head::FieldLines,
 }
 
 impl Rendered {
-    /// The value of the field `host`.
-    pub fn host(&self) -> &[u8] {
-        &self.host
+    /// The first line of a request.
+    pub fn line(&self, surface: Surface) -> &head::RequestLine {
+        &self.lines[surface as usize]
     }
 
-    /// The target of a request.
-    pub fn path(&self, surface: Surface) -> &[u8] {
-        &self.paths[surface as usize]
+    /// Fields of every request to it.
+    pub fn common(&self) -> &head::FieldLines {
+        &self.common
+    }
+
+    /// Fields of every answer that tell a tenant who served it, and under which policy.
+    pub fn served_by(&self) -> &head::FieldLines {
+        &self.served_by
     }
 }
 
-fn render(snapshot: &Snapshot, provider: ProviderId) -> Option<Rendered> {
-    let provider = snapshot.providers.get(provider)?;
+/// The program, as providers see it.
+const USER_AGENT: &str = concat!("throwover/", env!("CARGO_PKG_VERSION"));
+
+fn render(snapshot: &Snapshot, provider: &Provider) -> Result<Rendered, head::Unwritable> {
     let origin = &snapshot.origins[provider.origin];
     let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
     let usual = if origin.tls.is_some() { 443 } else { 80 };
     let host = if origin.port == usual { host } else { format!("{host}:{}", origin.port) };
-    let paths = Surface::ALL.map(|surface| [provider.base_path.as_bytes(), surface.path().as_bytes()].concat());
-    Some(Rendered { host: host.into_bytes(), paths })
+    let line = |surface: Surface| head::RequestLine::new("POST", &[provider.base_path.as_bytes(), surface.path().as_bytes()].concat());
+    let [chat, completions, embeddings, responses] = Surface::ALL.map(line);
+    let mut common = head::FieldLines::default();
+    for (name, value) in [("host", host.as_str()), ("content-type", "application/json"), ("user-agent", USER_AGENT)] {
+        common.add(name, value.as_bytes())?;
+    }
+    for (name, value) in &provider.headers {
+        common.add(name, value.as_bytes())?;
+    }
+    let mut served_by = head::FieldLines::default();
+    served_by.add("x-throwover-provider", provider.name.as_bytes())?;
+    served_by.add("x-throwover-generation", snapshot.generation.to_string().as_bytes())?;
+    Ok(Rendered { lines: [chat?, completions?, embeddings?, responses?], common, served_by })
+}
+
+fn render_all(snapshot: &Snapshot) -> Result<Vec<Option<Rendered>>, String> {
+    let mut rendered = Vec::new();
+    rendered.resize_with(snapshot.providers.slots(), || None);
+    for (id, provider) in snapshot.providers.iter() {
+        let lines = render(snapshot, provider).map_err(|flaw| format!("provider {:?} cannot stand in a head: {flaw:?}", provider.name))?;
+        rendered[id.index()] = Some(lines);
+    }
+    Ok(rendered)
 }
 
 impl Deref for Policy {

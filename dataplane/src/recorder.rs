@@ -214,6 +214,13 @@ fn tell(process: &Process, kind: &str, details: Vec<(String, String)>) {
     process.tell(Event { at_us, kind: kind.to_owned(), details });
 }
 
+/// The name of a member, with what stands before and behind it.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// One JSON line: what came of a request, and why.
 fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
     out.extend_from_slice(b"{\"at_us\":");
@@ -221,19 +228,19 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
     out.extend_from_slice(b",\"request\":\"");
     entry.id.write(out);
     out.push(b'"');
-    member(out, "generation", entry.generation);
+    member(out, key!("generation"), entry.generation);
     if let Some(tenant) = entry.tenant {
-        text(out, "tenant", policy.and_then(|policy| policy.tenants.get(tenant)).map_or("?", |tenant| &tenant.name));
+        text(out, key!("tenant"), policy.and_then(|policy| policy.tenants.get(tenant)).map_or("?", |tenant| &tenant.name));
     }
     if let Some(surface) = entry.surface {
-        word(out, "surface", Surface::path(surface));
+        word(out, key!("surface"), Surface::path(surface));
     }
     if !entry.model.as_str().is_empty() {
-        text(out, "model", entry.model.as_str());
+        text(out, key!("model"), entry.model.as_str());
     }
-    member(out, "status", u64::from(entry.status));
+    member(out, key!("status"), u64::from(entry.status));
     if !entry.code.is_empty() {
-        word(out, "code", entry.code);
+        word(out, key!("code"), entry.code);
     }
     if let Some(record) = &entry.record {
         write_record(out, record, policy);
@@ -243,15 +250,15 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry, policy: Option<&Policy>) {
 
 fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
     let name = |id| policy.and_then(|policy| policy.targets.get(id)).map_or("?", |target| target.name.as_str());
-    word(out, "outcome", record.outcome.word());
-    text(out, "chain", policy.and_then(|policy| policy.chains.get(record.chain)).map_or("?", |chain| &chain.name));
-    member(out, "stream", u64::from(record.stream));
-    member(out, "total_us", record.total_ns / 1_000);
-    member(out, "overhead_ns", record.measures.overhead_ns);
-    member(out, "tokens_in", u64::from(record.measures.tokens_in));
-    member(out, "tokens_out", u64::from(record.measures.tokens_out));
-    member(out, "bytes_in", record.measures.bytes_in);
-    member(out, "bytes_out", record.measures.bytes_out);
+    word(out, key!("outcome"), record.outcome.word());
+    text(out, key!("chain"), policy.and_then(|policy| policy.chains.get(record.chain)).map_or("?", |chain| &chain.name));
+    member(out, key!("stream"), u64::from(record.stream));
+    member(out, key!("total_us"), record.total_ns / 1_000);
+    member(out, key!("overhead_ns"), record.measures.overhead_ns);
+    member(out, key!("tokens_in"), u64::from(record.measures.tokens_in));
+    member(out, key!("tokens_out"), u64::from(record.measures.tokens_out));
+    member(out, key!("bytes_in"), record.measures.bytes_in);
+    member(out, key!("bytes_out"), record.measures.bytes_out);
     out.extend_from_slice(b",\"attempts\":[");
     for (index, attempt) in record.attempts().iter().enumerate() {
         if index > 0 {
@@ -269,9 +276,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         out.extend_from_slice(b"{\"target\":\"");
         escape_into(out, name(target));
         out.push(b'"');
-        word(out, "why", skip.word());
+        word(out, key!("why"), skip.word());
         if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } = skip {
-            member(out, "for_ms", u64::from(for_ms));
+            member(out, key!("for_ms"), u64::from(for_ms));
         }
         out.push(b'}');
     }
@@ -289,31 +296,31 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         End::Stale => "stale",
         End::Failed(class) => class.word(),
     };
-    word(out, "end", end);
+    word(out, key!("end"), end);
     if !attempt.detail().is_empty() {
-        word(out, "detail", attempt.detail());
+        word(out, key!("detail"), attempt.detail());
     }
     if attempt.status != 0 {
-        member(out, "status", u64::from(attempt.status));
+        member(out, key!("status"), u64::from(attempt.status));
     }
     if let Some(key) = attempt.key() {
-        member(out, "key", u64::from(key.0));
+        member(out, key!("key"), u64::from(key.0));
     }
     let times = [
-        ("begun_us", attempt.begun_us),
-        ("sent_us", attempt.sent_us),
-        ("head_us", attempt.head_us),
-        ("token_us", attempt.token_us),
-        ("end_us", attempt.end_us),
+        (key!("begun_us"), attempt.begun_us),
+        (key!("sent_us"), attempt.sent_us),
+        (key!("head_us"), attempt.head_us),
+        (key!("token_us"), attempt.token_us),
+        (key!("end_us"), attempt.end_us),
     ];
-    for (name, value) in times {
+    for (key, value) in times {
         if value != 0 {
-            member(out, name, u64::from(value));
+            member(out, key, u64::from(value));
         }
     }
-    for (name, set) in [("probe", attempt.probe), ("forced", attempt.forced), ("fresh", attempt.fresh)] {
+    for (key, set) in [(key!("probe"), attempt.probe), (key!("forced"), attempt.forced), (key!("fresh"), attempt.fresh)] {
         if set {
-            member(out, name, 1);
+            member(out, key, 1);
         }
     }
     out.push(b'}');
@@ -323,26 +330,22 @@ fn number(out: &mut Vec<u8>, value: u64) {
     codec::head::write_number(out, value);
 }
 
-fn member(out: &mut Vec<u8>, name: &str, value: u64) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+fn member(out: &mut Vec<u8>, key: &'static str, value: u64) {
+    out.extend_from_slice(key.as_bytes());
     number(out, value);
 }
 
-fn text(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":\"");
+fn text(out: &mut Vec<u8>, key: &'static str, value: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
     escape_into(out, value);
     out.push(b'"');
 }
 
 /// The same for words of the program's own, which need no escaping.
-fn word(out: &mut Vec<u8>, name: &str, value: &'static str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":\"");
+fn word(out: &mut Vec<u8>, key: &'static str, value: &'static str) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
     out.extend_from_slice(value.as_bytes());
     out.push(b'"');
 }

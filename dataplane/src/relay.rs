@@ -69,20 +69,12 @@ pub struct Scene<'a> {
     pub body: &'a Body,
     /// What is asked of the provider.
     pub surface: Surface,
+    /// What the request called the model.
+    pub requested: &'a str,
+    /// What the provider is to call it.
+    pub model: &'a str,
     /// Which provider, with what, by when.
     pub attempt: &'a Attempt,
-}
-
-impl Scene<'_> {
-    /// What the request called the model.
-    pub fn requested(&self) -> &str {
-        self.body.facts.model.as_ref().map_or("", |model| model.as_str())
-    }
-
-    /// What the provider is to call it.
-    pub fn model(&self) -> &str {
-        self.policy.prepared().model_for(self.attempt.target, self.requested()).unwrap_or_default()
-    }
 }
 
 /// One attempt over an open connection.
@@ -116,30 +108,24 @@ pub fn attempt(
 /// Writes the request: a head from scratch, the body as it came but for the model's name.
 fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
-    let edits = edit::Edits::new(&body.facts, &body.held, scene.surface, scene.model(), scene.requested());
+    let edits = edit::Edits::new(&body.facts, &body.held, scene.surface, scene.model, scene.requested);
     let length = edits.length(body.held.len());
-    let provider = &policy.providers[attempt.provider];
     let rendered = policy.rendered(attempt.provider);
     let credential = attempt.key.and_then(|key| policy.credential(key)).map(|value| (credential_field(policy, attempt.provider), value));
-    let extra: Vec<(&str, &[u8])> = provider.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let mut out = shard.io.vec();
     let written = head::write_request(
         &mut out,
         &head::RequestHead {
-            method: "POST",
-            target: rendered.path(scene.surface),
-            host: rendered.host(),
+            line: rendered.line(scene.surface),
+            common: rendered.common(),
             credential,
-            content_type: b"application/json",
             content_length: length as u64,
             accept: if body.facts.stream { b"text/event-stream" } else { b"application/json" },
-            user_agent: concat!("throwover/", env!("CARGO_PKG_VERSION")).as_bytes(),
-            extra: &extra,
             relayed: Some((&asked.head, &asked.bytes)),
         },
     );
     if written.is_err() {
-        // The snapshot proves paths, names and values clean, so this is a field of the tenant's.
+        // The policy's names and credentials were proved clean when it was built.
         return Err(Transport::Http);
     }
     edits.send(out, &body.held, &shard.io, &mut upstream.wire);
@@ -283,21 +269,16 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
     let Scene { shard, policy, attempt, .. } = scene;
     debug_assert!(!tenant.head_sent, "the head goes out once");
     respond::write_own(out, story.id);
-    let provider = &policy.providers[attempt.provider].name;
-    for (name, value) in [("x-throwover-provider", provider.as_str()), ("x-throwover-model", scene.model())] {
-        let begin = out.len();
-        // The model may be the tenant's word, which is JSON and not always fit for a head.
-        if head::write_field(out, name, value.as_bytes()).is_err() {
-            out.truncate(begin);
-        }
-    }
+    policy.rendered(attempt.provider).served_by().write(out);
+    // The model may be the tenant's word, which is JSON and not always fit for a head: then it is
+    // left out.
+    head::write_field(out, "x-throwover-model", scene.model.as_bytes()).ok();
     let number = |out: &mut Vec<u8>, name: &str, value: u64| {
         out.extend_from_slice(name.as_bytes());
         head::write_number(out, value);
         out.extend_from_slice(b"\r\n");
     };
     number(out, "x-throwover-attempts: ", u64::from(exchange.attempts_made()));
-    number(out, "x-throwover-generation: ", policy.generation);
     if let Some(class) = first_failure(exchange) {
         out.extend_from_slice(b"x-throwover-fallback-reason: ");
         out.extend_from_slice(class.word().as_bytes());
@@ -319,10 +300,7 @@ fn write_provider_fields(out: &mut Vec<u8>, head: &Response, bytes: &[u8]) {
     head::relay_fields(out, head, bytes);
     let id = head.field(bytes, ResponseField::XRequestId).or_else(|| head.field(bytes, ResponseField::RequestId));
     if let Some(id) = id {
-        let begin = out.len();
-        if head::write_field(out, "x-throwover-provider-request-id", id).is_err() {
-            out.truncate(begin);
-        }
+        head::write_field(out, "x-throwover-provider-request-id", id).expect("a value that was read from a head can stand in one");
     }
 }
 

@@ -24,7 +24,7 @@ use engine::{
     exchange::{Exchange, Next},
 };
 use policy::{TenantId, limits};
-use std::{fmt, future::Future, rc::Rc};
+use std::{fmt, rc::Rc};
 
 // The codec knows no policy: what both state must agree.
 const _: () = {
@@ -71,36 +71,31 @@ impl From<body::Failed> for Ended {
     }
 }
 
-/// Serves one request, and hands the tenant's end back.
-// Not an `async fn`: one that changes an argument keeps room for it twice.
-#[allow(clippy::manual_async_fn)]
-pub fn serve(shard: Rc<Shard>, policy: Rc<Serving>, mut tenant: Downstream) -> impl Future<Output = Downstream> {
-    async move {
-        let mut story = Story::new(&shard, policy.generation);
-        let mut underway = Underway { shard: shard.clone(), policy: policy.clone(), exchange: None };
-        let ended = match walk(&shard, &policy, &mut tenant, &mut underway.exchange, &mut story).await {
-            Ok(ended) | Err(ended) => ended,
-        };
-        match &ended {
-            Ended::Refused(refusal) => respond::refuse(&shard, &mut tenant, story.id, story.surface, refusal),
-            Ended::Cut(refusal) => respond::cut(&shard, &mut tenant, story.surface, refusal),
-            Ended::HungUp => tenant.keep_alive = false,
-            Ended::Answered | Ended::Relayed(_) => {}
-        }
-        story.account(&shard, &policy, &tenant, &ended, underway.exchange.as_mut()); // 10
-        tenant
+/// Serves one request.
+pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstream) {
+    let mut story = Story::new(shard, policy.generation);
+    let mut underway = Underway { shard, policy, exchange: None };
+    let ended = match walk(shard, policy, tenant, &mut underway.exchange, &mut story).await {
+        Ok(ended) | Err(ended) => ended,
+    };
+    match &ended {
+        Ended::Refused(refusal) => respond::refuse(shard, tenant, story.id, story.surface, refusal),
+        Ended::Cut(refusal) => respond::cut(shard, tenant, story.surface, refusal),
+        Ended::HungUp => tenant.keep_alive = false,
+        Ended::Answered | Ended::Relayed(_) => {}
     }
+    story.account(shard, policy, tenant, &ended, underway.exchange.as_mut()); // 10
 }
 
 /// An exchange that is cut short with its future, when the grace time of a drain is over: what it
 /// holds of the commons is given back.
-struct Underway {
-    shard: Rc<Shard>,
-    policy: Rc<Serving>,
+struct Underway<'s> {
+    shard: &'s Shard,
+    policy: &'s Serving,
     exchange: Option<Exchange>,
 }
 
-impl Drop for Underway {
+impl Drop for Underway<'_> {
     fn drop(&mut self) {
         if let Some(exchange) = &mut self.exchange {
             exchange.abandoned(&self.shard.process.board, self.policy.prepared(), Moment(self.shard.io.now().0));
@@ -131,7 +126,8 @@ async fn walk(
     let _place = accept::admit(shard, policy, tenant).await?;
     let body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
     asked.received = shard.io.now();
-    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, story)?); // 5
+    let requested = body.facts.model.as_ref().map_or("", |model| model.as_str());
+    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, requested, story)?); // 5
     loop {
         let now = Moment(shard.io.now().0);
         let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
@@ -143,7 +139,8 @@ async fn walk(
             }
             Next::Surrender(surrender) => return Ok(relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)),
         };
-        let scene = relay::Scene { shard, policy, asked: &asked, body: &body, surface, attempt: &attempt };
+        let model = policy.prepared().model_for(attempt.target, requested).unwrap_or_default();
+        let scene = relay::Scene { shard, policy, asked: &asked, body: &body, surface, requested, model, attempt: &attempt };
         let upstream = match connect::obtain(&scene, tenant).await {
             Ok(upstream) => upstream, // 6
             Err(outcome) => match relay::conclude(&scene, exchange, outcome, story) {
@@ -244,8 +241,15 @@ enum Asks<'a> {
 const PATH_BYTES_MAX: usize = 512;
 
 fn surface_of(asked: &Asked) -> Result<Asks<'static>, Refusal> {
-    let mut decoded = [0; PATH_BYTES_MAX];
     let path = asked.head.path(&asked.bytes);
+    // As SDKs send it, and nearly everybody.
+    if asked.head.method == Method::Post
+        && let Some(rest) = path.strip_prefix(b"/v1")
+        && let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path().as_bytes() == rest)
+    {
+        return media_type(asked).map(|()| Asks::Provider(surface));
+    }
+    let mut decoded = [0; PATH_BYTES_MAX];
     if path.len() > PATH_BYTES_MAX {
         return Err(unknown_url());
     }
@@ -357,19 +361,20 @@ fn decide_where(
     tenant: &mut Downstream,
     asked: &Asked,
     body: &body::Body,
+    requested: &str,
     story: &mut Story,
 ) -> Result<Exchange, Refusal> {
-    let Some(model) = &body.facts.model else {
+    if body.facts.model.is_none() {
         return Err(Refusal::tenant(400, "missing_required_parameter", "The request does not say which model or chain it wants.")
             .about(Some("model")));
-    };
-    story.asked_for(shard, model.as_str(), body);
+    }
+    story.asked_for(shard, requested, body);
     let deadline_ms = deadline_of(asked)?;
     let chain = asked.field(Field::XThrowoverChain).map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"));
     let find = |name: &str| asked.head.find(&asked.bytes, name);
     let ask = decide::Ask {
         tenant: asked.tenant,
-        model: model.as_str(),
+        model: requested,
         field: &find,
         chain,
         deadline_ms,

@@ -78,18 +78,11 @@ pub fn request_head(bytes: &[u8]) {
     if let Ok(size) = head::percent_decode(path, &mut decoded) {
         assert!(size <= path.len() && !decoded[..size].contains(&0));
     }
-    let upstream = head::RequestHead {
-        method: "POST",
-        target: b"/v1",
-        host: b"provider",
-        credential: None,
-        content_type: b"application/json",
-        content_length: 0,
-        accept: b"",
-        user_agent: b"",
-        extra: &[],
-        relayed: Some((&request, bytes)),
-    };
+    let line = head::RequestLine::new("POST", b"/v1").expect("a token and a path");
+    let mut common = head::FieldLines::default();
+    common.add("host", b"provider").expect("a name and a word");
+    let relayed = Some((&request, bytes));
+    let upstream = head::RequestHead { line: &line, common: &common, credential: None, content_length: 0, accept: b"", relayed };
     let mut out = Vec::new();
     head::write_request(&mut out, &upstream).expect("accepted values can be written again");
     let (_, size) = head::request(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");

@@ -26,8 +26,8 @@ pub use response::{Response, response};
 pub use retry::{RetryAfter, retry_after, retry_after_ms};
 pub use target::percent_decode;
 pub use write::{
-    CONTINUE, RequestHead, Unwritable, reason, relay_fields, write_chunked, write_close, write_end, write_field, write_length,
-    write_number, write_request, write_status,
+    CONTINUE, FieldLines, RequestHead, RequestLine, Unwritable, reason, relay_fields, write_chunked, write_close, write_end, write_field,
+    write_length, write_number, write_request, write_status,
 };
 
 /// A part of the head, relative to the slice that the head was read from.
@@ -106,10 +106,24 @@ pub enum Framing {
 }
 
 /// RFC 9110 5.6.2 `tchar`.
+#[inline]
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`'
-        | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let others = b"!#$%&'*+-.^_`|~";
+        let mut index = 0;
+        while index < others.len() {
+            table[others[index] as usize] = true;
+            index += 1;
+        }
+        table
+    };
+    TABLE[byte as usize]
 }
 
 /// The members of a comma-separated list (RFC 9110 5.6.1), without the blanks around them.

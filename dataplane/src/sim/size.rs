@@ -1,19 +1,19 @@
 //! Promises about sizes.
 
-use crate::{current, downstream::Downstream, request, shard::Shard};
+use crate::{accept, shard::Shard, wire::Wire};
 use std::{future::Future, rc::Rc};
 
-/// The most that the future of one exchange may take, in bytes: one page.
+/// The most that the future of a connection with its exchange may take, in bytes: one page.
 const EXCHANGE_BYTES_MAX: usize = 4_096;
 
 /// The size of what a function gives, without calling it.
-fn size_of_result<F: Future>(_: impl Fn(Rc<Shard>, Rc<current::Held>, Downstream) -> F) -> usize {
+fn size_of_result<F: Future>(_: impl Fn(Rc<Shard>, Wire) -> F) -> usize {
     size_of::<F>()
 }
 
 #[test]
 fn an_exchange_fits_into_a_page() {
-    let size = size_of_result(request::serve);
+    let size = size_of_result(accept::converse);
     println!("the walk's future takes {size} bytes");
     assert!(size <= EXCHANGE_BYTES_MAX, "the walk's future takes {size} bytes");
 }

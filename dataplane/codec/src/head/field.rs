@@ -24,6 +24,52 @@ const fn starts(names: &[&str]) -> [u8; NAME_SIZE_MAX + 2] {
     starts
 }
 
+/// A name in lower case as four words that overlap where it is short: names of the same length are
+/// the same when their words are.
+type Folded = [u64; 4];
+
+/// Of the bytes of a token, this turns only upper case letters into a letter, a digit or a hyphen
+/// that was none before: `fold` is the same for two names exactly when they differ in case alone, if
+/// one of them consists of these.
+const CASE: u64 = 0x2020_2020_2020_2020;
+
+/// `4 <= name.len() <= NAME_SIZE_MAX`
+#[inline]
+const fn fold(name: &[u8]) -> Folded {
+    if name.len() < 8 {
+        return [half(name, 0), half(name, name.len() - 4), 0, 0];
+    }
+    let last = name.len() - 8;
+    let (second, third) = (if last < 8 { last } else { 8 }, if last < 16 { last } else { 16 });
+    [word(name, 0), word(name, second), word(name, third), word(name, last)]
+}
+
+const fn word(name: &[u8], at: usize) -> u64 {
+    match name.split_at(at).1.first_chunk::<8>() {
+        Some(bytes) => u64::from_le_bytes(*bytes) | CASE,
+        None => 0,
+    }
+}
+
+const fn half(name: &[u8], at: usize) -> u64 {
+    match name.split_at(at).1.first_chunk::<4>() {
+        Some(bytes) => u32::from_le_bytes(*bytes) as u64 | CASE,
+        None => 0,
+    }
+}
+
+const fn fold_known(name: &str) -> Folded {
+    let bytes = name.as_bytes();
+    assert!(bytes.len() >= 4, "no known name is shorter");
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        assert!(byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-', "a known name has these alone");
+        at += 1;
+    }
+    fold(bytes)
+}
+
 macro_rules! fields {
     ($(#[$meta:meta])* $name:ident { $($variant:ident $text:literal $rule:ident,)+ }) => {
         $(#[$meta])*
@@ -44,22 +90,26 @@ macro_rules! fields {
 
             const NAMES: &'static [&'static str] = &[$($text,)+];
             const STARTS: [u8; NAME_SIZE_MAX + 2] = starts(Self::NAMES);
+            const FOLDED: [Folded; Self::COUNT] = [$(fold_known($text),)+];
 
             /// The name in lower case.
             pub fn name(self) -> &'static str {
                 Self::NAMES[self as usize]
             }
 
-            /// The field of that name, in whatever case it is written.
+            /// The field of that name, a token, in whatever case it is written.
             pub fn of(name: &[u8]) -> Option<$name> {
                 if name.len() > NAME_SIZE_MAX {
                     return None;
                 }
                 let first = usize::from(Self::STARTS[name.len()]);
                 let end = usize::from(Self::STARTS[name.len() + 1]);
-                (first..end)
-                    .find(|&index| Self::NAMES[index].as_bytes().eq_ignore_ascii_case(name))
-                    .map(|index| Self::ALL[index])
+                if first == end {
+                    return None;
+                }
+                let name = fold(name);
+                let found = Self::FOLDED[first..end].iter().position(|known| *known == name)?;
+                Some(Self::ALL[first + found])
             }
 
             /// Whether a second line of this field refuses the head. For the others the first

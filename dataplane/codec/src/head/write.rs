@@ -21,32 +21,66 @@ pub enum Unwritable {
     Value,
 }
 
+/// The first line of requests to one target, checked when it is made.
+#[derive(Clone, Debug)]
+pub struct RequestLine(Vec<u8>);
+
+impl RequestLine {
+    /// `method` is a token, `target` in origin-form.
+    ///
+    /// # Errors
+    /// One of them could not stand in a head.
+    pub fn new(method: &str, target: &[u8]) -> Result<RequestLine, Unwritable> {
+        if method.is_empty() || !method.bytes().all(is_token_byte) {
+            return Err(Unwritable::Method);
+        }
+        if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+            return Err(Unwritable::Target);
+        }
+        Ok(RequestLine([method.as_bytes(), b" ", target, b" HTTP/1.1\r\n"].concat()))
+    }
+}
+
+/// Field lines that many heads have in common, checked when they are added.
+#[derive(Clone, Default)]
+pub struct FieldLines(Vec<u8>);
+
+impl FieldLines {
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// The name or the value could not stand in a head; nothing was added.
+    pub fn add(&mut self, name: &str, value: &[u8]) -> Result<(), Unwritable> {
+        write_field(&mut self.0, name, value)
+    }
+
+    /// Writes them.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
 /// What goes into a request head for a provider.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
-    /// The method, a token.
-    pub method: &'a str,
-    /// The target in origin-form.
-    pub target: &'a [u8],
-    /// The value of Host.
-    pub host: &'a [u8],
+    /// Its first line.
+    pub line: &'a RequestLine,
+    /// Host, and all else that requests to the provider have in common.
+    pub common: &'a FieldLines,
     /// The field that carries the provider's credential, name and value.
     pub credential: Option<(&'a str, &'a [u8])>,
-    /// The media type of the body; no field when empty.
-    pub content_type: &'a [u8],
     /// The size of the body. It is always stated, so that no transfer coding is ever needed.
     pub content_length: u64,
     /// What the provider may answer with; no field when empty.
     pub accept: &'a [u8],
-    /// Who asks; no field when empty.
-    pub user_agent: &'a [u8],
-    /// Further fields that the operator configured.
-    pub extra: &'a [(&'a str, &'a [u8])],
     /// The tenant's head and the bytes it was read from: `RELAYED_UPSTREAM` is copied from it.
     pub relayed: Option<(&'a Request, &'a [u8])>,
 }
 
 /// Writes a whole request head, its blank line included.
+///
+/// # Errors
+/// The credential or what is accepted could not stand in a head; nothing was written.
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Unwritable> {
     let start = out.len();
     let result = try_write_request(out, head);
@@ -57,31 +91,17 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Un
 }
 
 fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Unwritable> {
-    if head.method.is_empty() || !head.method.bytes().all(is_token_byte) {
-        return Err(Unwritable::Method);
-    }
-    if head.target.is_empty() || !head.target.iter().all(u8::is_ascii_graphic) {
-        return Err(Unwritable::Target);
-    }
-    out.extend_from_slice(head.method.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(head.target);
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_field(out, "host", head.host)?;
+    out.extend_from_slice(&head.line.0);
+    head.common.write(out);
+    // Answers are read on their way through; an encoded one could not be.
+    out.extend_from_slice(b"accept-encoding: identity\r\n");
     if let Some((name, value)) = head.credential {
         write_field(out, name, value)?;
     }
-    for (name, value) in [("content-type", head.content_type), ("accept", head.accept), ("user-agent", head.user_agent)] {
-        if !value.is_empty() {
-            write_field(out, name, value)?;
-        }
+    if !head.accept.is_empty() {
+        write_field(out, "accept", head.accept)?;
     }
     write_length(out, head.content_length);
-    // Answers are read on their way through; an encoded one could not be.
-    out.extend_from_slice(b"accept-encoding: identity\r\n");
-    for (name, value) in head.extra {
-        write_field(out, name, value)?;
-    }
     if let Some((request, bytes)) = head.relayed {
         for &field in RELAYED_UPSTREAM {
             if let Some(value) = request.field(bytes, field) {
@@ -94,15 +114,23 @@ fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Un
 }
 
 /// Writes one field line.
+///
+/// # Errors
+/// The name or the value could not stand in a head; nothing was written.
 pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Unwritable> {
-    if name.is_empty() || !name.bytes().all(is_token_byte) {
+    if name.is_empty() || !every(name.as_bytes(), is_token_byte) {
         return Err(Unwritable::Name);
     }
-    if !value.iter().all(|&byte| is_value_byte(byte)) {
+    if !every(value, is_value_byte) {
         return Err(Unwritable::Value);
     }
     copy_field(out, name, value);
     Ok(())
+}
+
+/// Goes on to the end whatever it finds, which the compiler turns into vector instructions.
+fn every(bytes: &[u8], fits: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, &byte| all & fits(byte))
 }
 
 /// Writes a status line; a status out of 100..=999 is our own mistake and is written as 500.
@@ -164,18 +192,8 @@ const fn is_value_byte(byte: u8) -> bool {
 }
 
 /// Writes a number in decimal digits.
-pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+pub fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// The reason phrase of a status (RFC 9110 15).

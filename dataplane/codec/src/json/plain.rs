@@ -5,7 +5,8 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Words looked at before the wider loop starts: most strings are shorter.
 const FIRST_WORDS: usize = 4;
-const BLOCK: usize = 32;
+/// Measured: 68 ns per KiB with 64 bytes, 84 with 32.
+const BLOCK: usize = 64;
 
 /// From `from`, the index of the first quote, backslash or control character, or the length; and
 /// whether all bytes before it are ASCII.

@@ -163,6 +163,17 @@ fn every_name_is_found_in_any_case() {
     for &field in ResponseField::ALL {
         assert_eq!(ResponseField::of(field.name().to_ascii_uppercase().as_bytes()), Some(field));
     }
+    let tokens = || (0..=255_u8).filter(|&byte| super::super::is_token_byte(byte));
+    for field in Field::ALL {
+        for at in 0..field.name().len() {
+            for byte in tokens() {
+                let mut name = field.name().as_bytes().to_vec();
+                let same = name[at].eq_ignore_ascii_case(&byte);
+                name[at] = byte;
+                assert_eq!(Field::of(&name) == Some(*field), same, "{}", name.escape_ascii());
+            }
+        }
+    }
     assert_eq!(Field::of(b""), None);
     assert_eq!(Field::of(&[b'a'; 300]), None);
 }

@@ -1,18 +1,11 @@
 use super::*;
 
-fn head<'a>() -> RequestHead<'a> {
-    RequestHead {
-        method: "POST",
-        target: b"/v1/chat/completions",
-        host: b"api.example",
-        credential: Some(("authorization", b"Bearer sk-1")),
-        content_type: b"application/json",
-        content_length: 1234,
-        accept: b"",
-        user_agent: b"throwover",
-        extra: &[("openai-project", b"p1")],
-        relayed: None,
+fn common() -> FieldLines {
+    let mut lines = FieldLines::default();
+    for (name, value) in [("host", "api.example"), ("content-type", "application/json"), ("openai-project", "p1")] {
+        lines.add(name, value.as_bytes()).unwrap();
     }
+    lines
 }
 
 #[test]
@@ -23,33 +16,55 @@ fn an_upstream_head_is_built_from_the_allow_list() {
          X-Api-Key: k|Idempotency-Key: i|OpenAI-Beta: assistants=v2|Connection: traceparent",
     );
     let request = accepted(&tenant);
+    let head = RequestHead {
+        line: &RequestLine::new("POST", b"/v1/chat/completions").unwrap(),
+        common: &common(),
+        credential: Some(("authorization", b"Bearer sk-1")),
+        content_length: 1234,
+        accept: b"text/event-stream",
+        relayed: Some((&request, &tenant)),
+    };
     let mut out = b"before".to_vec();
-    write_request(&mut out, &RequestHead { relayed: Some((&request, &tenant)), ..head() }).unwrap();
+    write_request(&mut out, &head).unwrap();
     let expected = "beforePOST /v1/chat/completions HTTP/1.1\r\nhost: api.example\r\n\
-        authorization: Bearer sk-1\r\ncontent-type: application/json\r\nuser-agent: throwover\r\n\
-        content-length: 1234\r\naccept-encoding: identity\r\nopenai-project: p1\r\n\
+        content-type: application/json\r\nopenai-project: p1\r\naccept-encoding: identity\r\n\
+        authorization: Bearer sk-1\r\naccept: text/event-stream\r\ncontent-length: 1234\r\n\
         openai-beta: assistants=v2\r\ntraceparent: 00-a-b-01\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
 
 #[test]
 fn what_would_split_a_head_is_not_written() {
-    let table = [
-        (RequestHead { method: "", ..head() }, Unwritable::Method),
-        (RequestHead { method: "GET /", ..head() }, Unwritable::Method),
-        (RequestHead { target: b"", ..head() }, Unwritable::Target),
-        (RequestHead { target: b"/ HTTP/1.1", ..head() }, Unwritable::Target),
-        (RequestHead { target: b"/\r\nX: y", ..head() }, Unwritable::Target),
-        (RequestHead { host: b"a\r\nX: y", ..head() }, Unwritable::Value),
-        (RequestHead { user_agent: b"a\0", ..head() }, Unwritable::Value),
-        (RequestHead { credential: Some(("authorization", b"a\nb")), ..head() }, Unwritable::Value),
-        (RequestHead { credential: Some(("a b", b"x")), ..head() }, Unwritable::Name),
-        (RequestHead { extra: &[("", b"x")], ..head() }, Unwritable::Name),
-        (RequestHead { extra: &[("x:", b"x")], ..head() }, Unwritable::Name),
+    for (method, target, expected) in [
+        ("", "/", Unwritable::Method),
+        ("GET /", "/", Unwritable::Method),
+        ("GET", "", Unwritable::Target),
+        ("GET", "/ HTTP/1.1", Unwritable::Target),
+        ("GET", "/\r\nX: y", Unwritable::Target),
+    ] {
+        assert_eq!(RequestLine::new(method, target.as_bytes()).unwrap_err(), expected, "{method} {target}");
+    }
+    let line = RequestLine::new("POST", b"/").unwrap();
+    let fields: [(&str, &[u8], _); 7] = [
+        ("host", b"a\r\nX: y", Unwritable::Value),
+        ("user-agent", b"a\0", Unwritable::Value),
+        ("authorization", b"a\nb", Unwritable::Value),
+        ("authorization", b"a long value that goes on and on, and ends with a DEL\x7f", Unwritable::Value),
+        ("a b", b"x", Unwritable::Name),
+        ("", b"x", Unwritable::Name),
+        ("x:", b"x", Unwritable::Name),
     ];
-    for (head, expected) in table {
+    for (name, value, expected) in fields {
+        let mut lines = common();
+        assert_eq!(lines.add(name, value), Err(expected), "{name}");
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        common().write(&mut before);
+        lines.write(&mut after);
+        assert_eq!(after, before, "{name}");
+        let head =
+            RequestHead { line: &line, common: &lines, credential: Some((name, value)), content_length: 1, accept: b"", relayed: None };
         let mut out = b"before".to_vec();
-        assert_eq!(write_request(&mut out, &head), Err(expected), "{head:?}");
+        assert_eq!(write_request(&mut out, &head), Err(expected), "{name}");
         assert_eq!(out, b"before");
     }
 }
