@@ -76,8 +76,10 @@ struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.shard.pools.with(self.origin, |pool| pool.busy -= 1);
-        self.shard.seat().pools[self.origin.index()].busy.fetch_sub(1, Relaxed);
+        self.shard.pools.with(self.origin, |pool| {
+            pool.busy -= 1;
+            pool.show(&self.shard, self.origin);
+        });
     }
 }
 
@@ -123,9 +125,12 @@ impl Pools {
     /// A warm connection to `origin`, if there is one that lives.
     pub fn pick(&self, shard: &Rc<Shard>, origin: OriginId) -> Option<Upstream> {
         loop {
-            let mut idle = self.with(origin, |pool| pool.idle.pop())??;
+            let mut idle = self.with(origin, |pool| {
+                let idle = pool.idle.pop();
+                pool.show(shard, origin);
+                idle
+            })??;
             shard.meters().sub(Meter::UpstreamIdle, 1);
-            shard.seat().pools[origin.index()].idle.fetch_sub(1, Relaxed);
             if !idle.wire.dead() {
                 return Some(Upstream { wire: idle.wire, reused: true, opened: idle.opened, busy: self.count(shard, origin) });
             }
@@ -138,8 +143,10 @@ impl Pools {
     }
 
     fn count(&self, shard: &Rc<Shard>, origin: OriginId) -> Busy {
-        self.with(origin, |pool| pool.busy += 1);
-        shard.seat().pools[origin.index()].busy.fetch_add(1, Relaxed);
+        self.with(origin, |pool| {
+            pool.busy += 1;
+            pool.show(shard, origin);
+        });
         Busy { shard: shard.clone(), origin }
     }
 
@@ -150,12 +157,12 @@ impl Pools {
             let room = pool.idle.len() < limits::POOL_IDLE_MAX && now.millis_since(opened) < AGE_MS && !shard.process.draining();
             if room {
                 pool.idle.push(Idle { wire, opened, since: now });
+                pool.show(shard, origin);
             }
             room
         });
         if kept == Some(true) {
             shard.meters().add(Meter::UpstreamIdle, 1);
-            shard.seat().pools[origin.index()].idle.fetch_add(1, Relaxed);
         }
     }
 
@@ -205,20 +212,27 @@ impl Pool {
             surplus -= usize::from(idle_too_long);
             !idle_too_long && now.millis_since(idle.opened) < AGE_MS && !idle.wire.dead()
         });
-        if self.idle.len() < before {
-            gone(shard, origin, before - self.idle.len());
-        }
+        self.gone(shard, origin, before - self.idle.len());
     }
 
     fn drop_idle(&mut self, shard: &Shard, origin: OriginId) {
-        gone(shard, origin, self.idle.len());
+        let before = self.idle.len();
         self.idle.clear();
+        self.gone(shard, origin, before);
     }
-}
 
-fn gone(shard: &Shard, origin: OriginId, count: usize) {
-    shard.meters().sub(Meter::UpstreamIdle, count as u64);
-    shard.seat().pools[origin.index()].idle.fetch_sub(count as u32, Relaxed);
+    fn gone(&self, shard: &Shard, origin: OriginId, count: usize) {
+        shard.meters().sub(Meter::UpstreamIdle, count as u64);
+        self.show(shard, origin);
+    }
+
+    /// Lets the other threads see the counts. Stores alone: an instruction that locks would wait for
+    /// all that was stored before it.
+    fn show(&self, shard: &Shard, origin: OriginId) {
+        let gauge = &shard.seat().pools[origin.index()];
+        gauge.idle.store(self.idle.len() as u32, Relaxed);
+        gauge.busy.store(self.busy, Relaxed);
+    }
 }
 
 /// True when a connection to one is a connection to the other.
