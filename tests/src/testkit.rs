@@ -9,6 +9,7 @@ pub mod certs;
 pub mod gateway;
 pub mod policy;
 pub mod provider;
+pub mod proxy;
 pub mod recorder;
 pub mod story;
 pub mod tenant;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod connections;
+mod egress;
 mod failover;
 mod fidelity;
 mod hangup;
