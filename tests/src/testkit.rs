@@ -7,6 +7,7 @@
 
 pub mod certs;
 pub mod gateway;
+pub mod load;
 pub mod policy;
 pub mod provider;
 pub mod proxy;

@@ -11,6 +11,7 @@ mod midstream;
 mod records;
 mod refusals;
 mod reload;
+mod shards;
 mod strictness;
 mod tenants;
 mod tls;

@@ -1,70 +1,18 @@
 //! Policies change, processes die and end, and traffic does not notice.
 
 use serde_json::json;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-};
 use tests::testkit::{
     gateway::{Gateway, free_port},
+    load::Load,
     policy::Policy,
-    provider::{Provider, text_of},
+    provider::Provider,
     story::Story,
-    tenant::{Ask, End, Tenant},
+    tenant::{Ask, Tenant},
     until,
 };
 
 fn policy(provider: &Provider) -> Policy {
     Policy::over(provider).chain("c", &[("primary", "m"), ("backup", "m")], "")
-}
-
-/// Tenants that ask on kept connections until told to end; the count of answers, each of them whole.
-struct Load {
-    end: Arc<AtomicBool>,
-    answers: Arc<AtomicU64>,
-    threads: Vec<thread::JoinHandle<()>>,
-}
-
-impl Load {
-    fn start(gateway: &Gateway, tenants: usize) -> Load {
-        let (end, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let threads = (0..tenants).map(|index| {
-            let (address, end, answers) = (gateway.address, end.clone(), answers.clone());
-            thread::spawn(move || {
-                let mut tenant = Tenant::connect(address);
-                let ask = if index % 2 == 0 { Ask::chat("c") } else { Ask::stream("c") };
-                while !end.load(Ordering::Acquire) {
-                    let answer = tenant.ask(&ask);
-                    assert_eq!((answer.head.status, answer.end), (200, End::Complete), "{}", answer.text());
-                    assert_eq!(answer.content(), text_of("primary"));
-                    answers.fetch_add(1, Ordering::AcqRel);
-                }
-            })
-        });
-        Load { threads: threads.collect(), end, answers }
-    }
-
-    fn count(&self) -> u64 {
-        self.answers.load(Ordering::Acquire)
-    }
-
-    /// Waits until so many more answers have come: traffic flows.
-    fn flows(&self, more: u64) {
-        let wanted = self.count() + more;
-        until("traffic flows", || (self.count() >= wanted || self.threads.iter().any(thread::JoinHandle::is_finished)).then_some(()));
-    }
-
-    /// Ends it; fails when one of the tenants saw anything but whole answers.
-    fn finish(self) -> u64 {
-        self.end.store(true, Ordering::Release);
-        for thread in self.threads {
-            thread.join().expect("every answer was whole, on a connection that was kept");
-        }
-        self.answers.load(Ordering::Acquire)
-    }
 }
 
 #[test]
