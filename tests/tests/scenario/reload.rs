@@ -7,7 +7,7 @@ use tests::testkit::{
     policy::Policy,
     provider::Provider,
     story::Story,
-    tenant::{Ask, Tenant},
+    tenant::{Ask, End, Head, Tenant},
     until,
 };
 
@@ -240,19 +240,51 @@ fn a_second_signal_ends_at_once() {
     drop(tenant);
 }
 
+/// Tenants whose exchanges would never end: one in mid-stream, one that has seen nothing.
+fn stuck(gateway: &Gateway, provider: &Provider) -> (Tenant, Head, Tenant) {
+    provider.fault("primary", "stall;events=4;model=m,stall-before-head;model=silent");
+    let mut streaming = gateway.tenant();
+    streaming.send(&Ask::stream("c").bytes());
+    let head = streaming.head();
+    streaming.body_until("w0");
+    let mut waiting = gateway.tenant();
+    waiting.send(&Ask::chat("silent").bytes());
+    until("the provider is asked", || provider.log().iter().any(|entry| entry.model == "silent").then_some(()));
+    (streaming, head, waiting)
+}
+
+/// What they see of a process that ends before them: nothing that could be taken for a good end.
+fn ended_openly((mut streaming, head, mut waiting): (Tenant, Head, Tenant)) {
+    let answer = streaming.rest(head);
+    assert_eq!(answer.end, End::Cut, "a stream that was cut has a clean end: {}", answer.text());
+    assert!(!answer.done() && !answer.text().contains("finish_reason\":\"stop"), "{}", answer.text());
+    assert!(streaming.closed() && waiting.any_head().is_none_or(|head| head.status >= 500));
+}
+
 #[test]
 fn the_operator_drains_and_the_grace_time_ends() {
     let provider = Provider::new();
-    provider.fault("primary", "stall;events=4");
-    let mut gateway = Gateway::start(&policy(&provider));
-    let mut tenant = gateway.tenant();
-    tenant.send(&Ask::stream("c").bytes());
-    tenant.head();
-    tenant.body_until("w0");
+    let mut gateway = Gateway::start(&policy(&provider).chain("silent", &[("primary", "silent")], ""));
+    let stuck = stuck(&gateway, &provider);
     let told = gateway.ask("drain", &[("grace", "300ms")]);
     assert_eq!(told.code, 0, "{}", told.text);
+    ended_openly(stuck);
     let ended = until("the process ends", || gateway.plane_ended());
     assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
     let status = gateway.ask("status", &[]);
     assert_eq!(status.code, 0, "the daemon lives on: {}", status.text);
+    assert!(!gateway.access_log().contains("\"outcome\":\"answered\""), "{}", gateway.access_log());
+}
+
+/// The same by a signal, and for as long as the policy says.
+#[test]
+fn the_grace_time_of_the_policy_ends() {
+    let provider = Provider::new();
+    let policy = policy(&provider).gateway("shards: 2, drain: 300ms").chain("silent", &[("primary", "silent")], "");
+    let mut gateway = Gateway::start(&policy);
+    let stuck = stuck(&gateway, &provider);
+    gateway.terminate_plane();
+    ended_openly(stuck);
+    let ended = until("the process ends", || gateway.plane_ended());
+    assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
 }
