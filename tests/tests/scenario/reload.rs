@@ -253,12 +253,23 @@ fn stuck(gateway: &Gateway, provider: &Provider) -> (Tenant, Head, Tenant) {
     (streaming, head, waiting)
 }
 
-/// What they see of a process that ends before them: nothing that could be taken for a good end.
-fn ended_openly((mut streaming, head, mut waiting): (Tenant, Head, Tenant)) {
+/// What they see of a process that ends before them: an error that says so, and nothing that could
+/// be taken for a good end.
+fn ended_openly(gateway: &Gateway, (mut streaming, head, mut waiting): (Tenant, Head, Tenant)) {
     let answer = streaming.rest(head);
     assert_eq!(answer.end, End::Cut, "a stream that was cut has a clean end: {}", answer.text());
     assert!(!answer.done() && !answer.text().contains("finish_reason\":\"stop"), "{}", answer.text());
-    assert!(streaming.closed() && waiting.any_head().is_none_or(|head| head.status >= 500));
+    assert_eq!(answer.error_event().unwrap()["error"]["code"], "gateway_stopped", "{}", answer.text());
+    let refused = waiting.answer();
+    assert_eq!((refused.head.status, refused.code().as_str(), refused.end), (503, "gateway_stopped", End::Complete), "{}", refused.text());
+    assert!(refused.head.field("retry-after").is_some() && streaming.closed() && waiting.closed());
+    for (head, status) in [(&answer.head, 200), (&refused.head, 503)] {
+        let record = gateway.record(head.field("x-request-id").unwrap());
+        assert_eq!(
+            (&record["outcome"], &record["code"], &record["status"]),
+            (&json!("stopped"), &json!("gateway_stopped"), &json!(status))
+        );
+    }
 }
 
 #[test]
@@ -268,12 +279,11 @@ fn the_operator_drains_and_the_grace_time_ends() {
     let stuck = stuck(&gateway, &provider);
     let told = gateway.ask("drain", &[("grace", "300ms")]);
     assert_eq!(told.code, 0, "{}", told.text);
-    ended_openly(stuck);
+    ended_openly(&gateway, stuck);
     let ended = until("the process ends", || gateway.plane_ended());
     assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
     let status = gateway.ask("status", &[]);
     assert_eq!(status.code, 0, "the daemon lives on: {}", status.text);
-    assert!(!gateway.access_log().contains("\"outcome\":\"answered\""), "{}", gateway.access_log());
 }
 
 /// The same by a signal, and for as long as the policy says.
@@ -284,7 +294,7 @@ fn the_grace_time_of_the_policy_ends() {
     let mut gateway = Gateway::start(&policy);
     let stuck = stuck(&gateway, &provider);
     gateway.terminate_plane();
-    ended_openly(stuck);
+    ended_openly(&gateway, stuck);
     let ended = until("the process ends", || gateway.plane_ended());
     assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
 }
