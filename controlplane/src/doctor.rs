@@ -151,9 +151,8 @@ fn names(config: &Path) -> Vec<Finding> {
         if provider.disabled.is_some() {
             continue;
         }
-        let origin = &provider.origin;
-        let (host, port) = origin.proxy.as_ref().map_or((&origin.host, origin.port), |(host, port)| (host, *port));
-        let finding = match (host.as_str(), port).to_socket_addrs().map(|found| found.count()) {
+        let (host, port) = provider.origin.first_hop();
+        let finding = match (host, port).to_socket_addrs().map(|found| found.count()) {
             Ok(count) => Finding { what: "name", state: State::Good, found: format!("{name}: {host} has {count} addresses"), mend: "" },
             Err(error) => {
                 Finding { what: "name", state: State::Bad, found: format!("{name}: {host}: {error}"), mend: "its targets will be skipped" }

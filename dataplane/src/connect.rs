@@ -134,7 +134,7 @@ pub async fn open(shard: &Rc<Shard>, policy: &Policy, origin: OriginId, by: Inst
 }
 
 async fn establish(shard: &Rc<Shard>, policy: &Policy, origin: &Origin) -> Result<Wire, Transport> {
-    let (host, port) = origin.proxy.as_ref().map_or((&origin.host, origin.port), |(host, port)| (host, *port));
+    let (host, port) = origin.first_hop();
     let mut addresses = resolved(shard, host, port).await;
     addresses.truncate(limits::ORIGINS_MAX);
     let stream = race(shard, &addresses).await?;

@@ -162,7 +162,7 @@ impl Story {
         self.measures.bytes_out = tenant.sent;
         self.count(shard, &outcome, ended, exchange.is_some());
         let record = exchange.map(|exchange| {
-            if outcome == Outcome::HungUp {
+            if matches!(outcome, Outcome::HungUp | Outcome::Stopped) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
@@ -197,6 +197,7 @@ impl Story {
             (Outcome::Relayed, _) => Meter::Relayed,
             (Outcome::HungUp, _) => Meter::HungUp,
             (Outcome::Cut, _) => Meter::CutStreams,
+            (_, Ended::Stopped { begun: true, .. }) => Meter::CutStreams,
             (_, Ended::Refused(refusal)) if refusal.status == 401 => Meter::Unauthorized,
             (_, Ended::Refused(_)) if !decided => Meter::BodiesRefused,
             _ => Meter::Failed,
@@ -244,5 +245,6 @@ fn told(ended: &Ended) -> (Outcome, u16, &'static str) {
         Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, refusal.status, refusal.code),
         Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),
         Ended::HungUp => (Outcome::HungUp, 0, ""),
+        Ended::Stopped { refusal, begun } => (Outcome::Stopped, if *begun { 200 } else { refusal.status }, refusal.code),
     }
 }

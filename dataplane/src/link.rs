@@ -132,11 +132,8 @@ pub fn adopt(process: &Process, resolver: &Resolver, image: &[u8], secrets: &Sec
     let snapshot = image::open(image).map_err(|refusal| refusal.to_string())?;
     let before = process.current.load();
     let policy = Arc::new(Policy::build(snapshot, secrets, *blake3::hash(image).as_bytes(), before.as_deref())?);
-    let names = policy.origins.iter().flat_map(|(_, origin)| {
-        let proxy = origin.proxy.as_ref().map(|(host, _)| host.clone());
-        std::iter::once(origin.host.clone()).chain(proxy)
-    });
-    resolver.need(names.filter(|name| name.parse::<std::net::IpAddr>().is_err()).collect());
+    let hosts = policy.origins.iter().map(|(_, origin)| origin.first_hop().0);
+    resolver.need(hosts.filter(|host| host.parse::<std::net::IpAddr>().is_err()).map(str::to_owned).collect());
     Ok(policy)
 }
 

@@ -24,7 +24,13 @@ use engine::{
     exchange::{Exchange, Next},
 };
 use policy::{TenantId, limits};
-use std::{fmt, rc::Rc};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
 
 // The codec knows no policy: what both state must agree.
 const _: () = {
@@ -48,6 +54,13 @@ pub enum Ended {
     Cut(Refusal),
     /// Without anybody to answer.
     HungUp,
+    /// With an error of ours, since the grace time of a drain is over.
+    Stopped {
+        /// The error.
+        refusal: Refusal,
+        /// The answer's head was out before: the error is an event.
+        begun: bool,
+    },
 }
 
 impl From<Refusal> for Ended {
@@ -75,11 +88,18 @@ impl From<body::Failed> for Ended {
 pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstream) {
     let mut story = Story::new(shard, policy.generation);
     let mut underway = Underway { shard, policy, exchange: None };
-    let ended = match walk(shard, policy, tenant, &mut underway.exchange, &mut story).await {
-        Ok(ended) | Err(ended) => ended,
+    let ended = {
+        let mut walk = pin!(walk(shard, policy, tenant, &mut underway.exchange, &mut story));
+        poll_fn(|cx| match walk.as_mut().poll(cx) {
+            Poll::Ready(Ok(ended) | Err(ended)) => Poll::Ready(Some(ended)),
+            Poll::Pending if shard.stopping() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     };
+    let ended = ended.unwrap_or_else(|| Ended::Stopped { refusal: Refusal::stopped(), begun: tenant.head_sent });
     match &ended {
-        Ended::Refused(refusal) => respond::refuse(shard, tenant, story.id, story.surface, refusal),
+        Ended::Refused(refusal) | Ended::Stopped { refusal, .. } => respond::refuse(shard, tenant, story.id, story.surface, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.surface, refusal),
         Ended::HungUp => tenant.keep_alive = false,
         Ended::Answered | Ended::Relayed(_) => {}
@@ -87,8 +107,8 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
     story.account(shard, policy, tenant, &ended, underway.exchange.as_mut()); // 10
 }
 
-/// An exchange that is cut short with its future, when the grace time of a drain is over: what it
-/// holds of the commons is given back.
+/// An exchange that is cut short with its future, when its shard ends: what it holds of the commons
+/// is given back.
 struct Underway<'s> {
     shard: &'s Shard,
     policy: &'s Serving,

@@ -54,6 +54,12 @@ impl Refusal {
         Refusal { retry_after_ms: Some(1_000), retry: true, fault: Fault::Us, ..Refusal::tenant(503, code, message) }
     }
 
+    /// A refusal because the gateway ends, and may not wait any longer.
+    pub fn stopped() -> Refusal {
+        let message = "The gateway is stopped, and this request did not end in the time that was left; try again.";
+        Refusal::full("gateway_stopped", message).closing()
+    }
+
     /// The same, ending the connection.
     pub fn closing(mut self) -> Refusal {
         self.close = true;

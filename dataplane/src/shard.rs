@@ -7,7 +7,7 @@ use crate::{
     body,
     connect::Addresses,
     current,
-    io::{Arena, Io, Stream},
+    io::{Arena, Instant, Io, Stream},
     meters::{Meter, Meters},
     pool::{self, Pools},
     process::{Process, Seat},
@@ -46,6 +46,8 @@ pub struct Shard {
     clients: RefCell<Vec<Option<(tls::Trust, tls::Client)>>>,
     /// Downstream connections that are open.
     connections: Cell<u32>,
+    /// What is still in flight is to end now.
+    stopping: Cell<bool>,
     /// The second of the clock, and how many events were told within it.
     told: Cell<(u64, u64)>,
 }
@@ -60,6 +62,8 @@ struct Sessions {
 const GAUGE_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at what is still in flight, while draining.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
+/// What is in flight when the grace time is over ends within this, in milliseconds, or is dropped.
+const STOP_MS_MAX: u64 = 500;
 
 /// The token of a parked connection without TLS.
 const PLAIN: u32 = u32::MAX;
@@ -77,6 +81,7 @@ impl Shard {
             parked: RefCell::default(),
             clients: RefCell::default(),
             connections: Cell::new(0),
+            stopping: Cell::new(false),
             told: Cell::new((0, 0)),
             io,
             process,
@@ -120,7 +125,7 @@ impl Shard {
     }
 
     /// Leaves an idle downstream connection to the ring until something comes, or `until`.
-    pub fn park(&self, stream: Stream, session: Option<Box<tls::Session>>, until: crate::io::Instant) {
+    pub fn park(&self, stream: Stream, session: Option<Box<tls::Session>>, until: Instant) {
         let token = session.map_or(PLAIN, |session| self.parked.borrow_mut().insert(session));
         self.io.park(stream, token, until);
     }
@@ -150,6 +155,11 @@ impl Shard {
         let count = if before == second { count + 1 } else { 1 };
         self.told.set((second, count));
         count <= most
+    }
+
+    /// True when the grace time of a drain is over: exchanges say so to their tenants, and end.
+    pub fn stopping(&self) -> bool {
+        self.stopping.get()
     }
 
     /// Downstream connections that are open.
@@ -232,14 +242,26 @@ async fn drain(shard: &Rc<Shard>) {
     let policy_ms = shard.policy.get().map_or(0, |policy| policy.gateway.drain_ms);
     let until = shard.io.now().plus_millis(shard.process.grace_ms().unwrap_or(policy_ms));
     shard.io.stop_listening();
+    if !drained(shard, until).await {
+        // Whoever is still there is told, and the ledger with it.
+        shard.stopping.set(true);
+        shard.io.poll_all();
+        drained(shard, shard.io.now().plus_millis(STOP_MS_MAX)).await;
+    }
+    shard.pools.clear(shard);
+}
+
+/// Waits until no connection of a tenant's is left; false when some are at `until`.
+async fn drained(shard: &Rc<Shard>, until: Instant) -> bool {
     loop {
         // Connections come back to rest while the last exchanges end; they are called back again.
         shard.io.unpark_all();
-        let idle = shard.connections() == 0 && shard.io.listeners() == 0;
-        if idle || shard.io.now() >= until {
-            break;
+        if shard.connections() == 0 && shard.io.listeners() == 0 {
+            return true;
+        }
+        if shard.io.now() >= until {
+            return false;
         }
         shard.io.sleep(DRAIN_POLL).await;
     }
-    shard.pools.clear(shard);
 }

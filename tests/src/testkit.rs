@@ -7,8 +7,10 @@
 
 pub mod certs;
 pub mod gateway;
+pub mod load;
 pub mod policy;
 pub mod provider;
+pub mod proxy;
 pub mod recorder;
 pub mod story;
 pub mod tenant;

@@ -72,7 +72,7 @@ section! {
     }
     /// How providers are reached from here.
     Egress = "`egress`" {
-        /// Proxy that every connection to a provider goes through: `http://host:port`.
+        /// Proxy that every connection to a provider goes through, loopback ones excepted: `http://host:port`.
         proxy: String, "none";
         /// Path of further certificate authorities (PEM) that are trusted at every provider.
         ca: String, "none";

@@ -27,6 +27,8 @@ pub enum Outcome {
     HungUp,
     /// With an answer that broke off after it had begun, and said so.
     Cut,
+    /// By the end of the process, which waited for it as long as it may.
+    Stopped,
 }
 
 impl Outcome {
@@ -38,6 +40,7 @@ impl Outcome {
             Outcome::OwnError { .. } => "error",
             Outcome::HungUp => "hung_up",
             Outcome::Cut => "cut",
+            Outcome::Stopped => "stopped",
         }
     }
 }
@@ -195,7 +198,7 @@ impl Record {
             Outcome::Answered => answered == 1,
             Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
             Outcome::OwnError { .. } => answered == 0 && abandoned == 0,
-            Outcome::HungUp => answered == 0,
+            Outcome::HungUp | Outcome::Stopped => answered == 0,
         };
         if !fits {
             return Err(Flaw::OutcomeDiffers);

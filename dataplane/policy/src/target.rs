@@ -3,6 +3,9 @@
 use crate::{KeyId, OriginId, ProviderId, TlsProfileId};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod tests;
+
 /// What one pool of warm connections leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -20,6 +23,14 @@ pub struct Origin {
     pub warm: u32,
     /// Most connections of the whole process.
     pub connections_max: u32,
+}
+
+impl Origin {
+    /// Where a connection begins: the egress proxy where there is one, else the host itself. Only
+    /// this name is ever looked up; the host's own is the proxy's to resolve.
+    pub fn first_hop(&self) -> (&str, u16) {
+        self.proxy.as_ref().map_or((&self.host, self.port), |(host, port)| (host, *port))
+    }
 }
 
 /// Which certificate authorities are trusted.

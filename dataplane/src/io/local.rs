@@ -92,6 +92,11 @@ impl Local {
         self.tasks.abort(id)
     }
 
+    /// Polls every task once more, whatever it waits for.
+    pub fn poll_all(&self) {
+        self.tasks.wake_all();
+    }
+
     /// Tasks that have not ended.
     #[must_use]
     pub fn live_tasks(&self) -> usize {

@@ -115,6 +115,8 @@ impl Case<'_> {
             Outcome::OwnError { code } => self.own(entry.status, code),
             Outcome::Cut => self.cut(),
             Outcome::HungUp => demand(self.excused(), "the tenant was given up and had not left"),
+            Outcome::Stopped if self.meant().is_ok_and(|meant| !matches!(meant, Meant::Nothing)) => self.cut(),
+            Outcome::Stopped => self.own(entry.status, entry.code),
         }
     }
 

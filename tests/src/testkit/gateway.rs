@@ -305,6 +305,16 @@ impl Gateway {
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
+    /// A counter or gauge of each shard, in their order.
+    pub fn meter_by_shard(&self, name: &str) -> Vec<u64> {
+        let (_, page) = self.page("/metrics").expect("the admin listener answers");
+        let start = format!("{name}{{shard=\"");
+        let lines = page.lines().filter(|line| line.starts_with(&start));
+        lines
+            .map(|line| line.rsplit_once(' ').and_then(|(_, value)| value.parse().ok()).expect("meters of shards are whole numbers"))
+            .collect()
+    }
+
     /// Where decision records go.
     pub fn access_log_path(&self) -> PathBuf {
         self.folder.join("access.log")

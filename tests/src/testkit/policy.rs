@@ -56,7 +56,9 @@ impl Policy {
         self.endpoint(name, &format!("https://localhost:{}/v1", address.port()), &format!("ca: \"{ca}\", {members}"))
     }
 
-    fn endpoint(mut self, name: &str, url: &str, members: &str) -> Policy {
+    /// Adds a provider that is reached at this URL.
+    #[must_use]
+    pub fn endpoint(mut self, name: &str, url: &str, members: &str) -> Policy {
         writeln!(self.providers, "  {name}: {{endpoint: \"{url}\", {members}}}").expect("a String grows");
         self
     }

@@ -202,6 +202,11 @@ impl Tenant {
     /// Reads a whole answer; interim ones are passed over.
     pub fn answer(&mut self) -> Answer {
         let head = self.head();
+        self.rest(head)
+    }
+
+    /// Reads the rest of an answer whose head was read, and perhaps some of its body.
+    pub fn rest(&mut self, head: Head) -> Answer {
         let mut body = Vec::new();
         while let Some(part) = self.part() {
             body.extend_from_slice(&part);

@@ -10,6 +10,9 @@ use tests::testkit::{
     until,
 };
 
+/// A bound of the product, not a measurement: whoever pays for tokens may count on it.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How a tenant goes away.
 #[derive(Clone, Copy, Debug)]
 enum Leave {
@@ -63,7 +66,7 @@ fn hanging_up_cancels_the_attempt() {
                 let left = Instant::now();
                 let kept = leave(how, tenant);
                 let entry = until("the attempt is cancelled", || provider.log().into_iter().nth(before).filter(|entry| entry.hung_up));
-                assert!(left.elapsed() < Duration::from_secs(5), "{name} {how:?}: the attempt went on for {:?}", left.elapsed());
+                assert!(left.elapsed() < CANCELLED_WITHIN, "{name} {how:?}: the attempt went on for {:?}", left.elapsed());
                 assert_eq!(entry.provider, "primary");
                 drop(kept);
                 // Nothing else was begun, then or later: the next request is the next entry.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod connections;
+mod egress;
 mod failover;
 mod fidelity;
 mod hangup;
@@ -10,6 +11,7 @@ mod midstream;
 mod records;
 mod refusals;
 mod reload;
+mod shards;
 mod strictness;
 mod tenants;
 mod tls;

@@ -83,7 +83,6 @@ fn a_large_answer_that_breaks_is_not_whole() {
     let answer = gateway.tenant().ask(&Ask::chat("c"));
     assert_eq!((answer.head.status, answer.body.len(), answer.end), (200, 4 << 20, End::Complete));
     assert!(answer.json()["choices"][0]["message"]["content"].is_string());
-    // No reset: it overtakes what was not read yet, and may well be failed over.
     for fault in ["cut;bytes=3145728", "stall;bytes=3145728"] {
         provider.fault("primary", fault);
         let story = Story::of(fault, gateway.tenant().ask(&Ask::chat("c")), &provider, "m");
@@ -92,6 +91,41 @@ fn a_large_answer_that_breaks_is_not_whole() {
         assert_eq!(story.asked("backup"), 0, "{story}");
         let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
         assert_eq!(record["outcome"], "cut", "{record}");
+    }
+}
+
+/// A reset overtakes what the gateway has not read yet: then nobody has seen anything, and another
+/// target answers. Whichever comes first, the tenant can tell what it got.
+#[test]
+fn a_large_answer_that_is_reset_is_whole_or_visibly_cut() {
+    const WHOLE: usize = 4 << 20;
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).defaults("breaker: {consecutive: 1000, min_requests: 1000}").chain(
+        "c",
+        &[("primary", "m"), ("backup", "m")],
+        "idle: 500ms",
+    );
+    let gateway = Gateway::start(&policy);
+    for name in ["primary", "backup"] {
+        provider.answers(name, &serde_json::json!({"body_bytes": WHOLE}));
+    }
+    // Beyond the commit, just before it, and at the last byte.
+    for bytes in [3 << 20, 1_100_000, 1_000_000, 100, WHOLE - 1] {
+        provider.fault("primary", &format!("reset;bytes={bytes}"));
+        for round in 0..4 {
+            let story = Story::of(&format!("{bytes}, {round}"), gateway.tenant().ask(&Ask::chat("c")), &provider, "m");
+            let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+            let seen = (story.answer.head.status, story.answer.head.field("x-throwover-provider"), story.answer.body.len());
+            if story.answer.end == End::Complete {
+                assert_eq!(seen, (200, Some("backup"), WHOLE), "{story}");
+                assert!(story.answer.content().starts_with("backup says"), "{story}");
+                assert_eq!(record["outcome"], "answered", "{record}");
+            } else {
+                assert!(story.answer.end == End::Cut && seen.0 == 200 && seen.1 == Some("primary") && seen.2 <= bytes, "{story}");
+                assert_eq!(story.answer.head.field("content-length"), Some(WHOLE.to_string().as_str()), "{story}");
+                assert_eq!(record["outcome"], "cut", "{record}");
+            }
+        }
     }
 }
 

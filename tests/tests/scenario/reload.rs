@@ -1,70 +1,18 @@
 //! Policies change, processes die and end, and traffic does not notice.
 
 use serde_json::json;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-};
 use tests::testkit::{
     gateway::{Gateway, free_port},
+    load::Load,
     policy::Policy,
-    provider::{Provider, text_of},
+    provider::Provider,
     story::Story,
-    tenant::{Ask, End, Tenant},
+    tenant::{Ask, End, Head, Tenant},
     until,
 };
 
 fn policy(provider: &Provider) -> Policy {
     Policy::over(provider).chain("c", &[("primary", "m"), ("backup", "m")], "")
-}
-
-/// Tenants that ask on kept connections until told to end; the count of answers, each of them whole.
-struct Load {
-    end: Arc<AtomicBool>,
-    answers: Arc<AtomicU64>,
-    threads: Vec<thread::JoinHandle<()>>,
-}
-
-impl Load {
-    fn start(gateway: &Gateway, tenants: usize) -> Load {
-        let (end, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let threads = (0..tenants).map(|index| {
-            let (address, end, answers) = (gateway.address, end.clone(), answers.clone());
-            thread::spawn(move || {
-                let mut tenant = Tenant::connect(address);
-                let ask = if index % 2 == 0 { Ask::chat("c") } else { Ask::stream("c") };
-                while !end.load(Ordering::Acquire) {
-                    let answer = tenant.ask(&ask);
-                    assert_eq!((answer.head.status, answer.end), (200, End::Complete), "{}", answer.text());
-                    assert_eq!(answer.content(), text_of("primary"));
-                    answers.fetch_add(1, Ordering::AcqRel);
-                }
-            })
-        });
-        Load { threads: threads.collect(), end, answers }
-    }
-
-    fn count(&self) -> u64 {
-        self.answers.load(Ordering::Acquire)
-    }
-
-    /// Waits until so many more answers have come: traffic flows.
-    fn flows(&self, more: u64) {
-        let wanted = self.count() + more;
-        until("traffic flows", || (self.count() >= wanted || self.threads.iter().any(thread::JoinHandle::is_finished)).then_some(()));
-    }
-
-    /// Ends it; fails when one of the tenants saw anything but whole answers.
-    fn finish(self) -> u64 {
-        self.end.store(true, Ordering::Release);
-        for thread in self.threads {
-            thread.join().expect("every answer was whole, on a connection that was kept");
-        }
-        self.answers.load(Ordering::Acquire)
-    }
 }
 
 #[test]
@@ -292,19 +240,61 @@ fn a_second_signal_ends_at_once() {
     drop(tenant);
 }
 
+/// Tenants whose exchanges would never end: one in mid-stream, one that has seen nothing.
+fn stuck(gateway: &Gateway, provider: &Provider) -> (Tenant, Head, Tenant) {
+    provider.fault("primary", "stall;events=4;model=m,stall-before-head;model=silent");
+    let mut streaming = gateway.tenant();
+    streaming.send(&Ask::stream("c").bytes());
+    let head = streaming.head();
+    streaming.body_until("w0");
+    let mut waiting = gateway.tenant();
+    waiting.send(&Ask::chat("silent").bytes());
+    until("the provider is asked", || provider.log().iter().any(|entry| entry.model == "silent").then_some(()));
+    (streaming, head, waiting)
+}
+
+/// What they see of a process that ends before them: an error that says so, and nothing that could
+/// be taken for a good end.
+fn ended_openly(gateway: &Gateway, (mut streaming, head, mut waiting): (Tenant, Head, Tenant)) {
+    let answer = streaming.rest(head);
+    assert_eq!(answer.end, End::Cut, "a stream that was cut has a clean end: {}", answer.text());
+    assert!(!answer.done() && !answer.text().contains("finish_reason\":\"stop"), "{}", answer.text());
+    assert_eq!(answer.error_event().unwrap()["error"]["code"], "gateway_stopped", "{}", answer.text());
+    let refused = waiting.answer();
+    assert_eq!((refused.head.status, refused.code().as_str(), refused.end), (503, "gateway_stopped", End::Complete), "{}", refused.text());
+    assert!(refused.head.field("retry-after").is_some() && streaming.closed() && waiting.closed());
+    for (head, status) in [(&answer.head, 200), (&refused.head, 503)] {
+        let record = gateway.record(head.field("x-request-id").unwrap());
+        assert_eq!(
+            (&record["outcome"], &record["code"], &record["status"]),
+            (&json!("stopped"), &json!("gateway_stopped"), &json!(status))
+        );
+    }
+}
+
 #[test]
 fn the_operator_drains_and_the_grace_time_ends() {
     let provider = Provider::new();
-    provider.fault("primary", "stall;events=4");
-    let mut gateway = Gateway::start(&policy(&provider));
-    let mut tenant = gateway.tenant();
-    tenant.send(&Ask::stream("c").bytes());
-    tenant.head();
-    tenant.body_until("w0");
+    let mut gateway = Gateway::start(&policy(&provider).chain("silent", &[("primary", "silent")], ""));
+    let stuck = stuck(&gateway, &provider);
     let told = gateway.ask("drain", &[("grace", "300ms")]);
     assert_eq!(told.code, 0, "{}", told.text);
+    ended_openly(&gateway, stuck);
     let ended = until("the process ends", || gateway.plane_ended());
     assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
     let status = gateway.ask("status", &[]);
     assert_eq!(status.code, 0, "the daemon lives on: {}", status.text);
+}
+
+/// The same by a signal, and for as long as the policy says.
+#[test]
+fn the_grace_time_of_the_policy_ends() {
+    let provider = Provider::new();
+    let policy = policy(&provider).gateway("shards: 2, drain: 300ms").chain("silent", &[("primary", "silent")], "");
+    let mut gateway = Gateway::start(&policy);
+    let stuck = stuck(&gateway, &provider);
+    gateway.terminate_plane();
+    ended_openly(&gateway, stuck);
+    let ended = until("the process ends", || gateway.plane_ended());
+    assert_eq!(ended.code(), Some(0), "{}", gateway.plane_said());
 }

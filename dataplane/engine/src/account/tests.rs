@@ -77,6 +77,7 @@ fn what_cannot_have_been_is_found() {
     check(|record| record.trail[0].end = End::Answered, Flaw::AfterTheEnd);
     check(|record| record.outcome = Outcome::Relayed, Flaw::OutcomeDiffers);
     check(|record| record.outcome = Outcome::HungUp, Flaw::OutcomeDiffers);
+    check(|record| record.outcome = Outcome::Stopped, Flaw::OutcomeDiffers);
     check(|record| record.outcome = Outcome::OwnError { code: "x" }, Flaw::OutcomeDiffers);
     check(|record| record.trail[1].begun_us = 4_999, Flaw::TimeRunsBack);
     check(|record| record.trail[1].end_us = 1, Flaw::TimeRunsBack);

@@ -1,6 +1,7 @@
 //! What outlives a publish, and what a drain waits for.
 
 use super::*;
+use engine::account::Outcome;
 
 #[test]
 fn a_publish_keeps_breakers_and_warm_connections() {
@@ -66,6 +67,40 @@ fn a_drain_waits_for_streams_and_closes_idle_connections() {
         let (first, second) = (scene.heard(1), scene.heard(2));
         assert!(first.is_whole(), "mood {mood}: the stream came to its end: {}", first.text());
         assert_eq!((second.status(), second.asked.len()), (0, 0), "mood {mood}: and nothing was begun after it");
+        scene.end();
+    });
+}
+
+/// Nobody is left without a word, and nothing without a record, by a drain that does not wait for ever.
+#[test]
+fn a_drain_that_is_over_says_so_to_whoever_is_left() {
+    in_every_mood(|mood| {
+        let mut scene =
+            Scene::new(mood, two(|chain| chain.patience.idle_ms = 30_000), &[&[Manner::StallBeforeHead, Manner::StallWithin], &[]]);
+        for (request, ask) in [(1, json()), (2, stream())] {
+            let (io, end, book) = (scene.stage.io(), scene.stage.connect(), scene.stage.book.clone());
+            scene.stage.world.script(async move {
+                tenant::play(io, end, Habits::plain(vec![ask]), Dice::new(1), book).await;
+            });
+            let book = scene.stage.book.clone();
+            scene.stage.until("the provider is asked", || !book.borrow().asked(request).is_empty());
+        }
+        // The stream has shown something by then.
+        scene.stage.run_ms(200);
+        scene.stage.process.drain(Some(300));
+        let process = scene.stage.process.clone();
+        scene.stage.until("the shard ends", || process.seats()[0].finished());
+        let book = scene.stage.book.clone();
+        scene.stage.until("both requests came to something", || book.borrow().told.len() == 2);
+        let (waiting, streaming) = (scene.heard(1), scene.heard(2));
+        assert_eq!((waiting.status(), waiting.field("x-throwover-fault")), (503, "gateway".to_owned()), "mood {mood}");
+        assert_eq!(streaming.status(), 200, "mood {mood}");
+        for heard in [&waiting, &streaming] {
+            assert!(heard.text().contains("\"code\":\"gateway_stopped\""), "mood {mood}: {}", heard.text());
+            assert_eq!(heard.asked, [0], "mood {mood}: nobody else is asked");
+        }
+        let outcomes: Vec<_> = scene.stage.entries.iter().filter_map(|entry| Some(entry.record.as_ref()?.outcome)).collect();
+        assert_eq!(outcomes, [Outcome::Stopped; 2], "mood {mood}");
         scene.end();
     });
 }
