@@ -199,7 +199,8 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         ("generation".to_owned(), hello.generation.to_string()),
         ("shards".to_owned(), hello.shards.to_string()),
     ];
-    // A data plane says who it is again when it has begun to listen.
+    // A data plane greets before it listens, and again when it does: until then the first greeting
+    // holds no addresses, and the policy's are no substitute for it, since they may be taken.
     let known = control.planes.get(&plane).is_some_and(|(_, plane)| plane.hello.is_some());
     if !known {
         tell(&mut control.events, "plane_joined", details);
@@ -209,7 +210,6 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         tell(&mut control.events, "refused", vec![("reason".to_owned(), reason)]);
     }
     let (generation, digest) = (hello.generation, hello.digest);
-    let hello = with_places(hello, &control.live.draft.gateway);
     if let Some((_, known)) = control.planes.get_mut(&plane) {
         known.generation = generation;
         known.hello = Some(hello);
@@ -229,16 +229,6 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         publish::Welcome::Send => steer::send(control, plane, &sealed),
         publish::Welcome::Outnumber(theirs) => steer::outnumber(control, theirs),
     }
-}
-
-/// A data plane greets before it listens; until it says where, what the policy says is known.
-fn with_places(mut hello: Hello, gateway: &policy::Gateway) -> Hello {
-    let known = |address: &&std::net::SocketAddr| address.port() != 0;
-    if hello.listen.is_empty() {
-        hello.listen = gateway.listen.iter().filter(known).copied().collect();
-    }
-    hello.admin = hello.admin.or(gateway.admin.as_ref().filter(known).copied());
-    hello
 }
 
 /// Keeps an event of the daemon's own.

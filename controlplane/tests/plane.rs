@@ -4,6 +4,7 @@
 mod support;
 
 use policy::wire::{Frame, Stage, Stats};
+use serde_json::json;
 use support::{House, POLICY};
 
 fn text(output: &std::process::Output) -> String {
@@ -147,6 +148,27 @@ fn events_and_counters_are_passed_on() {
     assert_eq!(plane.hear(), Frame::Drain { grace_ms: 2_000 });
     assert_eq!(drain.wait_with_output().unwrap().status.code(), Some(0));
     assert_eq!(house.ask("drain", &["--grace", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_data_plane_is_starting_until_it_says_where_it_listens() {
+    let mut house = House::new();
+    house.write(&format!("gateway: {{listen: [\"127.0.0.1:8080\"], admin: \"127.0.0.1:9901\"}}\n{POLICY}"));
+    house.start();
+    let mut plane = house.starting();
+    plane.arrived();
+    plane.adopt(1);
+    // The addresses of the policy are what it will try, and not where it is.
+    let status = house.until("status", |status| status["planes"][0]["generation"] == 1);
+    let first = &status["planes"][0];
+    assert_eq!((&first["state"], &first["hello"]["listen"], &first["hello"]["admin"]), (&"starting".into(), &json!([]), &json!(null)));
+    let said = text(&house.ask("status", &[]));
+    assert!(said.contains("starting") && !said.contains("8080"), "{said}");
+    plane.listen("127.0.0.1:2");
+    let status = house.until("status", |status| status["planes"][0]["state"] == "not ready");
+    assert_eq!((&status["planes"][0]["hello"]["shards"], &status["planes"][0]["hello"]["listen"][0]), (&json!(1), &json!("127.0.0.1:2")));
+    plane.count(Stats { generation: 1, ready: true, ..Stats::default() });
+    house.until("status", |status| status["planes"][0]["state"] == "ready");
 }
 
 #[test]
