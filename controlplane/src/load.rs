@@ -2,6 +2,7 @@
 
 use crate::{
     complaint::{Complaint, Complaints, Sources, Span},
+    excerpt,
     tree::{self, Entry, Node, Value},
 };
 use std::{io, path::Path};
@@ -49,12 +50,12 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     } else {
         files.push((path.display().to_string(), read(path, &mut room)?));
     }
-    Ok(merge(Sources { files }))
+    Ok(merge(Sources { files, ..Sources::default() }))
 }
 
 /// Reads a policy from text, as if it were a file of this name.
 pub fn text(name: &str, text: &str) -> Loaded {
-    merge(Sources { files: vec![(name.to_owned(), text.to_owned())] })
+    merge(Sources { files: vec![(name.to_owned(), text.to_owned())], ..Sources::default() })
 }
 
 fn read(path: &Path, room: &mut u64) -> io::Result<String> {
@@ -66,11 +67,15 @@ fn read(path: &Path, room: &mut u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-fn merge(sources: Sources) -> Loaded {
+fn merge(mut sources: Sources) -> Loaded {
     let mut complaints = Complaints::default();
     let mut whole: Option<Node> = None;
     for (index, (_, text)) in sources.files.iter().enumerate() {
-        let Some(node) = tree::parse(text, index as u16, &mut complaints) else { continue };
+        let Some(node) = tree::parse(text, index as u16, &mut complaints) else {
+            sources.unread.push(index as u16);
+            continue;
+        };
+        excerpt::hide(&node, &mut sources.hidden);
         whole = match whole {
             None => Some(node),
             Some(mut before) => {

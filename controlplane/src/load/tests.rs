@@ -1,7 +1,7 @@
 use super::*;
 
 fn merged(files: &[(&str, &str)]) -> Loaded {
-    merge(Sources { files: files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect() })
+    merge(Sources { files: files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(), ..Sources::default() })
 }
 
 #[test]

@@ -135,7 +135,8 @@ impl Validator<'_> {
         match endpoint(&text) {
             Ok(endpoint) => Some((endpoint, text.span)),
             Err(why) => {
-                self.error(&text, format!("`{}` is no endpoint: {why}", text.value)).help("write `https://host[:port][/path]`").push();
+                let shown = if text.contains('@') { "this" } else { &format!("`{}`", text.value) };
+                self.error(&text, format!("{shown} is no endpoint: {why}")).help("write `https://host[:port][/path]`").push();
                 None
             }
         }
