@@ -8,7 +8,7 @@ use crate::{
     control::{Control, Reply},
     link,
     observe::{Events, Plane},
-    publish,
+    places, publish,
     socket::{self, Asked},
     steer, verbs,
 };
@@ -16,7 +16,7 @@ use policy::wire::{Event, Frame, Hello};
 use std::{
     io,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -74,8 +74,11 @@ pub struct Places {
 /// Sockets or folders cannot be made.
 pub fn run(places: Places) -> io::Result<u8> {
     // The folder first: whoever can enter it can reach the sockets.
-    private_folder(&places.run)?;
-    private_folder(&places.state)?;
+    places::private(&places.run)?;
+    places::private(&places.state)?;
+    // One daemon for each: two would take one another's sockets, and number generations alike.
+    let same = std::fs::canonicalize(&places.run)? == std::fs::canonicalize(&places.state)?;
+    let _held = (places::hold(&places.state)?, if same { None } else { Some(places::hold(&places.run)?) });
     let (to, messages) = sync_channel(MESSAGES_MAX);
     let link_listener = link::bind(&places.run.join("link.sock"), 0o600)?;
     let operators = link::bind(&places.run.join("operator.sock"), 0o660)?;
@@ -94,19 +97,6 @@ pub fn run(places: Places) -> io::Result<u8> {
     signals(to)?;
     attend(&mut control, &messages);
     Ok(0)
-}
-
-fn private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if path.is_dir() {
-        let mode = std::fs::metadata(path)?.permissions().mode();
-        // Others may look (systemd makes such folders), and must not write.
-        if mode & 0o022 != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} can be written by others", path.display())));
-        }
-        return Ok(());
-    }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn signals(to: SyncSender<Message>) -> io::Result<()> {

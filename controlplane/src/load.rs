@@ -5,7 +5,10 @@ use crate::{
     excerpt,
     tree::{self, Entry, Node, Value},
 };
-use std::{io, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 /// Largest policy, in bytes, over all files.
 const POLICY_BYTES_MAX: u64 = 64 << 20;
@@ -59,11 +62,12 @@ pub fn text(name: &str, text: &str) -> Loaded {
 }
 
 fn read(path: &Path, room: &mut u64) -> io::Result<String> {
-    let length = std::fs::metadata(path)?.len();
+    // Not by what the file says of its length: a device says 0 and never ends.
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(*room + 1).read_to_end(&mut bytes)?;
     *room = room
-        .checked_sub(length)
+        .checked_sub(bytes.len() as u64)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("the policy is larger than {} MiB", POLICY_BYTES_MAX >> 20)))?;
-    let bytes = std::fs::read(path)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 

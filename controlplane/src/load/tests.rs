@@ -44,3 +44,9 @@ fn bombs_of_aliases_are_refused() {
     }
     assert!(merged(&[("p.yaml", &text)]).tree.is_none());
 }
+
+#[test]
+fn a_file_without_end_is_refused() {
+    let refused = load(std::path::Path::new("/dev/zero")).unwrap_err();
+    assert!(refused.to_string().contains("larger than 64 MiB"), "{refused}");
+}
