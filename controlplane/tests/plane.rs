@@ -202,3 +202,31 @@ fn unless_confirmed_it_comes_back() {
     plane.adopt(3);
     assert_eq!(house.ask("confirm", &[]).status.code(), Some(1));
 }
+
+#[test]
+fn an_argument_that_is_not_known_is_refused() {
+    use std::io::{Read, Write};
+    let mut house = House::new();
+    house.start();
+    let mut operator = std::os::unix::net::UnixStream::connect(house.folder.join("run/operator.sock")).unwrap();
+    operator.write_all(b"{\"verb\": \"reload\", \"arguments\": {\"confirm_within\": \"60s\"}}\n").unwrap();
+    let mut answer = String::new();
+    operator.read_to_string(&mut answer).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        (&answer["code"], &answer["text"]),
+        (&json!(2), &json!("`reload` takes no `confirm_within`; did you mean `confirm-within`?\n"))
+    );
+    assert_eq!(house.json("status")["generation"], 1);
+}
+
+#[test]
+fn two_daemons_do_not_share_a_state() {
+    let mut house = House::new();
+    house.start();
+    let mut second = house.command("daemon", &[]);
+    second.arg("--config").arg(house.config()).arg("--run").arg(house.folder.join("other")).arg("--state").arg(house.folder.join("state"));
+    let ended = second.output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended).contains("another daemon uses") && text(&ended).contains("state"), "{}", text(&ended));
+}
