@@ -40,7 +40,8 @@ fn walk(node: &Node, secret: bool, out: &mut Vec<Span>) {
     }
 }
 
-fn names_secret(name: &str) -> bool {
+/// True for the name of a key that has a credential for its value.
+pub fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     WORDS.iter().any(|word| name.contains(word))
 }

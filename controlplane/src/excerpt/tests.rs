@@ -24,6 +24,8 @@ fn no_complaint_shows_a_secret() {
         "providers: {p: {endpoint: \"https://user:SECRET@host/v1\"}}",
         "gateway: {egress: {proxy: \"http://user:SECRET@host:1\"}}",
         "tenants: [{name: a, keys: [{sha256: tk-SECRET}]}, {name: b, keys: [{key: tk-SECRET-2}, {key: tk-SECRET-2}]}]",
+        "tenants: [{name: a, keys: [tk-SECRET]}]",
+        "tenants: [{name: a, keys: tk-SECRET}]",
         "tenants:\n  - name: a\n    keys:\n      - key: tk-SECRET",
         "providers: {p: {keys: [\"sk-SECRET]}}",
         "providers:\n  p:\n    keys:\n      - \"sk-0123456789-SECRET\n",
