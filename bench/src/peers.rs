@@ -171,23 +171,29 @@ pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
         text.push_str(&format!("\n{}", table::text(&title, table)));
         all.push(table::json(&title, table));
     }
+    text.push_str(&per_exchange(&counted));
+    let counters: serde_json::Map<String, Value> =
+        COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
+    Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
+}
+
+/// What the data plane counted, in words.
+fn per_exchange(counted: &[f64; COUNTERS.len()]) -> String {
     let per = |index: usize| counted[index] / counted[0].max(1.0);
-    text.push_str(&format!(
+    let mut text = format!(
         "\nthrowover, for each exchange: {:.3} turns, {:.2} completions, {:.4} times no buffer, {:.4} connections opened\n",
         per(1),
         per(2),
         per(3),
         per(4)
-    ));
+    );
     if counted[5] > 0.0 {
         text.push_str(&format!(
             "throwover dropped {:.2} % of its decision records: not all of its work is in these figures\n",
             per(5) * 100.0
         ));
     }
-    let counters: serde_json::Map<String, Value> =
-        COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
-    Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
+    text
 }
 
 const COUNTERS: [&str; 6] = [

@@ -1,7 +1,8 @@
 //! What an operator is told about a policy: where, what is wrong, and how to mend it.
 
+use crate::excerpt;
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Most complaints that one check prints; the rest is counted.
 pub const SHOWN_MAX: usize = 100;
@@ -27,16 +28,31 @@ impl Span {
 }
 
 /// The files of one policy, as read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// Name and text of each.
     pub files: Vec<(String, String)>,
+    /// What is not to be shown of them.
+    pub hidden: Vec<Span>,
+    /// Those that are no YAML, by index.
+    pub unread: Vec<u16>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.files.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Sources {
-    fn line(&self, span: Span) -> &str {
+    /// The line of `span`, as it may be shown.
+    fn line(&self, span: Span) -> String {
         let text = self.files.get(usize::from(span.file)).map_or("", |(_, text)| text.as_str());
-        text.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or("")
+        let line = text.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or("");
+        if self.unread.contains(&span.file) {
+            return excerpt::guarded(line);
+        }
+        excerpt::starred(line, span.line, self.hidden.iter().copied().filter(|hidden| hidden.file == span.file))
     }
 
     /// Name of the file of `span`.

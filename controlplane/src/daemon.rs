@@ -8,7 +8,7 @@ use crate::{
     control::{Control, Reply},
     link,
     observe::{Events, Plane},
-    publish,
+    places, publish,
     socket::{self, Asked},
     steer, verbs,
 };
@@ -16,7 +16,7 @@ use policy::wire::{Event, Frame, Hello};
 use std::{
     io,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -74,8 +74,11 @@ pub struct Places {
 /// Sockets or folders cannot be made.
 pub fn run(places: Places) -> io::Result<u8> {
     // The folder first: whoever can enter it can reach the sockets.
-    private_folder(&places.run)?;
-    private_folder(&places.state)?;
+    places::private(&places.run)?;
+    places::private(&places.state)?;
+    // One daemon for each: two would take one another's sockets, and number generations alike.
+    let same = std::fs::canonicalize(&places.run)? == std::fs::canonicalize(&places.state)?;
+    let _held = (places::hold(&places.state)?, if same { None } else { Some(places::hold(&places.run)?) });
     let (to, messages) = sync_channel(MESSAGES_MAX);
     let link_listener = link::bind(&places.run.join("link.sock"), 0o600)?;
     let operators = link::bind(&places.run.join("operator.sock"), 0o660)?;
@@ -94,19 +97,6 @@ pub fn run(places: Places) -> io::Result<u8> {
     signals(to)?;
     attend(&mut control, &messages);
     Ok(0)
-}
-
-fn private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if path.is_dir() {
-        let mode = std::fs::metadata(path)?.permissions().mode();
-        // Others may look (systemd makes such folders), and must not write.
-        if mode & 0o022 != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} can be written by others", path.display())));
-        }
-        return Ok(());
-    }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn signals(to: SyncSender<Message>) -> io::Result<()> {
@@ -199,7 +189,8 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         ("generation".to_owned(), hello.generation.to_string()),
         ("shards".to_owned(), hello.shards.to_string()),
     ];
-    // A data plane says who it is again when it has begun to listen.
+    // A data plane greets before it listens, and again when it does: until then the first greeting
+    // holds no addresses, and the policy's are no substitute for it, since they may be taken.
     let known = control.planes.get(&plane).is_some_and(|(_, plane)| plane.hello.is_some());
     if !known {
         tell(&mut control.events, "plane_joined", details);
@@ -209,7 +200,6 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         tell(&mut control.events, "refused", vec![("reason".to_owned(), reason)]);
     }
     let (generation, digest) = (hello.generation, hello.digest);
-    let hello = with_places(hello, &control.live.draft.gateway);
     if let Some((_, known)) = control.planes.get_mut(&plane) {
         known.generation = generation;
         known.hello = Some(hello);
@@ -229,16 +219,6 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         publish::Welcome::Send => steer::send(control, plane, &sealed),
         publish::Welcome::Outnumber(theirs) => steer::outnumber(control, theirs),
     }
-}
-
-/// A data plane greets before it listens; until it says where, what the policy says is known.
-fn with_places(mut hello: Hello, gateway: &policy::Gateway) -> Hello {
-    let known = |address: &&std::net::SocketAddr| address.port() != 0;
-    if hello.listen.is_empty() {
-        hello.listen = gateway.listen.iter().filter(known).copied().collect();
-    }
-    hello.admin = hello.admin.or(gateway.admin.as_ref().filter(known).copied());
-    hello
 }
 
 /// Keeps an event of the daemon's own.

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Oldest kernel that the data plane is made for.
-const KERNEL_MIN: (u32, u32) = (6, 1);
+const KERNEL_MIN: (u32, u32) = (6, 8);
 /// Open files that a gateway of some size needs.
 const FILES_MIN: u64 = 65_536;
 /// 2026-01-01, before which no clock of a running system stands.
@@ -71,11 +71,14 @@ fn read(path: &str) -> Option<String> {
 }
 
 fn kernel() -> Finding {
-    let found = rustix::system::uname().release().to_string_lossy().into_owned();
+    kernel_of(rustix::system::uname().release().to_string_lossy().into_owned())
+}
+
+fn kernel_of(found: String) -> Finding {
     let mut numbers = found.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let state = if version >= KERNEL_MIN { State::Good } else { State::Bad };
-    Finding { what: "kernel", state, found, mend: "Linux 6.1 or later is needed" }
+    Finding { what: "kernel", state, found, mend: "Linux 6.8 or later is needed" }
 }
 
 fn ring_allowed() -> Finding {
@@ -162,3 +165,6 @@ fn names(config: &Path) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 pub mod read;
 pub mod sections;
 pub mod units;
+pub mod words;
 
 pub use read::{At, Field, Read, Reader};
 pub use sections::*;
+pub use words::*;

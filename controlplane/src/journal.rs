@@ -4,12 +4,13 @@
 //! the second is the mark that the first is whole. What is torn or damaged is passed over. Secrets
 //! are never here: a rollback resolves today's through the references that are.
 
-use crate::compile::KeyNames;
+use crate::{compile::KeyNames, places};
 use policy::{Draft, image};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -73,7 +74,7 @@ impl Journal {
     /// The folder cannot be made.
     pub fn open(state: &Path) -> io::Result<Journal> {
         let folder = state.join("generations");
-        fs::create_dir_all(&folder)?;
+        places::private(&folder)?;
         Ok(Journal { folder })
     }
 
@@ -177,7 +178,13 @@ impl Journal {
 /// Whole or not at all, also when the power fails.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file = File::create(&temporary)?;
+    // What an ended daemon left there goes first: nothing that stands there is followed or kept open.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Tenants' digests are in it: nobody else need read them.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

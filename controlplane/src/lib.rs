@@ -12,6 +12,7 @@ pub mod validate;
 
 pub mod catalogue;
 pub mod complaint;
+pub mod excerpt;
 pub mod plan;
 pub mod reference;
 pub mod time;

@@ -23,17 +23,16 @@ use std::{
 pub const PLANES_MAX: usize = 64;
 /// A data plane that takes nothing for so long is cut off.
 const WRITE_STALL: Duration = Duration::from_secs(5);
+/// Between two attempts to accept when the kernel has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Binds a socket that only its owner can connect to, in a folder that only its owner can enter.
+/// Binds a socket in a folder that is there, and that nobody else can write to.
 ///
 /// # Errors
-/// The folder or socket cannot be made, or another daemon listens there.
+/// The socket cannot be made, or another daemon listens there.
 pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
     if UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("another daemon listens on {}", path.display())));
     }
@@ -41,9 +40,25 @@ pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
+    let listener =
+        UnixListener::bind(path).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display())))?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     Ok(listener)
+}
+
+/// The next that connects. When the kernel has none to give, for want of descriptors, it is asked
+/// again after a pause, and not at once for ever.
+pub fn accept(listener: &UnixListener) -> UnixStream {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return stream,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(error) => {
+                eprintln!("throwover: nobody can connect: {error}");
+                thread::sleep(ACCEPT_PAUSE);
+            }
+        }
+    }
 }
 
 /// Whose process is at the other end.
@@ -74,7 +89,8 @@ pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
     let own = rustix::process::geteuid().as_raw();
     let count = Arc::new(AtomicUsize::new(0));
     let next = AtomicU64::new(1);
-    for stream in listener.incoming().flatten() {
+    loop {
+        let stream = accept(&listener);
         match peer(&stream) {
             Ok(peer) if may_command(peer.uid, own) => {}
             Ok(peer) => {

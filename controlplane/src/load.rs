@@ -2,9 +2,13 @@
 
 use crate::{
     complaint::{Complaint, Complaints, Sources, Span},
+    excerpt,
     tree::{self, Entry, Node, Value},
 };
-use std::{io, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 /// Largest policy, in bytes, over all files.
 const POLICY_BYTES_MAX: u64 = 64 << 20;
@@ -49,28 +53,33 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     } else {
         files.push((path.display().to_string(), read(path, &mut room)?));
     }
-    Ok(merge(Sources { files }))
+    Ok(merge(Sources { files, ..Sources::default() }))
 }
 
 /// Reads a policy from text, as if it were a file of this name.
 pub fn text(name: &str, text: &str) -> Loaded {
-    merge(Sources { files: vec![(name.to_owned(), text.to_owned())] })
+    merge(Sources { files: vec![(name.to_owned(), text.to_owned())], ..Sources::default() })
 }
 
 fn read(path: &Path, room: &mut u64) -> io::Result<String> {
-    let length = std::fs::metadata(path)?.len();
+    // Not by what the file says of its length: a device says 0 and never ends.
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(*room + 1).read_to_end(&mut bytes)?;
     *room = room
-        .checked_sub(length)
+        .checked_sub(bytes.len() as u64)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("the policy is larger than {} MiB", POLICY_BYTES_MAX >> 20)))?;
-    let bytes = std::fs::read(path)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-fn merge(sources: Sources) -> Loaded {
+fn merge(mut sources: Sources) -> Loaded {
     let mut complaints = Complaints::default();
     let mut whole: Option<Node> = None;
     for (index, (_, text)) in sources.files.iter().enumerate() {
-        let Some(node) = tree::parse(text, index as u16, &mut complaints) else { continue };
+        let Some(node) = tree::parse(text, index as u16, &mut complaints) else {
+            sources.unread.push(index as u16);
+            continue;
+        };
+        excerpt::hide(&node, &mut sources.hidden);
         whole = match whole {
             None => Some(node),
             Some(mut before) => {

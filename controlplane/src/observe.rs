@@ -25,6 +25,19 @@ pub struct Plane {
     pub generation: u64,
 }
 
+impl Plane {
+    /// What it is at, in one word. Until it listens, it knows neither its shards nor its addresses.
+    pub fn state(&self) -> &'static str {
+        let listens = self.hello.as_ref().is_some_and(|hello| hello.shards > 0 && !hello.listen.is_empty());
+        match &self.stats {
+            Some(stats) if stats.draining => "draining",
+            _ if !listens => "starting",
+            Some(stats) if stats.ready => "ready",
+            _ => "not ready",
+        }
+    }
+}
+
 /// The last events, and who watches for more.
 #[derive(Debug, Default)]
 pub struct Events {
@@ -104,13 +117,16 @@ fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
     if hello.shards > 0 {
         write!(text, "  shards {}", hello.shards)?;
     }
-    let Some(stats) = &plane.stats else { return writeln!(text, "  at {}", listen.join(" ")) };
-    let state = match (stats.draining, stats.ready) {
-        (true, _) => "draining",
-        (false, true) => "ready",
-        (false, false) => "not ready",
-    };
-    writeln!(text, "  {state}  up {}  at {}", time::words(stats.up_ms), listen.join(" "))?;
+    write!(text, "  {}", plane.state())?;
+    if let Some(stats) = &plane.stats {
+        write!(text, "  up {}", time::words(stats.up_ms))?;
+    }
+    if listen.is_empty() {
+        writeln!(text)?
+    } else {
+        writeln!(text, "  at {}", listen.join(" "))?
+    }
+    let Some(stats) = &plane.stats else { return Ok(()) };
     // Every provider has a target for whatever it is asked for; those that nobody asked are left out.
     let targets: Vec<&TargetState> = stats.targets.iter().filter(|target| target.attempts > 0 || !target.name.ends_with("/*")).collect();
     if !targets.is_empty() {
@@ -167,6 +183,7 @@ pub fn status_json(generation: u64, planes: &[&Plane]) -> Value {
         .map(|plane| {
             json!({
                 "generation": plane.generation,
+                "state": plane.state(),
                 "hello": plane.hello.as_ref().map(|hello| json!({
                     "build": hello.build, "pid": hello.pid, "shards": hello.shards, "schema": hello.schema,
                     "listen": hello.listen, "admin": hello.admin,

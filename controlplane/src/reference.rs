@@ -1,10 +1,16 @@
 //! Secrets by reference: `${NAME}` from the environment, `${file:/path}` from a file.
 
 use policy::Secret;
-use std::{fmt, io, path::Path};
+use std::{
+    fmt,
+    io::{self, Read},
+    path::Path,
+};
 
 /// Largest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 64 * policy::limits::KIB;
+/// Largest file that is referred to, in bytes; bundles of authorities are the largest.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Finds an environment variable.
 pub type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -32,10 +38,20 @@ impl Surroundings {
     pub fn real() -> Surroundings {
         Surroundings {
             variable: Box::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
-            file: Box::new(|path| std::fs::read(path)),
+            file: Box::new(read),
             today: crate::time::date(std::time::SystemTime::now()),
         }
     }
+}
+
+/// Reads a file that has an end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it holds more than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    Ok(bytes)
 }
 
 /// Where a secret is.

@@ -73,6 +73,7 @@ impl Role {
 
 /// A question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// What to do.
     pub verb: String,
@@ -124,7 +125,8 @@ pub struct Asked {
 pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
     let own = rustix::process::geteuid().as_raw();
     let count = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming().flatten() {
+    loop {
+        let stream = link::accept(&listener);
         let Ok(peer) = link::peer(&stream) else { continue };
         if count.load(Ordering::Relaxed) >= OPERATORS_MAX {
             continue;
@@ -210,12 +212,24 @@ pub fn parse(line: &str) -> Result<Request, String> {
 /// Asks the daemon. Returns its answer, and the lines of whatever follows it.
 ///
 /// # Errors
-/// The daemon is not reached, or breaks off.
+/// The daemon is not reached, breaks off, or says nothing in time.
 pub fn ask(run: &std::path::Path, request: &Request) -> io::Result<(Answer, io::Lines<BufReader<UnixStream>>)> {
+    ask_within(run, request, PATIENCE)
+}
+
+fn ask_within(run: &std::path::Path, request: &Request, patience: Duration) -> io::Result<(Answer, io::Lines<BufReader<UnixStream>>)> {
     let mut stream = UnixStream::connect(run.join("operator.sock"))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    let same = stream.try_clone()?;
     let line = serde_json::to_string(request).map_err(io::Error::other)?;
     stream.write_all(format!("{line}\n").as_bytes())?;
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon gave no answer"))??;
+    // What follows comes when it happens.
+    same.set_read_timeout(None)?;
     Ok((serde_json::from_str(&first).map_err(io::Error::other)?, lines))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,17 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use std::{ffi::OsString, io, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    io,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 /// How often children are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// When the data plane takes longer than this to end, it is said why.
+const TELL_AFTER: Duration = Duration::from_millis(500);
 
 /// Runs until a signal or until a child ends.
 ///
@@ -38,7 +45,7 @@ pub fn run(arguments: &Arguments) -> io::Result<u8> {
                 daemon.signal(rustix::process::Signal::HUP);
             } else {
                 // Traffic first: the data plane finishes what is in flight while the daemon still hears it.
-                plane.end();
+                finish(&mut plane, &mut signals)?;
                 daemon.end();
                 return Ok(0);
             }
@@ -51,4 +58,23 @@ pub fn run(arguments: &Arguments) -> io::Result<u8> {
         }
         std::thread::sleep(TICK);
     }
+}
+
+/// Lets the data plane finish within the time that its policy grants; another signal ends it at once.
+fn finish(plane: &mut Leashed, signals: &mut Signals) -> io::Result<()> {
+    plane.signal(rustix::process::Signal::TERM);
+    let began = Instant::now();
+    let mut told = false;
+    while plane.ended()?.is_none() {
+        if signals.pending().any(|signal| signal != SIGHUP) {
+            plane.end();
+            return Ok(());
+        }
+        if !told && began.elapsed() > TELL_AFTER {
+            told = true;
+            eprintln!("throwover: the data plane finishes what is in flight; another signal ends it at once");
+        }
+        std::thread::sleep(TICK);
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod access;
 mod chains;
 mod gateway;
 mod providers;
+mod rules;
 
 use crate::{
     catalogue::Catalogue,

@@ -4,6 +4,7 @@
 mod support;
 
 use policy::wire::{Frame, Stage, Stats};
+use serde_json::json;
 use support::{House, POLICY};
 
 fn text(output: &std::process::Output) -> String {
@@ -150,6 +151,27 @@ fn events_and_counters_are_passed_on() {
 }
 
 #[test]
+fn a_data_plane_is_starting_until_it_says_where_it_listens() {
+    let mut house = House::new();
+    house.write(&format!("gateway: {{listen: [\"127.0.0.1:8080\"], admin: \"127.0.0.1:9901\"}}\n{POLICY}"));
+    house.start();
+    let mut plane = house.starting();
+    plane.arrived();
+    plane.adopt(1);
+    // The addresses of the policy are what it will try, and not where it is.
+    let status = house.until("status", |status| status["planes"][0]["generation"] == 1);
+    let first = &status["planes"][0];
+    assert_eq!((&first["state"], &first["hello"]["listen"], &first["hello"]["admin"]), (&"starting".into(), &json!([]), &json!(null)));
+    let said = text(&house.ask("status", &[]));
+    assert!(said.contains("starting") && !said.contains("8080"), "{said}");
+    plane.listen("127.0.0.1:2");
+    let status = house.until("status", |status| status["planes"][0]["state"] == "not ready");
+    assert_eq!((&status["planes"][0]["hello"]["shards"], &status["planes"][0]["hello"]["listen"][0]), (&json!(1), &json!("127.0.0.1:2")));
+    plane.count(Stats { generation: 1, ready: true, ..Stats::default() });
+    house.until("status", |status| status["planes"][0]["state"] == "ready");
+}
+
+#[test]
 fn a_data_plane_may_ask_for_a_reload() {
     let mut house = House::new();
     house.start();
@@ -179,4 +201,32 @@ fn unless_confirmed_it_comes_back() {
     assert!(back.snapshot.chain_named("chat").is_some());
     plane.adopt(3);
     assert_eq!(house.ask("confirm", &[]).status.code(), Some(1));
+}
+
+#[test]
+fn an_argument_that_is_not_known_is_refused() {
+    use std::io::{Read, Write};
+    let mut house = House::new();
+    house.start();
+    let mut operator = std::os::unix::net::UnixStream::connect(house.folder.join("run/operator.sock")).unwrap();
+    operator.write_all(b"{\"verb\": \"reload\", \"arguments\": {\"confirm_within\": \"60s\"}}\n").unwrap();
+    let mut answer = String::new();
+    operator.read_to_string(&mut answer).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        (&answer["code"], &answer["text"]),
+        (&json!(2), &json!("`reload` takes no `confirm_within`; did you mean `confirm-within`?\n"))
+    );
+    assert_eq!(house.json("status")["generation"], 1);
+}
+
+#[test]
+fn two_daemons_do_not_share_a_state() {
+    let mut house = House::new();
+    house.start();
+    let mut second = house.command("daemon", &[]);
+    second.arg("--config").arg(house.config()).arg("--run").arg(house.folder.join("other")).arg("--state").arg(house.folder.join("state"));
+    let ended = second.output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended).contains("another daemon uses") && text(&ended).contains("state"), "{}", text(&ended));
 }

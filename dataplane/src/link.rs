@@ -42,6 +42,8 @@ const RETRY: Duration = Duration::from_millis(200);
 const STATS_MS: u64 = 1_000;
 /// Longest sleep while the socket is quiet, so that events are told soon.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// The same between the first policy and the first traffic: who started us waits for the news.
+const TICK_STARTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// A frame must be taken by the control plane within this time.
 const WRITE_STALL: Duration = Duration::from_secs(5);
 /// Shards adopt a generation within this time, or the acknowledgement says which did not.
@@ -200,7 +202,8 @@ impl<'l> Session<'l> {
     fn serve(&mut self) -> Result<(), Broken> {
         loop {
             let mut sockets = [PollFd::new(&self.stream, PollFlags::IN)];
-            match poll(&mut sockets, Some(&TICK)) {
+            let starting = !self.ready_told && self.link.process.current.generation() > 0 && !self.link.process.draining();
+            match poll(&mut sockets, Some(if starting { &TICK_STARTING } else { &TICK })) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => self.receive()?,
                 Err(errno) => return Err(errno.into()),

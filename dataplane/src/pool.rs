@@ -334,6 +334,7 @@ fn warm(shard: &Rc<Shard>, policy: Rc<Held>, origin: OriginId) {
         });
         if let (Ok(wire), true) = (result, generation == policy.generation) {
             shard.pools.keep(&shard, origin, wire, now);
+            shard.consider_ready();
         }
     });
 }

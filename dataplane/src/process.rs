@@ -2,7 +2,13 @@
 //!
 //! Besides the commons, a seat's fields have one writer each, or are bounded queues.
 
-use crate::{current::Current, io::Bell, ledger, meters::Meters, resolve};
+use crate::{
+    current::Current,
+    io::{Bell, Instant},
+    ledger,
+    meters::{Meter, Meters},
+    resolve,
+};
 use crossbeam::queue::ArrayQueue;
 use engine::board::Board;
 use policy::wire::Event;
@@ -10,7 +16,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst, fence},
     },
 };
 
@@ -28,7 +34,7 @@ pub struct Process {
     seats: OnceLock<Vec<Seat>>,
     events: ArrayQueue<Event>,
     /// Nanoseconds of the monotonic clock when the process began.
-    pub started: crate::io::Instant,
+    pub started: Instant,
     draining: AtomicBool,
     grace_ms: AtomicU64,
     ready: AtomicBool,
@@ -64,7 +70,7 @@ pub struct PoolGauge {
 
 impl Process {
     /// A process that serves nothing yet and has no shards.
-    pub fn new(started: crate::io::Instant) -> Process {
+    pub fn new(started: Instant) -> Process {
         Process {
             current: Arc::default(),
             board: Arc::new(Board::full()),
@@ -142,10 +148,33 @@ impl Process {
         self.ready.load(Acquire) && !self.draining()
     }
 
-    /// Says that traffic may come, `after_us` microseconds after the start.
-    pub fn set_ready(&self, after_us: u64) {
-        self.ready_after_us.store(after_us, Relaxed);
+    /// Says that traffic may come, `after_us` microseconds after the start. True for who says it
+    /// first; the others change nothing.
+    pub fn set_ready(&self, after_us: u64) -> bool {
+        // At least one, since zero is unknown. Who lost found it set already.
+        let first = self.ready_after_us.compare_exchange(0, after_us.max(1), Relaxed, Relaxed).is_ok();
         self.ready.store(true, Release);
+        first
+    }
+
+    /// Lets traffic come as soon as every shard listens and a warm connection waits somewhere. A
+    /// shard asks when it has done its part of either. The recorder asks as well, and it alone
+    /// knows when a dead provider was waited for long enough.
+    pub fn consider_ready(&self, now: Instant, at_us: u64) {
+        if self.ready.load(Relaxed) || self.draining() {
+            return;
+        }
+        // Two shards that did the two parts at the same moment must not miss one another's: what
+        // each has written is ordered before what it reads below.
+        fence(SeqCst);
+        let listening = !self.seats().is_empty() && self.seats().iter().all(Seat::listening);
+        let warm = self.seats().iter().any(|seat| seat.meters.get(Meter::UpstreamIdle) > 0);
+        let after_us = now.micros_since(self.started);
+        if listening && warm && self.set_ready(after_us) {
+            let details = vec![("after_us".to_owned(), after_us.to_string())];
+            // A full queue lets the oldest event go; the newest is the one worth having.
+            self.tell(Event { at_us, kind: "ready".to_owned(), details });
+        }
     }
 
     /// From the start to ready, in microseconds; 0 before.

@@ -4,7 +4,7 @@
 //! times, and nothing of any content; frees policies that nobody serves any more; watches breakers
 //! and readiness, and tells of changes.
 
-use crate::{current::Policy, io::Instant, ledger::Entry, meters::Meter, process::Process, request::Surface, stats::breaker_word};
+use crate::{current::Policy, io::Instant, ledger::Entry, process::Process, request::Surface, stats::breaker_word};
 use codec::json::escape_into;
 use engine::{
     Moment,
@@ -185,10 +185,9 @@ impl State {
         let since = *self.policy_since.get_or_insert(now);
         if !process.ready() && !process.draining() && !process.seats().is_empty() {
             let listening = process.seats().iter().all(|seat| seat.listening());
-            let warm = process.seats().iter().any(|seat| seat.meters.get(Meter::UpstreamIdle) > 0);
-            if listening && (warm || now.millis_since(since) >= WARM_MS_MAX) {
-                let after_us = now.micros_since(process.started);
-                process.set_ready(after_us);
+            // A warm connection makes the process ready at once, by the shard that has it.
+            let after_us = now.micros_since(process.started);
+            if listening && now.millis_since(since) >= WARM_MS_MAX && process.set_ready(after_us) {
                 tell(&process, "ready", vec![("after_us".to_owned(), after_us.to_string())]);
             }
         }

@@ -148,6 +148,11 @@ impl Shard {
         self.meters().sub(Meter::ConnectionsOpen, 1);
     }
 
+    /// Lets traffic come, when what this shard has just done was the last that it waited for.
+    pub fn consider_ready(&self) {
+        self.process.consider_ready(self.io.now(), self.io.wall().0);
+    }
+
     /// True when another event may be told within this second.
     pub fn may_tell(&self, most: u64) -> bool {
         let second = self.io.now().0 / 1_000_000_000;
@@ -201,6 +206,7 @@ pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, so
         }
     }
     shard.seat().listen();
+    shard.consider_ready();
     shard.io.spawn(accept::run(shard.clone()));
     shard.io.spawn(accept::dispatch(shard.clone()));
     shard.io.spawn(pool::keep_warm(shard.clone()));

@@ -64,9 +64,17 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
+    // What an ended process left there goes first: nothing that stands there is followed or reused.
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     // 0600 before the first byte is written, whatever the umask.
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     std::fs::rename(&fresh, path)
 }
+
+#[cfg(test)]
+mod tests;

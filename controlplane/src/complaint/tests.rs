@@ -18,7 +18,7 @@ fn nearest_word() {
 
 #[test]
 fn a_complaint_at_the_end_of_a_line_has_its_caret() {
-    let sources = Sources { files: vec![("p.yaml".to_owned(), "a:\nbc: é x".to_owned())] };
+    let sources = Sources { files: vec![("p.yaml".to_owned(), "a:\nbc: é x".to_owned())], ..Sources::default() };
     let mut complaints = Complaints::default();
     complaints.push(Complaint::error(Span { file: 0, line: 2, column: 7, length: 40 }, "what").help("mend").at("a.b"));
     complaints.push(Complaint::note(Span::start(0), "first in the file, last in weight"));

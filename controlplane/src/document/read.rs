@@ -2,6 +2,7 @@
 
 use crate::{
     complaint::{self, Complaint, Complaints, Span},
+    excerpt,
     tree::{Entry, Node, Value},
 };
 use serde_json::json;
@@ -76,8 +77,9 @@ impl Reader {
 
     /// Complains that `node` is of the wrong kind.
     pub fn wrong(&mut self, node: &Node, wanted: &str) {
+        let secret = self.path.iter().any(|step| excerpt::names_secret(step));
         let found = match &node.value {
-            Value::Text(text) if text.chars().count() <= 40 => format!("`{text}`"),
+            Value::Text(text) if text.chars().count() <= 40 && !secret => format!("`{text}`"),
             other => other.kind().to_owned(),
         };
         self.push(Complaint::error(node.span, format!("{wanted} is wanted here, and this is {found}")));

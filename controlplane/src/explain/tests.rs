@@ -23,7 +23,7 @@ fn the_chain_its_targets_and_why_not_the_others() {
     let answer = explained(&[("tenant", "acme"), ("model", "chat")]);
     assert!(answer.text.contains("chain     chat: it answers to the name `chat`"), "{}", answer.text);
     assert!(answer.text.contains("a/m  asks a for `m`  [breaker open]"), "{}", answer.text);
-    assert!(answer.text.contains("never asked: the anthropic dialect is not spoken"), "{}", answer.text);
+    assert!(answer.text.contains("never asked: this version does not speak the anthropic dialect"), "{}", answer.text);
     assert!(answer.text.contains("ends at   auth"), "{}", answer.text);
 }
 

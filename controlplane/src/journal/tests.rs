@@ -76,3 +76,20 @@ fn only_the_last_are_kept() {
     assert_eq!((entries.len(), entries[0].generation), (KEPT_MAX, 4));
     assert_eq!(fs::read_dir(&journal.folder).unwrap().count(), 2 * KEPT_MAX);
 }
+
+#[test]
+fn files_are_for_us_alone_and_no_link_is_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = Folder::new();
+    let journal = Journal::open(&folder.0).unwrap();
+    let (elsewhere, temporary) = (folder.0.join("elsewhere"), folder.0.join("generations/1.new"));
+    fs::write(&elsewhere, "mine").unwrap();
+    symlink(&elsewhere, &temporary).unwrap();
+    journal.write(&entry(1, Outcome::Live), &image(1)).unwrap();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+    for name in ["generations/1.snapshot", "generations/1.json"] {
+        let found = fs::symlink_metadata(folder.0.join(name)).unwrap();
+        assert!(found.is_file() && found.permissions().mode() & 0o777 == 0o600, "{name}: {:o}", found.permissions().mode());
+    }
+    assert_eq!(fs::metadata(folder.0.join("generations")).unwrap().permissions().mode() & 0o777, 0o700);
+}

@@ -1,7 +1,7 @@
 use super::*;
 
 fn merged(files: &[(&str, &str)]) -> Loaded {
-    merge(Sources { files: files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect() })
+    merge(Sources { files: files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(), ..Sources::default() })
 }
 
 #[test]
@@ -43,4 +43,10 @@ fn bombs_of_aliases_are_refused() {
         text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
     assert!(merged(&[("p.yaml", &text)]).tree.is_none());
+}
+
+#[test]
+fn a_file_without_end_is_refused() {
+    let refused = load(std::path::Path::new("/dev/zero")).unwrap_err();
+    assert!(refused.to_string().contains("larger than 64 MiB"), "{refused}");
 }

@@ -30,3 +30,9 @@ fn credentials_are_trimmed_and_fit_a_head() {
     let refused = credential("${file:/split}", &from).unwrap_err();
     assert_eq!(refused.to_string(), "/split holds nothing that can be sent as a credential");
 }
+
+#[test]
+fn a_file_without_end_is_refused() {
+    let missing = credential("${file:/dev/zero}", &Surroundings::real()).unwrap_err();
+    assert_eq!(missing.to_string(), "/dev/zero cannot be read: it holds more than 4 MiB");
+}

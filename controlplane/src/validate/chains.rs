@@ -3,10 +3,10 @@
 
 use super::{Alias, Validator};
 use crate::{
-    document::{At, Backoff, Balance, Breaker, Chain, Defaults, Document, Link, Model, Retry, Trigger, TriggerType, units::Share},
+    document::{At, Balance, Chain, Defaults, Document, Link, Model, Retry},
     plan::{self, Step},
 };
-use policy::{Class, Patience, Triggers, limits};
+use policy::limits;
 
 impl Validator<'_> {
     /// Names from `models`; each is a chain of its own as well.
@@ -262,120 +262,6 @@ impl Validator<'_> {
             patience: self.patience(chain, defaults),
             breaker: self.breaker(chain.breaker.as_ref(), defaults.breaker.as_ref()),
             stream_reasoning: chain.stream_reasoning.as_ref().is_some_and(|at| at.value),
-        }
-    }
-
-    fn backoff(&mut self, retry: &Retry, general: &Retry) -> policy::Backoff {
-        let preset = policy::Backoff::default();
-        let base = retry.base.clone().or(general.base.clone());
-        let cap = retry.cap.clone().or(general.cap.clone());
-        let base_ms = self.bounded(&base, "base", 0, limits::PAUSE_MS_MAX, preset.base_ms);
-        let cap_ms = self.bounded(&cap, "cap", 0, limits::PAUSE_MS_MAX, preset.cap_ms.max(base_ms));
-        if let Some(at) = cap.as_ref().or(base.as_ref())
-            && base_ms > cap_ms
-        {
-            self.error(at, "`base` is above `cap`").push();
-        }
-        let kind = retry.backoff.as_ref().or(general.backoff.as_ref()).map_or(Backoff::Exponential, |at| at.value);
-        policy::Backoff { exponential: kind == Backoff::Exponential, base_ms, cap_ms: cap_ms.max(base_ms) }
-    }
-
-    fn patience(&mut self, chain: &Chain, defaults: &Defaults) -> Patience {
-        let preset = Patience::default();
-        let ttft = chain.ttft.clone().or(defaults.ttft.clone());
-        // A chain that says how long it waits means it for every model of it.
-        let reasoning = chain.ttft.clone().or(defaults.ttft_reasoning.clone());
-        let most = limits::DEADLINE_MS_MAX;
-        let patience = Patience {
-            deadline_ms: self.bounded(&chain.deadline.clone().or(defaults.deadline.clone()), "deadline", 1, most, preset.deadline_ms),
-            connect_ms: self.bounded(&defaults.connect, "connect", 1, most, preset.connect_ms),
-            first_token_ms: self.bounded(&ttft, "ttft", 1, most, preset.first_token_ms),
-            first_token_reasoning_ms: self.bounded(&reasoning, "ttft_reasoning", 1, most, preset.first_token_reasoning_ms),
-            idle_ms: self.bounded(&chain.idle.clone().or(defaults.idle.clone()), "idle", 1, most, preset.idle_ms),
-            keepalive_after_ms: self.bounded(&defaults.keepalive_after, "keepalive_after", 1, most, preset.keepalive_after_ms),
-        };
-        if let Some(at) = &ttft
-            && patience.first_token_ms >= patience.deadline_ms
-        {
-            self.warning(at, "`ttft` is not below `deadline`, so a silent target uses up the whole exchange").push();
-        }
-        patience
-    }
-
-    fn breaker(&mut self, own: Option<&At<Breaker>>, general: Option<&At<Breaker>>) -> policy::Breaker {
-        let preset = policy::Breaker::default();
-        macro_rules! field {
-            ($name:ident, $min:expr, $max:expr, $default:expr) => {{
-                let at = own.and_then(|at| at.$name.clone()).or_else(|| general.and_then(|at| at.$name.clone()));
-                self.bounded(&at, stringify!($name), $min, $max, $default)
-            }};
-        }
-        let cooldown_ms = field!(cooldown, 1, limits::PAUSE_MS_MAX, preset.cooldown_ms);
-        let breaker = policy::Breaker {
-            consecutive: field!(consecutive, 1, 1_000_000, preset.consecutive.into()) as u32,
-            failure_permille: field!(failure_rate, 1, 1_000, preset.failure_permille.into()) as u32,
-            window_ms: field!(window, 100, limits::PAUSE_MS_MAX, preset.window_ms),
-            requests_min: field!(min_requests, 1, 1_000_000, preset.requests_min.into()) as u32,
-            cooldown_ms,
-            cooldown_max_ms: field!(cooldown_max, 1, limits::PAUSE_MS_MAX, preset.cooldown_max_ms.max(cooldown_ms)),
-        };
-        if let Some(at) = own.or(general)
-            && breaker.cooldown_ms > breaker.cooldown_max_ms
-        {
-            self.error(at, "`cooldown` is above `cooldown_max`").push();
-        }
-        policy::Breaker { cooldown_max_ms: breaker.cooldown_max_ms.max(breaker.cooldown_ms), ..breaker }
-    }
-
-    fn triggers(&mut self, chain: &Chain) -> Triggers {
-        let mut triggers = Triggers::default();
-        for trigger in chain.triggers.iter().flat_map(|triggers| &triggers.value) {
-            let Some(kind) = trigger.r#type.as_ref().map(|at| at.value) else { continue };
-            self.thresholds(trigger, kind);
-            let enabled = trigger.enabled.as_ref().is_none_or(|at| at.value);
-            match kind {
-                TriggerType::Latency if enabled => {
-                    let ms = trigger
-                        .threshold_ms
-                        .as_ref()
-                        .map(|_| self.bounded(&trigger.threshold_ms, "threshold_ms", 1, limits::DEADLINE_MS_MAX, 30_000));
-                    triggers.latency_ms = ms.or(triggers.latency_ms);
-                }
-                TriggerType::ErrorRate if enabled => {
-                    let share =
-                        trigger.threshold.as_ref().map(|_| self.bounded::<Share>(&trigger.threshold, "threshold", 1, 1_000, 500) as u32);
-                    triggers.error_permille = share.or(triggers.error_permille);
-                }
-                TriggerType::Latency => triggers.latency_ms = None,
-                TriggerType::ErrorRate => triggers.error_permille = None,
-                TriggerType::Class(class) if enabled => triggers.disabled.remove(class),
-                TriggerType::Class(class) => triggers.disabled.insert(class),
-                TriggerType::All if enabled => triggers.disabled = policy::ClassSet::EMPTY,
-                TriggerType::All => {
-                    self.warning(trigger, "every failure ends the request: this chain never falls back").push();
-                    Class::ALL.iter().for_each(|class| triggers.disabled.insert(*class));
-                }
-            }
-        }
-        triggers
-    }
-
-    fn thresholds(&mut self, trigger: &At<Trigger>, kind: TriggerType) {
-        if let Some(at) = &trigger.threshold_ms
-            && kind != TriggerType::Latency
-        {
-            self.error(at, "`threshold_ms` belongs to `type: latency`").push();
-        }
-        if let Some(at) = &trigger.threshold
-            && kind != TriggerType::ErrorRate
-        {
-            self.error(at, "`threshold` belongs to `type: error_rate`").push();
-        }
-        if kind == TriggerType::Latency && trigger.threshold_ms.is_none() {
-            self.note(trigger, "has no effect yet: `latency` without `threshold_ms` leaves it to `ttft`").push();
-        }
-        if kind == TriggerType::ErrorRate && trigger.threshold.is_none() {
-            self.note(trigger, "has no effect yet: `error_rate` without `threshold` leaves it to `breaker`").push();
         }
     }
 

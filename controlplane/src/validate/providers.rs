@@ -71,10 +71,10 @@ impl Validator<'_> {
         };
         let mut disabled = None;
         if !dialect.spoken() {
-            let what = format!("the {} dialect is not spoken to providers yet, so `{}` is never asked", dialect.word(), name.value);
-            let mend = "a provider with an OpenAI-compatible endpoint and `dialect: openai` is";
-            self.warning(name, what).help(mend).push();
-            disabled = Some(format!("the {} dialect is not spoken to providers yet", dialect.word()));
+            let why = format!("this version does not speak the {} dialect to providers", dialect.word());
+            let mend = "reach its models through a provider whose `endpoint` is OpenAI-compatible, with `dialect: openai`";
+            self.warning(name, format!("{why}, so `{}` is never asked", name.value)).help(mend).push();
+            disabled = Some(why);
         }
         let (keys, missing) = self.keys(name, declared, known.as_ref());
         disabled = disabled.or(missing);
@@ -135,7 +135,8 @@ impl Validator<'_> {
         match endpoint(&text) {
             Ok(endpoint) => Some((endpoint, text.span)),
             Err(why) => {
-                self.error(&text, format!("`{}` is no endpoint: {why}", text.value)).help("write `https://host[:port][/path]`").push();
+                let shown = if text.contains('@') { "this" } else { &format!("`{}`", text.value) };
+                self.error(&text, format!("{shown} is no endpoint: {why}")).help("write `https://host[:port][/path]`").push();
                 None
             }
         }

@@ -131,8 +131,24 @@ fn the_smallest_file_without_a_key_names_the_variable() {
     let (checked, rendered) = check(include_str!("../../examples/smallest.yaml"), &nothing_set());
     assert!(checked.complaints.refuse());
     let expected = "error: chain `fast-chat` has no target left (openai/gpt-4o-mini: OPENAI_API_KEY is not set; \
-                    anthropic/claude-haiku-4-5: the anthropic dialect is not spoken to providers yet)";
+                    anthropic/claude-haiku-4-5: this version does not speak the anthropic dialect to providers)";
     assert!(rendered.contains(expected), "{rendered}");
+}
+
+#[test]
+fn a_dialect_that_is_not_spoken_is_left_out_and_the_way_round_is_told() {
+    let text = include_str!("../../examples/smallest.yaml");
+    let (checked, rendered) = check(text, &surroundings());
+    for (provider, dialect) in [("anthropic", "anthropic"), ("google", "gemini")] {
+        let said = format!("warning: this version does not speak the {dialect} dialect to providers, so `{provider}` is never asked");
+        assert!(rendered.contains(&said), "{rendered}");
+        assert!(checked.plan.providers[provider].disabled.is_some());
+    }
+    let mend = "^ reach its models through a provider whose `endpoint` is OpenAI-compatible, with `dialect: openai`";
+    assert_eq!(rendered.matches(mend).count(), 2, "{rendered}");
+    // With nobody else, the chain refuses.
+    let (checked, rendered) = check("fallback: {chains: [{name: c, models: [{provider: anthropic, model: m}]}]}", &surroundings());
+    assert!(checked.complaints.refuse() && rendered.contains("chain `c` has no target left"), "{rendered}");
 }
 
 #[test]

@@ -25,6 +25,12 @@ pub fn answer(control: &mut Control, asked: Asked) {
         let text = format!("{} may not `{}`: it takes an {}\n", asked.who, verb.name, verb.role.word());
         return give(&asked, Answer::refused(code::REFUSED, text));
     }
+    // Left out without a word, a misspelt `confirm-within` would be a reload that never goes back.
+    let known = || verb.arguments.iter().map(|argument| argument.name);
+    if let Some(name) = asked.request.arguments.keys().find(|name| !known().any(|known| known == name.as_str())) {
+        let near = crate::complaint::nearest(name, known()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        return give(&asked, Answer::refused(code::USAGE, format!("`{}` takes no `{name}`{near}\n", verb.name)));
+    }
     match verb.handler {
         Handler::Daemon(handler) => handler(control, asked),
         Handler::Here(_) => {

@@ -99,6 +99,13 @@ impl House {
     pub fn plane(&self, generation: u64, digest: [u8; 32]) -> Plane {
         Plane::join(&self.folder.join("run/link.sock"), generation, digest)
     }
+
+    /// A data plane that does not listen yet.
+    pub fn starting(&self) -> Plane {
+        let plane = Plane::connect(&self.folder.join("run/link.sock"));
+        plane.greet(0, [0; 32], &[]);
+        plane
+    }
 }
 
 impl Drop for House {
@@ -124,20 +131,34 @@ pub struct Arrived {
 
 impl Plane {
     pub fn join(link: &Path, generation: u64, digest: [u8; 32]) -> Plane {
+        let plane = Plane::connect(link);
+        plane.greet(generation, digest, &["127.0.0.1:1"]);
+        plane
+    }
+
+    fn connect(link: &Path) -> Plane {
         let stream = UnixStream::connect(link).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let plane = Plane { stream, buffer: Vec::new(), files: Vec::new() };
-        plane.say(Frame::Hello(Hello {
+        Plane { stream, buffer: Vec::new(), files: Vec::new() }
+    }
+
+    /// Says who it is; with no address before it listens.
+    fn greet(&self, generation: u64, digest: [u8; 32], listen: &[&str]) {
+        self.say(Frame::Hello(Hello {
             schema: policy::image::SCHEMA,
             build: "test".to_owned(),
             pid: std::process::id(),
             generation,
             digest,
-            shards: 1,
-            listen: vec!["127.0.0.1:1".parse().unwrap()],
+            shards: u16::from(!listen.is_empty()),
+            listen: listen.iter().map(|address| address.parse().unwrap()).collect(),
             admin: None,
         }));
-        plane
+    }
+
+    /// Says where it listens.
+    pub fn listen(&self, address: &str) {
+        self.greet(1, [0; 32], &[address]);
     }
 
     pub fn say(&self, frame: Frame) {

@@ -63,6 +63,14 @@ pub struct Pause {
     pub class: Class,
 }
 
+impl Pause {
+    /// Milliseconds that are left of it at `now`, to be told. `until` was rounded up to the
+    /// microsecond when it was written down; rounded up again, a minute would be told as 60,001 ms.
+    pub const fn ms_left(self, now: Moment) -> u64 {
+        Moment(self.until.0.saturating_sub(NS_PER_US - 1)).ms_from(now)
+    }
+}
+
 /// `microseconds (56 bits) | class (8 bits)`, so that the later of two moments is the larger word.
 fn pack(moment: Moment, class: Class) -> u64 {
     // Rounded up: a pause that ends early would be an attempt before its time.

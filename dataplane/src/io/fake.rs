@@ -10,6 +10,7 @@
 //! [`World::tenant`] and the providers by [`World::provide`], and turns the world until what it
 //! waits for has come true.
 
+mod arrive;
 mod deliver;
 mod end;
 mod io;

@@ -118,11 +118,13 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     let row = board.target(candidate.target);
     let keys = &prepared.providers[prepared.targets[candidate.target].provider].keys;
     // The pause of the target, or of the credential that is back first.
-    let key_pause = || keys.iter().filter_map(|key| board.key_pause(key.id, now)).min_by_key(|pause| pause.until);
-    let pause = row.paused(now).or_else(key_pause);
+    let pause = |counts: fn(Class) -> bool| {
+        let of_keys = || keys.iter().filter_map(|key| board.key_pause(key.id, now)).filter(|pause| counts(pause.class));
+        row.paused(now).or_else(|| of_keys().min_by_key(|pause| pause.until))
+    };
     if candidate.failures() > 0 {
         let class = last_class(exchange, at)?;
-        let wait_ms = pause.map(|pause| pause.until.ms_from(now));
+        let wait_ms = pause(|_| true).map(|pause| pause.ms_left(now));
         return Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms });
     }
     match candidate.skip()? {
@@ -130,11 +132,15 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: None }),
         Skip::Paused { for_ms } => {
+            // Of the credentials, those count that come back by themselves. What the skip says is for
+            // waiting, and is rounded up once more than may be told.
+            let pause = pause(|class| class == Class::RateLimit);
             let class = pause.map_or(Class::RateLimit, |pause| pause.class);
-            Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms: Some(u64::from(for_ms)) })
+            let wait_ms = pause.map_or(u64::from(for_ms), |pause| pause.ms_left(now));
+            Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms: Some(wait_ms) })
         }
         Skip::KeysOut => {
-            let class = pause.map_or(Class::Auth, |pause| pause.class);
+            let class = pause(|_| true).map_or(Class::Auth, |pause| pause.class);
             Some(Reason { class: Some(class), fault: Fault::Operator, wait_ms: None })
         }
     }

@@ -235,6 +235,25 @@ fn a_long_retry_after_is_passed_on() {
 }
 
 #[test]
+fn a_pause_of_a_minute_is_told_as_a_minute() {
+    for keys in [1, 2] {
+        let mut draft = in_order(1, keys);
+        rules(&mut draft).attempts_max = 2;
+        let mut world = World::new(draft);
+        // No clock stands on a whole microsecond.
+        world.now = world.now.plus_ns(1);
+        let mut exchange = world.begin("c");
+        for _ in 0..keys {
+            let attempt = world.attempt(&mut exchange);
+            world.fail(&mut exchange, attempt, limited(60_000));
+        }
+        assert_eq!(world.own(&mut exchange).retry_after_ms, Some(60_000), "who asked, with {keys} keys");
+        let mut exchange = world.begin("c");
+        assert_eq!(world.own(&mut exchange).retry_after_ms, Some(60_000), "who came after, with {keys} keys");
+    }
+}
+
+#[test]
 fn a_quarter_of_the_time_left_is_the_most_to_wait() {
     let mut world = World::new(in_order(1, 1));
     let mut exchange = world.ask("c", Some(4_000), true);

@@ -98,12 +98,12 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::Missing { kernel } => write!(
                 out,
-                "the kernel {kernel} has no io_uring; use Linux 6.7 or later with \
+                "the kernel {kernel} has no io_uring; use Linux 6.8 or later with \
                  CONFIG_IO_URING=y, check with: zgrep IO_URING /proc/config.gz"
             ),
             Obstacle::TooOld { kernel, lacks } => write!(
                 out,
-                "the kernel {kernel} is too old: it lacks {lacks}; use Linux 6.7 or later, \
+                "the kernel {kernel} is too old: it lacks {lacks}; use Linux 6.8 or later, \
                  check with: uname -r"
             ),
             Obstacle::Locked { limit } => write!(

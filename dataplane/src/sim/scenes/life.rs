@@ -1,6 +1,7 @@
 //! What outlives a publish, and what a drain waits for.
 
 use super::*;
+use crate::meters::Meter;
 use engine::account::Outcome;
 
 #[test]
@@ -22,6 +23,25 @@ fn a_publish_keeps_breakers_and_warm_connections() {
         let heard = scene.ask(json());
         assert_eq!((&heard.asked[..], heard.field("x-throwover-generation")), (&[1][..], "2".to_owned()), "it still is, mood {mood}");
         assert_eq!(scene.stage.world.stats().connected, before, "no connection was opened anew, mood {mood}");
+        scene.end();
+    });
+}
+
+#[test]
+fn the_first_warm_connection_makes_it_ready_at_once() {
+    in_every_mood(|mood| {
+        // No recorder looks here: it is the shard that says so.
+        let mut scene = Scene::new(mood, two(|_| {}), &[&[], &[]]);
+        let process = scene.stage.process.clone();
+        let idle = || process.seats()[0].meters.get(Meter::UpstreamIdle);
+        assert_eq!(process.ready(), idle() > 0, "mood {mood}");
+        scene.stage.until("a connection is warm", || idle() > 0);
+        assert!(process.ready(), "mood {mood}: warm, and not ready");
+        let after_us = scene.stage.now().micros_since(process.started);
+        assert!((1..=after_us).contains(&process.ready_after_us()), "mood {mood}");
+        scene.stage.run_ms(200);
+        let told: Vec<String> = std::iter::from_fn(|| process.next_event()).map(|event| event.kind).collect();
+        assert_eq!(told, ["ready"], "mood {mood}: it is told once");
         scene.end();
     });
 }

@@ -1,0 +1,179 @@
+//! Values that are one of some words, or have a form of their own.
+
+use super::{
+    read::{At, Read, Reader, schema_of},
+    sections::KeyEntry,
+};
+use crate::{
+    complaint::Complaint,
+    tree::{Node, Value},
+    vocabulary,
+};
+use serde_json::json;
+
+vocabulary! {
+    /// How a provider speaks.
+    Dialect {
+        /// OpenAI and compatible.
+        OpenAi = "openai";
+        /// Anthropic Messages.
+        Anthropic = "anthropic";
+        /// Gemini generateContent.
+        Gemini = "gemini";
+    }
+    /// How a request picks among deployments.
+    Balance {
+        /// At random, in proportion to weights.
+        Weighted = "weighted";
+        /// In turn.
+        RoundRobin = "round_robin";
+        /// Fewest in flight.
+        LeastOutstanding = "least_outstanding";
+        /// Fastest of two drawn at random.
+        PeakEwma = "peak_ewma";
+        /// In the order of their prices.
+        Cheapest = "cheapest";
+    }
+    /// How waits grow.
+    Backoff {
+        /// Doubling.
+        Exponential = "exponential";
+        /// Always the same.
+        Fixed = "fixed";
+        /// The same, by another name.
+        Constant = "constant";
+    }
+    /// What follows when a stream breaks.
+    Midstream {
+        /// Another target goes on.
+        Continue = "continue";
+        /// Another target begins again.
+        Restart = "restart";
+        /// The stream ends with an error.
+        Error = "error";
+    }
+    /// In how long.
+    Period {
+        /// One.
+        Hour = "hour";
+        /// One.
+        Day = "day";
+        /// One.
+        Week = "week";
+        /// One.
+        Month = "month";
+    }
+}
+
+/// A class of failures, or a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerType {
+    /// One class.
+    Class(policy::Class),
+    /// Time to the first token.
+    Latency,
+    /// Share of failures.
+    ErrorRate,
+    /// Every class.
+    All,
+}
+
+impl Read for TriggerType {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let words: Vec<&str> = trigger_words();
+        match super::read::word(node, reader, &words)?.as_str() {
+            "latency" => Some(TriggerType::Latency),
+            "error_rate" => Some(TriggerType::ErrorRate),
+            "all" => Some(TriggerType::All),
+            class => policy::Class::from_word(class).map(TriggerType::Class),
+        }
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"enum": trigger_words()})
+    }
+}
+
+fn trigger_words() -> Vec<&'static str> {
+    policy::Class::ALL.iter().map(|class| class.word()).chain(["latency", "error_rate", "all"]).collect()
+}
+
+/// How many shards; 0 is `auto`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shards(pub u64);
+
+impl Read for Shards {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text == "auto" => Some(Shards(0)),
+            Value::Whole(number @ 1..=1024) => Some(Shards(*number as u64)),
+            _ => {
+                reader.push(Complaint::error(node.span, "`shards` is a number from 1 to 1024, or `auto`"));
+                None
+            }
+        }
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]})
+    }
+}
+
+/// One credential: a reference alone, or with what is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key(pub KeyEntry);
+
+impl Read for Key {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if let Value::Text(text) = &node.value {
+            return Some(Key(KeyEntry { key: Some(At { value: text.clone(), span: node.span }), ..KeyEntry::default() }));
+        }
+        KeyEntry::read_map(node, reader).map(Key)
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"anyOf": [{"type": "string"}, schema_of(KeyEntry::FIELDS)]})
+    }
+}
+
+/// RFC 9110, section 5.6.2: `token = 1*tchar`.
+pub fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// How a credential is presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer`
+    Bearer,
+    /// A field of this name.
+    Header(String),
+    /// Not at all.
+    None,
+}
+
+impl Read for Auth {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text == "bearer" => return Some(Auth::Bearer),
+            Value::Text(text) if text == "none" => return Some(Auth::None),
+            Value::Map(entries) if entries.len() == 1 && entries[0].key == "header" => {
+                let name = String::read(&entries[0].node, reader)?;
+                if is_token(&name) {
+                    return Some(Auth::Header(name.to_ascii_lowercase()));
+                }
+                reader.push(Complaint::error(entries[0].node.span, format!("`{name}` may not be the name of a field")));
+                return None;
+            }
+            _ => {}
+        }
+        reader.push(
+            Complaint::error(node.span, "unknown way to present a credential").help("write `bearer`, `none` or `{header: x-api-key}`"),
+        );
+        None
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"anyOf": [{"enum": ["bearer", "none"]}, {"type": "object", "properties": {"header": {"type": "string"}}, "additionalProperties": false}]})
+    }
+}
