@@ -92,10 +92,10 @@ impl Story {
     }
 
     /// The request is whole, and asks for this.
-    pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body) {
+    pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body<'_>) {
         self.model.push(model);
         self.begun = shard.io.now();
-        self.stream = body.facts.stream;
+        self.stream = body.facts().stream;
         self.measures.bytes_in = body.held.len() as u64;
         shard.meters().add(Meter::BytesIn, self.measures.bytes_in);
         if self.stream {

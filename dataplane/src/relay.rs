@@ -66,7 +66,7 @@ pub struct Scene<'a> {
     /// The request's head.
     pub asked: &'a Asked,
     /// The request's body.
-    pub body: &'a Body,
+    pub body: &'a Body<'a>,
     /// What is asked of the provider.
     pub surface: Surface,
     /// What the request called the model.
@@ -98,7 +98,7 @@ pub fn attempt(
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
         match head.status {
-            200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            200 if scene.body.facts().stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
@@ -108,7 +108,7 @@ pub fn attempt(
 /// Writes the request: a head from scratch, the body as it came but for the model's name.
 fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
-    let edits = edit::Edits::new(&body.facts, &body.held, scene.surface, scene.model, scene.requested);
+    let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
     let length = edits.length(body.held.len());
     let rendered = policy.rendered(attempt.provider);
     let credential = attempt.key.and_then(|key| policy.credential(key)).map(|value| (credential_field(policy, attempt.provider), value));
@@ -120,7 +120,7 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
             common: rendered.common(),
             credential,
             content_length: length as u64,
-            accept: if body.facts.stream { b"text/event-stream" } else { b"application/json" },
+            accept: if body.facts().stream { b"text/event-stream" } else { b"application/json" },
             relayed: Some((&asked.head, &asked.bytes)),
         },
     );

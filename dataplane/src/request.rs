@@ -146,7 +146,7 @@ async fn walk(
     let _place = accept::admit(shard, policy, tenant).await?;
     let body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
     asked.received = shard.io.now();
-    let requested = body.facts.model.as_ref().map_or("", |model| model.as_str());
+    let requested = body.facts().model.as_ref().map_or("", |model| model.as_str());
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, requested, story)?); // 5
     loop {
         let now = Moment(shard.io.now().0);
@@ -380,11 +380,11 @@ fn decide_where(
     policy: &Policy,
     tenant: &mut Downstream,
     asked: &Asked,
-    body: &body::Body,
+    body: &body::Body<'_>,
     requested: &str,
     story: &mut Story,
 ) -> Result<Exchange, Refusal> {
-    if body.facts.model.is_none() {
+    if body.facts().model.is_none() {
         return Err(Refusal::tenant(400, "missing_required_parameter", "The request does not say which model or chain it wants.")
             .about(Some("model")));
     }
@@ -398,7 +398,7 @@ fn decide_where(
         field: &find,
         chain,
         deadline_ms,
-        stream: body.facts.stream,
+        stream: body.facts().stream,
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
@@ -407,7 +407,7 @@ fn decide_where(
         fault: refusal.fault(),
         ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message().as_str().to_owned()).about(refusal.param())
     })?;
-    if body.facts.stream {
+    if body.facts().stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
     }
     Ok(exchange)

@@ -15,7 +15,7 @@ mod request;
 
 use std::fmt;
 
-pub use answer::{Answer, AnswerFacts, AnswerScan, Finish, Status, Usage};
+pub use answer::{AnswerFacts, AnswerScan, Finish, Status, Usage};
 pub(crate) use answer::{Capture, Gather, Slot};
 pub use error::{ErrorFields, read_error};
 pub use escape::escape_into;

@@ -107,8 +107,7 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     for slice in held.slices() {
         scan.feed(slice).map_err(malformed)?;
     }
-    let answer = scan.finish().map_err(malformed)?;
-    let facts = answer.facts;
+    let facts = scan.finish().map_err(malformed)?;
     let failed = facts.status == Some(json::Status::Failed);
     if facts.error || failed {
         let mut whole = Vec::with_capacity(held.len());

@@ -216,7 +216,7 @@ impl<'s> Stream<'s> {
                 self.finished = true;
                 self.show();
             }
-            Kind::UsageOnly if !self.scene.body.facts.include_usage => return Ok(()),
+            Kind::UsageOnly if !self.scene.body.facts().include_usage => return Ok(()),
             Kind::UsageOnly | Kind::Other => {}
             Kind::Quiet if reasoning && self.reasoning_shows => self.show(),
             Kind::Quiet => {}

@@ -131,7 +131,7 @@ impl Capture for super::ErrorFields {
             Slot::ErrorKind => self.kind = Text::new(text),
             Slot::ErrorCode => self.code = Text::new(text),
             Slot::ErrorMessage => self.message = Text::new(text),
-            Slot::Id | Slot::Model | Slot::Type => {}
+            Slot::Type => {}
         }
     }
 }
@@ -139,8 +139,6 @@ impl Capture for super::ErrorFields {
 /// Strings that a caller of [`Gather`] may want copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    Id,
-    Model,
     Type,
     ErrorKind,
     ErrorCode,
@@ -295,8 +293,6 @@ impl<C: Capture> Gather<C> {
             }
             Place::ItemText => self.item.text |= some,
             Place::ItemRefusal => self.item.refusal |= some,
-            Place::Id => self.strings.put(Slot::Id, text),
-            Place::Model => self.strings.put(Slot::Model, text),
             Place::Type => self.strings.put(Slot::Type, text),
             Place::ErrorKind => self.strings.put(Slot::ErrorKind, text),
             Place::ErrorCode => self.strings.put(Slot::ErrorCode, text),
@@ -327,56 +323,23 @@ impl<C: Capture> Gather<C> {
     }
 }
 
-/// The strings of a complete answer, bounded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Strings {
-    id: Text<128>,
-    model: Text<128>,
-    error_kind: Text<64>,
-    error_code: Text<64>,
-    error_message: Text<512>,
-}
-
-impl Capture for Strings {
-    fn put(&mut self, slot: Slot, text: &[u8]) {
-        match slot {
-            Slot::Id => self.id = Text::new(text),
-            Slot::Model => self.model = Text::new(text),
-            Slot::ErrorKind => self.error_kind = Text::new(text),
-            Slot::ErrorCode => self.error_code = Text::new(text),
-            Slot::ErrorMessage => self.error_message = Text::new(text),
-            Slot::Type => {}
-        }
-    }
-}
-
-/// What [`AnswerScan::finish`] hands out.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
-    /// What was found.
-    pub facts: &'a AnswerFacts,
-    /// `id`.
-    pub id: &'a str,
-    /// `model`: who really answered.
-    pub model: &'a str,
-    /// `error.type`.
-    pub error_kind: &'a str,
-    /// `error.code`; a number is written in digits.
-    pub error_code: &'a str,
-    /// `error.message`, or `error` itself when it is a string.
-    pub error_message: &'a str,
-}
+/// Longest string that is put together when segments or escapes cut it up: no word that matters, and
+/// no name, is longer.
+const WORD_SIZE_MAX: usize = 64;
 
 /// Scans a provider's complete JSON answer that arrives in segments.
 #[derive(Clone, Debug)]
 pub struct AnswerScan {
-    machine: Machine<512>,
-    sink: Gather<Strings>,
+    machine: Machine<WORD_SIZE_MAX>,
+    sink: Gather<()>,
 }
+
+// Made anew for every answer.
+const _: () = assert!(size_of::<AnswerScan>() <= 448);
 
 impl Default for AnswerScan {
     fn default() -> AnswerScan {
-        AnswerScan { machine: Machine::default(), sink: Gather::new(Strings::default()) }
+        AnswerScan { machine: Machine::default(), sink: Gather::new(()) }
     }
 }
 
@@ -392,16 +355,8 @@ impl AnswerScan {
     }
 
     /// The answer has ended.
-    pub fn finish(&mut self) -> Result<Answer<'_>, Refusal> {
+    pub fn finish(&mut self) -> Result<&AnswerFacts, Refusal> {
         self.machine.finish(&mut self.sink)?;
-        let strings = &self.sink.strings;
-        Ok(Answer {
-            facts: &self.sink.facts,
-            id: strings.id.as_str(),
-            model: strings.model.as_str(),
-            error_kind: strings.error_kind.as_str(),
-            error_code: strings.error_code.as_str(),
-            error_message: strings.error_message.as_str(),
-        })
+        Ok(&self.sink.facts)
     }
 }

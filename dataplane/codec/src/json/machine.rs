@@ -158,6 +158,52 @@ impl<const N: usize> Default for Machine<N> {
 }
 
 impl<const N: usize> Machine<N> {
+    /// As new, but for the text's bytes, which nobody reads beyond its length: to set them all would
+    /// cost more than most bodies.
+    pub(crate) fn restart(&mut self) {
+        self.text.clear();
+        // Taken apart without a rest, so that a new member cannot be forgotten.
+        let Machine::<0> {
+            state,
+            refusal,
+            digits,
+            base,
+            objects,
+            depth,
+            start,
+            is_key,
+            keep,
+            whole,
+            escape,
+            unit,
+            high,
+            partial,
+            partial_len,
+            number,
+            literal,
+            literal_len,
+            text: _,
+        } = Machine::default();
+        self.state = state;
+        self.refusal = refusal;
+        self.digits = digits;
+        self.base = base;
+        self.objects = objects;
+        self.depth = depth;
+        self.start = start;
+        self.is_key = is_key;
+        self.keep = keep;
+        self.whole = whole;
+        self.escape = escape;
+        self.unit = unit;
+        self.high = high;
+        self.partial = partial;
+        self.partial_len = partial_len;
+        self.number = number;
+        self.literal = literal;
+        self.literal_len = literal_len;
+    }
+
     /// Reads the next segment. After a refusal every further call returns the same refusal.
     pub(crate) fn feed<S: Sink>(&mut self, segment: &[u8], sink: &mut S) -> Result<(), Refusal> {
         let mut at = 0;

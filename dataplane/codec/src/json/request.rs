@@ -57,6 +57,17 @@ impl RequestScan {
         RequestScan::default()
     }
 
+    /// Forgets what it has seen.
+    pub fn restart(&mut self) {
+        self.machine.restart();
+        self.sink.restart();
+    }
+
+    /// What was read so far; all that there is to know once [`RequestScan::finish`] has agreed.
+    pub fn facts(&self) -> &Facts {
+        &self.sink.facts
+    }
+
     /// Reads the next segment of the body. After a refusal every further call refuses.
     pub fn feed(&mut self, segment: &[u8]) -> Result<(), Refusal> {
         self.machine.feed(segment, &mut self.sink)
@@ -94,6 +105,18 @@ struct RequestSink {
     /// `keys_count <= KEYS_MAX`
     keys_count: usize,
     keys: [u64; KEYS_MAX],
+}
+
+impl RequestSink {
+    fn restart(&mut self) {
+        // What lies behind `keys_count` is never read.
+        let RequestSink { facts, member, include_usage, stream_options_start, keys_count, keys: _ } = self;
+        *facts = Facts { empty: true, ..Facts::default() };
+        *member = Member::Other;
+        *include_usage = false;
+        *stream_options_start = 0;
+        *keys_count = 0;
+    }
 }
 
 impl Default for RequestSink {

@@ -7,8 +7,6 @@ pub(super) enum Place {
     Skip,
     /// The text itself, or the `response` within an event: both have the same members.
     Root,
-    Id,
-    Model,
     Type,
     Status,
     Delta,
@@ -162,8 +160,6 @@ impl Place {
 
 fn root(name: &[u8]) -> Place {
     match name {
-        b"id" => Place::Id,
-        b"model" => Place::Model,
         b"type" => Place::Type,
         b"delta" | b"text" | b"refusal" | b"arguments" => Place::Delta,
         b"status" => Place::Status,
