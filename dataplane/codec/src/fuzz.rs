@@ -44,6 +44,9 @@ fn cut(input: &[u8], mut check: impl FnMut(&[&[u8]])) {
 pub fn request_head(bytes: &[u8]) {
     const MAX: usize = 32 * 1024;
     let whole = head::request(bytes, MAX);
+    for max in [MAX, 0, 1, 40, bytes.len().saturating_sub(1), bytes.len()] {
+        assert_eq!(head::request(bytes, max), head::request::line_by_line(bytes, max), "{max}: {}", bytes.escape_ascii());
+    }
     let complete = match &whole {
         Ok(Some((_, used))) => *used,
         _ => bytes.len() + 1,
@@ -93,6 +96,9 @@ pub fn request_head(bytes: &[u8]) {
 pub fn response_head(bytes: &[u8]) {
     const MAX: usize = 64 * 1024;
     let whole = head::response(bytes, MAX);
+    for max in [MAX, 0, 1, 40, bytes.len().saturating_sub(1), bytes.len()] {
+        assert_eq!(head::response(bytes, max), head::response::line_by_line(bytes, max), "{max}: {}", bytes.escape_ascii());
+    }
     for end in 1..bytes.len().min(TWO_WAY_SIZE_MAX * 4) {
         let part = head::response(&bytes[..end], MAX);
         match (&whole, &part) {

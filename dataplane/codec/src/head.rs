@@ -12,8 +12,8 @@
 mod field;
 mod outline;
 mod refusal;
-mod request;
-mod response;
+pub(crate) mod request;
+pub(crate) mod response;
 mod retry;
 mod target;
 mod write;

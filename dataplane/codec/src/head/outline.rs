@@ -14,6 +14,19 @@ pub const FIELDS_MAX: usize = 100;
 /// Room for method, version and blanks beside the longest target.
 const FIRST_LINE_SIZE_MAX: usize = TARGET_SIZE_MAX + 64;
 
+/// A head that is no longer can reach no limit but the caller's and that of its fields.
+pub(super) const AT_ONCE_SIZE_MAX: usize = 4 * 1024;
+
+const _: () = assert!(AT_ONCE_SIZE_MAX < TARGET_SIZE_MAX && AT_ONCE_SIZE_MAX < HEAD_SIZE_MAX);
+
+/// Whether every LF follows a CR (RFC 9112 2.2 lets a recipient take a bare LF as a line end;
+/// another reader may not). Goes on to the end whatever it finds, which the compiler turns into
+/// vector instructions.
+pub(super) fn ends_lines_with_crlf(head: &[u8]) -> bool {
+    let pairs = head.iter().zip(head.iter().skip(1));
+    head.first() != Some(&b'\n') && pairs.fold(true, |all, (&before, &byte)| all & ((byte != b'\n') | (before == b'\r')))
+}
+
 /// Why the lines cannot be a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {

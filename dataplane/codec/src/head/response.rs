@@ -44,6 +44,30 @@ impl Response {
 /// Nothing is tolerated before the status line: surplus bytes there mean that the answer before
 /// was understood wrongly.
 pub fn response(bytes: &[u8], max: usize) -> Result<Option<(Response, usize)>, Fault> {
+    match at_once(bytes, max) {
+        Some(found) => found.map(Some),
+        None => line_by_line(bytes, max),
+    }
+}
+
+/// As for requests: a short head that is all there and has nothing unusual.
+fn at_once(bytes: &[u8], max: usize) -> Option<Result<(Response, usize), Fault>> {
+    let window = &bytes[..bytes.len().min(max).min(outline::AT_ONCE_SIZE_MAX)];
+    if !window.starts_with(b"HTTP/") {
+        return None;
+    }
+    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let Ok(httparse::Status::Complete(end)) = config.parse_response_with_uninit_headers(&mut parsed, window, &mut slots) else {
+        return None;
+    };
+    let head = &bytes[..end];
+    outline::ends_lines_with_crlf(head).then(|| build(head, &parsed).map(|head| (head, end)))
+}
+
+/// The same for every head: finds its lines before it looks into them.
+pub(crate) fn line_by_line(bytes: &[u8], max: usize) -> Result<Option<(Response, usize)>, Fault> {
     let known = bytes.len().min(5);
     if bytes[..known] != b"HTTP/"[..known] {
         return Err(Fault::StatusLine);
