@@ -49,6 +49,16 @@ pub enum Arrival {
     Gone,
 }
 
+/// What a connection does after an exchange.
+pub enum Next {
+    /// Its next request has begun to come.
+    Comes,
+    /// Nothing yet.
+    NotYet,
+    /// It has ended.
+    Never,
+}
+
 /// The tenant went away, or takes nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
@@ -85,6 +95,21 @@ impl Downstream {
             }
         })
         .await
+    }
+
+    /// Waits for the next request until `by`.
+    pub async fn next_request(&mut self, by: Instant) -> Next {
+        if self.wire.has_returned() {
+            return Next::Comes;
+        }
+        match self.received(by).await {
+            None => Next::NotYet,
+            Some(Ok(Some(bytes))) => {
+                self.wire.unread(bytes);
+                Next::Comes
+            }
+            Some(Ok(None) | Err(_)) => Next::Never,
+        }
     }
 
     /// Bytes of the provider's, or whatever else happens first. A FIN of the tenant's counts as
