@@ -44,6 +44,12 @@ const fn fold(name: &[u8]) -> Folded {
     [word(name, 0), word(name, second), word(name, third), word(name, last)]
 }
 
+#[inline]
+fn same(one: &Folded, other: &Folded) -> bool {
+    let differ = |at: usize| one[at] ^ other[at];
+    differ(0) | differ(1) | differ(2) | differ(3) == 0
+}
+
 const fn word(name: &[u8], at: usize) -> u64 {
     match name.split_at(at).1.first_chunk::<8>() {
         Some(bytes) => u64::from_le_bytes(*bytes) | CASE,
@@ -108,7 +114,7 @@ macro_rules! fields {
                     return None;
                 }
                 let name = fold(name);
-                let found = Self::FOLDED[first..end].iter().position(|known| *known == name)?;
+                let found = Self::FOLDED[first..end].iter().position(|known| same(known, &name))?;
                 Some(Self::ALL[first + found])
             }
 
