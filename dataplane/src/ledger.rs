@@ -11,8 +11,9 @@ use crate::{
     io::Instant,
     meters::{Meter, Spread},
     relay::ErrorAnswer,
-    request::{Ended, RequestId, Surface},
+    request::{Ended, RequestId},
     shard::Shard,
+    surface::Surface,
 };
 use codec::json::Usage;
 use engine::{

@@ -13,9 +13,10 @@ use crate::{
     ledger::Story,
     meters::Spread,
     pool::Upstream,
-    request::{Asked, Ended, Surface},
+    request::{Asked, Ended},
     respond::{self, Refusal},
     shard::Shard,
+    surface::Surface,
     wire::{Bytes, Wire},
 };
 use codec::{

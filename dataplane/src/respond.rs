@@ -1,11 +1,7 @@
 //! Answers that the gateway gives itself, in the tenant's dialect. Each has a stable code, says
 //! whose fault it was, and is honest about retrying.
 
-use crate::{
-    downstream::Downstream,
-    request::{RequestId, Surface},
-    shard::Shard,
-};
+use crate::{downstream::Downstream, request::RequestId, shard::Shard, surface::Surface};
 use codec::{dialect, head, json};
 use engine::judge::Fault;
 use std::borrow::Cow;
