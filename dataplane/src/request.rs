@@ -58,12 +58,7 @@ pub enum Ended {
     /// Without anybody to answer.
     HungUp,
     /// With an error of ours, since the grace time of a drain is over.
-    Stopped {
-        /// The error.
-        refusal: Refusal,
-        /// The answer's head was out before: the error is an event.
-        begun: bool,
-    },
+    Stopped(Refusal),
 }
 
 impl From<Refusal> for Ended {
@@ -100,14 +95,15 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
         })
         .await
     };
-    let ended = ended.unwrap_or_else(|| Ended::Stopped { refusal: Refusal::stopped(), begun: tenant.head_sent });
+    let ended = ended.unwrap_or_else(|| Ended::Stopped(Refusal::stopped()));
+    let begun = tenant.head_sent;
     match &ended {
-        Ended::Refused(refusal) | Ended::Stopped { refusal, .. } => respond::refuse(shard, tenant, story.id, story.surface, refusal),
+        Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.surface, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.surface, refusal),
         Ended::HungUp => tenant.keep_alive = false,
         Ended::Answered | Ended::Relayed(_) => {}
     }
-    story.account(shard, policy, tenant, &ended, underway.exchange.as_mut()); // 10
+    story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }
 
 /// An exchange that is cut short with its future, when its shard ends: what it holds of the commons
