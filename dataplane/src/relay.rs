@@ -99,7 +99,8 @@ pub fn attempt(
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
         match head.status {
-            200 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            // Any of them: comments may have gone out, and only a stream can follow those.
+            200..300 if scene.body.facts.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
