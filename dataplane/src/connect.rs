@@ -219,11 +219,18 @@ async fn tunnel(shard: &Shard, mut wire: Wire, origin: &Origin) -> Result<Wire, 
     head.extend_from_slice(format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n", port = origin.port).as_bytes());
     wire.send(head);
     let mut answer: Vec<u8> = Vec::new();
+    let mut interim = 0;
     loop {
-        let bytes = wire.recv().await.map_err(|_| Transport::ConnectRefused)?.ok_or(Transport::ConnectRefused)?;
-        answer.extend_from_slice(&bytes);
         match codec::head::response(&answer, limits::ANSWER_HEAD_BYTES_MAX) {
-            Ok(None) => {}
+            Ok(None) => {
+                let bytes = wire.recv().await.map_err(|_| Transport::ConnectRefused)?.ok_or(Transport::ConnectRefused)?;
+                answer.extend_from_slice(&bytes);
+            }
+            // RFC 9110, section 15.2: any number of them may come before the answer.
+            Ok(Some((response, used))) if response.informational && interim < limits::INTERIM_HEADS_MAX => {
+                interim += 1;
+                answer.drain(..used);
+            }
             // "Any 2xx (Successful) response indicates that the sender … will switch to tunnel mode
             // immediately after the response header section."
             Ok(Some((response, used))) if (200..300).contains(&response.status) && used == answer.len() => return Ok(wire),
