@@ -16,7 +16,7 @@ use engine::judge::Transport;
 use policy::{Origin, OriginId, limits};
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -49,6 +49,16 @@ impl Addresses {
         let mut known = self.known.borrow_mut();
         if known.len() < limits::ORIGINS_MAX * 2 || known.contains_key(&answer.host) {
             known.insert(answer.host, answer.addresses);
+        }
+    }
+
+    /// Forgets names that none of `hosts` is, once more are known than a policy can name: else those of
+    /// policies long gone would leave no room for the next one's.
+    pub fn settle<'h>(&self, hosts: impl Iterator<Item = &'h str>) {
+        let mut known = self.known.borrow_mut();
+        if known.len() > limits::ORIGINS_MAX {
+            let wanted: HashSet<&str> = hosts.collect();
+            known.retain(|host, _| wanted.contains(&**host));
         }
     }
 
@@ -238,3 +248,6 @@ async fn tunnel(shard: &Shard, mut wire: Wire, origin: &Origin) -> Result<Wire, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
