@@ -259,6 +259,7 @@ pub fn surrender(
             param: None,
             retry_after_ms: own.retry_after_ms,
             retry: own.should_retry,
+            allow: None,
             fault: own.fault,
             close: false,
         }),

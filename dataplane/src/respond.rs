@@ -23,6 +23,8 @@ pub struct Refusal {
     pub retry_after_ms: Option<u64>,
     /// Asking again may help.
     pub retry: bool,
+    /// The methods that the path takes, when it was asked with another.
+    pub allow: Option<&'static str>,
     /// Whose fault.
     pub fault: Fault,
     /// The connection cannot go on.
@@ -40,6 +42,7 @@ impl Refusal {
             param: None,
             retry_after_ms: None,
             retry: false,
+            allow: None,
             fault: Fault::Tenant,
             close: false,
         }
@@ -128,8 +131,11 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Op
         // RFC 9110, section 15.5.2: a 401 names a challenge.
         out.extend_from_slice(b"www-authenticate: Bearer\r\n");
     }
-    if refusal.status == 405 {
-        out.extend_from_slice(b"allow: GET, POST\r\n");
+    if let Some(methods) = refusal.allow {
+        // RFC 9110, section 15.5.6: a 405 lists what the target takes.
+        out.extend_from_slice(b"allow: ");
+        out.extend_from_slice(methods.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     tenant.finish_head(&mut out, Some(body.len() as u64));
     tenant.write_body(&mut out, &body);

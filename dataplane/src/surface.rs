@@ -67,22 +67,25 @@ pub fn of(asked: &Asked) -> Result<Asks<'static>, Refusal> {
     let length = head::percent_decode(path, &mut decoded)?;
     let path = std::str::from_utf8(&decoded[..length]).map_err(|_| unknown_url())?;
     let rest = path.strip_prefix("/v1").unwrap_or(path);
-    let expected = if let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path() == rest) {
-        (Method::Post, Asks::Provider(surface))
+    let (allowed, asks) = if let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path() == rest) {
+        ("POST", Asks::Provider(surface))
     } else if rest == "/models" {
-        (Method::Get, Asks::Gateway(models::Page::All))
+        ("GET, HEAD", Asks::Gateway(models::Page::All))
     } else if let Some(name) = rest.strip_prefix("/models/") {
-        (Method::Get, Asks::Gateway(models::Page::One(name.to_owned().into())))
+        ("GET, HEAD", Asks::Gateway(models::Page::One(name.to_owned().into())))
     } else {
         return Err(unknown_url());
     };
-    if asked.head.method != expected.0 {
-        return Err(Refusal::tenant(405, "method_not_allowed", "This path takes another method: POST for requests, GET for models."));
+    match (asked.head.method, &asks) {
+        (Method::Post, Asks::Provider(_)) => media_type(asked)?,
+        // RFC 9110, section 9.1: HEAD goes wherever GET does.
+        (Method::Get | Method::Head, Asks::Gateway(_)) => {}
+        _ => {
+            let message = "This path takes another method: POST for requests, GET for models.";
+            return Err(Refusal { allow: Some(allowed), ..Refusal::tenant(405, "method_not_allowed", message) });
+        }
     }
-    if expected.0 == Method::Post {
-        media_type(asked)?;
-    }
-    Ok(expected.1)
+    Ok(asks)
 }
 
 fn unknown_url() -> Refusal {
