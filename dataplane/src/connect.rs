@@ -156,10 +156,13 @@ async fn establish(shard: &Rc<Shard>, policy: &Policy, origin: &Origin) -> Resul
             let mut hello = shard.io.vec();
             let session = tls::Session::connect(&client, &origin.server_name, &mut hello).map_err(|fault| transport_of(&fault))?;
             let (stream, _) = wire.into_parts();
-            wire::handshake(&shard.io, stream, Box::new(session), hello).await.map_err(|broken| match broken {
+            let wire = wire::handshake(&shard.io, stream, Box::new(session), hello).await.map_err(|broken| match broken {
                 Broken::Tls(fault) => transport_of(&fault),
                 Broken::Io(_) => Transport::TlsHandshake,
-            })
+            })?;
+            // Who answers before being asked would be one answer ahead of every request that follows,
+            // and give each tenant that of another.
+            if wire.has_returned() { Err(Transport::Http) } else { Ok(wire) }
         }
         _ => Ok(wire),
     }
