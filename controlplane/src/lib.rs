@@ -13,6 +13,7 @@ pub mod validate;
 pub mod catalogue;
 pub mod complaint;
 pub mod excerpt;
+pub mod legible;
 pub mod plan;
 pub mod reference;
 pub mod time;

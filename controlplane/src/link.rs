@@ -2,12 +2,16 @@
 
 use crate::daemon::Message;
 use policy::wire::{self, Frame};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::{
     fs,
     io::{self, Read},
-    os::unix::{
-        fs::PermissionsExt,
-        net::{UnixListener, UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
     },
     path::Path,
     sync::{
@@ -27,6 +31,8 @@ const WRITE_STALL: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// Connections that may wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;
 
 /// Binds a socket in a folder that is there, and that nobody else can write to.
 ///
@@ -40,10 +46,21 @@ pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener =
-        UnixListener::bind(path).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display())))?;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()));
+    let socket = bound(path, mode).map_err(named)?;
+    // What the umask took away is given back.
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    Ok(listener)
+    net::listen(&socket, BACKLOG).map_err(|errno| named(errno.into()))?;
+    Ok(socket.into())
+}
+
+/// A socket that nobody can connect to yet. Linux makes the file with the mode that the socket has,
+/// so that there is no moment in which it may be opened by more than `mode` says.
+fn bound(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::fs::fchmod(&socket, mode.into())?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
 }
 
 /// The next that connects. When the kernel has none to give, for want of descriptors, it is asked
@@ -153,5 +170,31 @@ fn frames(mut stream: &UnixStream, mut each: impl FnMut(Frame) -> bool) -> io::R
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_socket_is_never_open_to_more_than_its_mode_says() {
+        let folder = std::env::temp_dir().join(format!("throwover-link-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for mode in [0o600, 0o660] {
+            let path = folder.join(format!("{mode:o}.sock"));
+            let mode_of = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+            let early = bound(&path, mode).unwrap();
+            assert_eq!(mode_of(&path) & !mode, 0, "before anybody has set it");
+            drop(early);
+            // What is left of one that has ended is in nobody's way.
+            let listener = bind(&path, mode).unwrap();
+            assert_eq!(mode_of(&path), mode);
+            let _peer = UnixStream::connect(&path).unwrap();
+            assert!(listener.accept().is_ok());
+            assert_eq!(bind(&path, mode).map(|_| ()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

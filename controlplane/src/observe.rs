@@ -1,6 +1,6 @@
 //! What data planes tell: the last counters of each, and the last events.
 
-use crate::time;
+use crate::{legible, time};
 use policy::wire::{Event, Hello, Stats, TargetState};
 use serde_json::{Value, json};
 use std::{
@@ -75,9 +75,9 @@ impl Events {
 
 /// One line for people.
 pub fn event_line(event: &Event) -> String {
-    let mut line = format!("{}  {:<16}", time::clock_us(event.at_us), event.kind);
+    let mut line = format!("{}  {:<16}", time::clock_us(event.at_us), legible::line(&event.kind));
     for (name, value) in &event.details {
-        write!(line, " {name}={value}").expect("a String grows");
+        write!(line, " {}={}", legible::line(name), legible::line(value)).expect("a String grows");
     }
     line
 }

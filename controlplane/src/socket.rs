@@ -6,6 +6,7 @@
 
 use crate::{
     daemon::Message,
+    legible,
     link::{self, Peer},
     observe,
 };
@@ -129,6 +130,7 @@ pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
         let stream = link::accept(&listener);
         let Ok(peer) = link::peer(&stream) else { continue };
         if count.load(Ordering::Relaxed) >= OPERATORS_MAX {
+            turn_away(stream);
             continue;
         }
         count.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +143,16 @@ pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
         if started.is_err() {
             count.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Says why nobody listens, in the form that programs read: what was asked is not waited for.
+fn turn_away(stream: UnixStream) {
+    let text = format!("{OPERATORS_MAX} operators are connected, and no more are heard; try again when one has gone\n");
+    eprint!("throwover: an operator was turned away: {text}");
+    // So short an answer fits into the kernel's buffer; who has hung up has no use for it.
+    if stream.set_nonblocking(true).is_ok() {
+        answer(&stream, true, &Answer::refused(code::REFUSED, text)).ok();
     }
 }
 
@@ -192,7 +204,7 @@ fn answer(mut stream: &UnixStream, json: bool, answer: &Answer) -> io::Result<()
         let line = serde_json::to_string(answer).map_err(io::Error::other)?;
         return stream.write_all(format!("{line}\n").as_bytes());
     }
-    stream.write_all(answer.text.as_bytes())
+    stream.write_all(legible::lines(&answer.text).as_bytes())
 }
 
 /// Reads a question in either form.
@@ -223,7 +235,11 @@ fn ask_within(run: &std::path::Path, request: &Request, patience: Duration) -> i
     stream.set_write_timeout(Some(patience))?;
     let same = stream.try_clone()?;
     let line = serde_json::to_string(request).map_err(io::Error::other)?;
-    stream.write_all(format!("{line}\n").as_bytes())?;
+    match stream.write_all(format!("{line}\n").as_bytes()) {
+        // Turned away before it had asked: the reason lies there to be read.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon gave no answer"))??;
     // What follows comes when it happens.

@@ -5,6 +5,7 @@ use crate::{
     control::{self, Control, Live, Reply, Underway},
     daemon, diff,
     journal::Outcome,
+    legible,
     plan::Plan,
     publish::{self, Publishing, Sealed},
     recall,
@@ -201,7 +202,8 @@ fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome,
     } else {
         let reasons = outcome.reasons.join("; ");
         next.entry.outcome = Outcome::Refused(reasons.clone());
-        summary.push_str(&format!("refused   {reasons}\nstill running generation {before}\n"));
+        let shown = legible::line(&reasons);
+        summary.push_str(&format!("refused   {shown}\nstill running generation {before}\n"));
         if outcome.planes > 0 {
             summary.push_str(&format!(
                 "{} data planes had adopted {number} and serve it; reload to bring all to one generation\n",

@@ -1,6 +1,7 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics`, in a thread that no shard waits for.
 
 use crate::{
+    io::Instant,
     meters::{Form, Meter, Spectrum, Spread},
     process::Process,
 };
@@ -14,8 +15,9 @@ use std::{
     time::Duration,
 };
 
-/// A question must be asked, and its answer taken, within this time.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A question must be asked, and its answer taken, within this time, in milliseconds: the next in
+/// line is waiting.
+const PATIENCE_MS: u64 = 2_000;
 
 /// Starts the thread.
 ///
@@ -28,7 +30,7 @@ pub fn start(process: Arc<Process>, address: SocketAddr) -> std::io::Result<()> 
         for stream in listener.incoming() {
             match stream {
                 // Whoever asks badly or slowly has hung up on himself alone.
-                Ok(stream) => drop(serve(&process, stream)),
+                Ok(stream) => drop(serve(&process, stream, PATIENCE_MS)),
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         }
@@ -36,12 +38,12 @@ pub fn start(process: Arc<Process>, address: SocketAddr) -> std::io::Result<()> 
     Ok(())
 }
 
-fn serve(process: &Process, mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn serve(process: &Process, mut stream: TcpStream, patience_ms: u64) -> std::io::Result<()> {
+    let until = Instant::now().plus_millis(patience_ms);
     let mut bytes = Vec::new();
     let (status, kind, body) = loop {
         let mut part = [0; 4 * limits::KIB];
+        stream.set_read_timeout(Some(left(until)?))?;
         let count = stream.read(&mut part)?;
         if count == 0 {
             return Ok(());
@@ -63,7 +65,23 @@ fn serve(process: &Process, mut stream: TcpStream) -> std::io::Result<()> {
     head::write_close(&mut out);
     head::write_end(&mut out);
     out.extend_from_slice(body.as_bytes());
-    stream.write_all(&out)
+    let mut rest = &out[..];
+    while !rest.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        match stream.write(rest)? {
+            0 => return Err(std::io::ErrorKind::WriteZero.into()),
+            count => rest = &rest[count..],
+        }
+    }
+    Ok(())
+}
+
+/// What is left of the time for one question. Who asks byte by byte gets no more of it than others.
+fn left(until: Instant) -> std::io::Result<Duration> {
+    match until.millis_since(Instant::now()) {
+        0 => Err(std::io::ErrorKind::TimedOut.into()),
+        millis => Ok(Duration::from_millis(millis)),
+    }
 }
 
 fn page(process: &Process, path: &[u8]) -> (u16, &'static str, String) {
@@ -176,3 +194,6 @@ fn targets(process: &Process, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests;

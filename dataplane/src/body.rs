@@ -39,14 +39,14 @@ impl Body<'_> {
 /// Why there is no body.
 pub enum Failed {
     /// It is refused.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The tenant went away.
     Gone,
 }
 
 impl<T: Into<Refusal>> From<T> for Failed {
     fn from(refusal: T) -> Self {
-        Failed::Refused(refusal.into())
+        Failed::Refused(Box::new(refusal.into()))
     }
 }
 
@@ -168,10 +168,10 @@ async fn take(
             // The rest of the body is not read: the connection cannot go on unless it was all here,
             // and then what follows is the next request.
             if !decoder.done() {
-                return Err(Failed::Refused(refusal.closing()));
+                return Err(refusal.closing().into());
             }
             tenant.wire.unread(bytes.slice(at..bytes.len()));
-            return Err(Failed::Refused(refusal));
+            return Err(refusal.into());
         }
         keep(shard, gateway, held, data).await?;
         if step.used == 0 {

@@ -16,7 +16,7 @@ use engine::judge::Transport;
 use policy::{Origin, OriginId, limits};
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -49,6 +49,16 @@ impl Addresses {
         let mut known = self.known.borrow_mut();
         if known.len() < limits::ORIGINS_MAX * 2 || known.contains_key(&answer.host) {
             known.insert(answer.host, answer.addresses);
+        }
+    }
+
+    /// Forgets names that none of `hosts` is, once more are known than a policy can name: else those of
+    /// policies long gone would leave no room for the next one's.
+    pub fn settle<'h>(&self, hosts: impl Iterator<Item = &'h str>) {
+        let mut known = self.known.borrow_mut();
+        if known.len() > limits::ORIGINS_MAX {
+            let wanted: HashSet<&str> = hosts.collect();
+            known.retain(|host, _| wanted.contains(&**host));
         }
     }
 
@@ -146,10 +156,13 @@ async fn establish(shard: &Rc<Shard>, policy: &Policy, origin: &Origin) -> Resul
             let mut hello = shard.io.vec();
             let session = tls::Session::connect(&client, &origin.server_name, &mut hello).map_err(|fault| transport_of(&fault))?;
             let (stream, _) = wire.into_parts();
-            wire::handshake(&shard.io, stream, Box::new(session), hello).await.map_err(|broken| match broken {
+            let wire = wire::handshake(&shard.io, stream, Box::new(session), hello).await.map_err(|broken| match broken {
                 Broken::Tls(fault) => transport_of(&fault),
                 Broken::Io(_) => Transport::TlsHandshake,
-            })
+            })?;
+            // Who answers before being asked would be one answer ahead of every request that follows,
+            // and give each tenant that of another.
+            if wire.has_returned() { Err(Transport::Http) } else { Ok(wire) }
         }
         _ => Ok(wire),
     }
@@ -219,11 +232,18 @@ async fn tunnel(shard: &Shard, mut wire: Wire, origin: &Origin) -> Result<Wire, 
     head.extend_from_slice(format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n", port = origin.port).as_bytes());
     wire.send(head);
     let mut answer: Vec<u8> = Vec::new();
+    let mut interim = 0;
     loop {
-        let bytes = wire.recv().await.map_err(|_| Transport::ConnectRefused)?.ok_or(Transport::ConnectRefused)?;
-        answer.extend_from_slice(&bytes);
         match codec::head::response(&answer, limits::ANSWER_HEAD_BYTES_MAX) {
-            Ok(None) => {}
+            Ok(None) => {
+                let bytes = wire.recv().await.map_err(|_| Transport::ConnectRefused)?.ok_or(Transport::ConnectRefused)?;
+                answer.extend_from_slice(&bytes);
+            }
+            // RFC 9110, section 15.2: any number of them may come before the answer.
+            Ok(Some((response, used))) if response.informational && interim < limits::INTERIM_HEADS_MAX => {
+                interim += 1;
+                answer.drain(..used);
+            }
             // "Any 2xx (Successful) response indicates that the sender … will switch to tunnel mode
             // immediately after the response header section."
             Ok(Some((response, used))) if (200..300).contains(&response.status) && used == answer.len() => return Ok(wire),
@@ -231,3 +251,6 @@ async fn tunnel(shard: &Shard, mut wire: Wire, origin: &Origin) -> Result<Wire, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

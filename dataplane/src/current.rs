@@ -20,7 +20,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-use crate::{request::Surface, tls};
+use crate::{surface::Surface, tls};
 
 /// A snapshot with everything that is made from it once: lookup tables, credentials as they are
 /// sent, trust at each origin.

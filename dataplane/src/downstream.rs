@@ -235,8 +235,12 @@ impl Downstream {
         }
     }
 
-    /// Ready for the next request of the connection.
+    /// Ready for the next request of the connection. Nothing is known of it, and a head that cannot
+    /// be read is answered all the same.
     pub fn renew(&mut self) {
+        self.keep_alive = true;
+        self.plain_ends = false;
+        self.bodiless = false;
         self.head_sent = false;
         self.chunked = false;
         self.sent = 0;

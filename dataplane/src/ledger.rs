@@ -11,8 +11,10 @@ use crate::{
     io::Instant,
     meters::{Meter, Spread},
     relay::ErrorAnswer,
-    request::{Ended, RequestId, Surface},
+    request::{Ended, RequestId},
+    respond::Refusal,
     shard::Shard,
+    surface::Surface,
 };
 use codec::json::Usage;
 use engine::{
@@ -154,13 +156,22 @@ impl Story {
         self.measures.overhead_ns
     }
 
-    /// Writes the exchange down. `exchange` is the one that was decided, if it came to that.
-    pub fn account(&mut self, shard: &Shard, policy: &Serving, tenant: &Downstream, ended: &Ended, exchange: Option<&mut Exchange>) {
+    /// Writes the exchange down. `begun` says that the head of a stream was out before it ended, so
+    /// that an error of ours was an event; `exchange` is the one that was decided, if it came to that.
+    pub fn account(
+        &mut self,
+        shard: &Shard,
+        policy: &Serving,
+        tenant: &Downstream,
+        begun: bool,
+        ended: &Ended,
+        exchange: Option<&mut Exchange>,
+    ) {
         let now = Moment(shard.io.now().0);
-        let (outcome, status, code) = told(ended);
+        let (outcome, status, code) = told(ended, begun);
         self.measures.status = status;
         self.measures.bytes_out = tenant.sent;
-        self.count(shard, &outcome, ended, exchange.is_some());
+        self.count(shard, &outcome, ended, begun, exchange.is_some());
         let record = exchange.map(|exchange| {
             if matches!(outcome, Outcome::HungUp | Outcome::Stopped) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
@@ -187,7 +198,7 @@ impl Story {
         }
     }
 
-    fn count(&self, shard: &Shard, outcome: &Outcome, ended: &Ended, decided: bool) {
+    fn count(&self, shard: &Shard, outcome: &Outcome, ended: &Ended, begun: bool, decided: bool) {
         let meters = shard.meters();
         meters.add(Meter::BytesOut, self.measures.bytes_out);
         meters.add(Meter::PromptTokens, u64::from(self.measures.tokens_in));
@@ -197,7 +208,7 @@ impl Story {
             (Outcome::Relayed, _) => Meter::Relayed,
             (Outcome::HungUp, _) => Meter::HungUp,
             (Outcome::Cut, _) => Meter::CutStreams,
-            (_, Ended::Stopped { begun: true, .. }) => Meter::CutStreams,
+            _ if begun => Meter::CutStreams,
             (_, Ended::Refused(refusal)) if refusal.status == 401 => Meter::Unauthorized,
             (_, Ended::Refused(_)) if !decided => Meter::BodiesRefused,
             _ => Meter::Failed,
@@ -237,14 +248,16 @@ impl Story {
     }
 }
 
-/// The outcome in the engine's words, the status and the code that the tenant got.
-fn told(ended: &Ended) -> (Outcome, u16, &'static str) {
+/// The outcome in the engine's words, the status and the code that the tenant got. Where an answer
+/// had begun, its status was out, and the code stood in an event.
+fn told(ended: &Ended, begun: bool) -> (Outcome, u16, &'static str) {
+    let status = |refusal: &Refusal| if begun { 200 } else { refusal.status };
     match ended {
         Ended::Answered => (Outcome::Answered, 200, ""),
         Ended::Relayed(status) => (Outcome::Relayed, *status, ""),
-        Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, refusal.status, refusal.code),
+        Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, status(refusal), refusal.code),
         Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),
         Ended::HungUp => (Outcome::HungUp, 0, ""),
-        Ended::Stopped { refusal, begun } => (Outcome::Stopped, if *begun { 200 } else { refusal.status }, refusal.code),
+        Ended::Stopped(refusal) => (Outcome::Stopped, status(refusal), refusal.code),
     }
 }

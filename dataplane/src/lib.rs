@@ -29,6 +29,7 @@ pub mod pool;
 pub mod relay;
 pub mod request;
 pub mod respond;
+pub mod surface;
 pub mod tls;
 pub mod wire;
 

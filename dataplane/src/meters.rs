@@ -64,7 +64,7 @@ table! {
         Answered = "answered_total", Counter, "Exchanges that ended with a complete answer.";
         Relayed = "relayed_errors_total", Counter, "Exchanges that ended with a provider's own error, returned once.";
         Failed = "failed_total", Counter, "Exchanges that ended with an error of the gateway's.";
-        CutStreams = "cut_streams_total", Counter, "Exchanges whose stream was cut after content, and ended with an error event.";
+        CutStreams = "cut_streams_total", Counter, "Exchanges whose answer had begun, if only with comments, and ended with an error.";
         HungUp = "hung_up_total", Counter, "Exchanges whose tenant went away.";
         Attempts = "attempts_total", Counter, "Attempts made at targets.";
         AttemptsFailed = "attempts_failed_total", Counter, "Attempts that did not give the answer.";

@@ -4,7 +4,7 @@
 //! times, and nothing of any content; frees policies that nobody serves any more; watches breakers
 //! and readiness, and tells of changes.
 
-use crate::{current::Policy, io::Instant, ledger::Entry, process::Process, request::Surface, stats::breaker_word};
+use crate::{current::Policy, io::Instant, ledger::Entry, process::Process, stats::breaker_word, surface::Surface};
 use codec::json::escape_into;
 use engine::{
     Moment,

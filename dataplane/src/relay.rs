@@ -13,9 +13,10 @@ use crate::{
     ledger::Story,
     meters::Spread,
     pool::Upstream,
-    request::{Asked, Ended, Surface},
+    request::{Asked, Ended},
     respond::{self, Refusal},
     shard::Shard,
+    surface::Surface,
     wire::{Bytes, Wire},
 };
 use codec::{
@@ -98,7 +99,8 @@ pub fn attempt(
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
         match head.status {
-            200 if scene.body.facts().stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            // Any of them: comments may have gone out, and only a stream can follow those.
+            200..300 if scene.body.facts().stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
@@ -226,7 +228,7 @@ pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, st
         let target = &policy.targets[attempt.target].name;
         let message =
             format!("{target} stopped in mid-stream ({}); what came before is incomplete (request {}).", verdict.class.word(), story.id);
-        Ended::Cut(Refusal { fault: judge::Fault::Provider, retry: true, ..Refusal::tenant(502, "stream_cut", message) })
+        Ended::Cut(Box::new(Refusal { fault: judge::Fault::Provider, retry: true, ..Refusal::tenant(502, "stream_cut", message) }))
     })
 }
 
@@ -247,9 +249,9 @@ pub fn surrender(
         }
         (Surrender::Relay { .. }, answer) => {
             let message = answer.map_or("A provider refused the request.".to_owned(), |answer| answer.message());
-            Ended::Refused(Refusal::tenant(400, "provider_refused", message))
+            Ended::from(Refusal::tenant(400, "provider_refused", message))
         }
-        (Surrender::Own(own), _) => Ended::Refused(Refusal {
+        (Surrender::Own(own), _) => Ended::from(Refusal {
             status: own.status,
             code: own.code,
             kind: own.kind,
@@ -257,10 +259,11 @@ pub fn surrender(
             param: None,
             retry_after_ms: own.retry_after_ms,
             retry: own.should_retry,
+            allow: None,
             fault: own.fault,
             close: false,
         }),
-        (Surrender::Cut, _) => Ended::Cut(Refusal::tenant(502, "stream_cut", "The stream was cut.")),
+        (Surrender::Cut, _) => Ended::Cut(Box::new(Refusal::tenant(502, "stream_cut", "The stream was cut."))),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     models, relay,
     respond::{self, Refusal},
     shard::Shard,
+    surface::{self, Asks},
     wire::Bytes,
 };
 use codec::head::{self, Field, Method};
@@ -32,6 +33,8 @@ use std::{
     task::Poll,
 };
 
+pub use crate::surface::Surface;
+
 // The codec knows no policy: what both state must agree.
 const _: () = {
     assert!(head::TARGET_SIZE_MAX == limits::TARGET_BYTES_MAX);
@@ -49,23 +52,18 @@ pub enum Ended {
     /// With the provider's own error of this status, returned once.
     Relayed(u16),
     /// With an error of ours.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// With an error event, after content.
-    Cut(Refusal),
+    Cut(Box<Refusal>),
     /// Without anybody to answer.
     HungUp,
     /// With an error of ours, since the grace time of a drain is over.
-    Stopped {
-        /// The error.
-        refusal: Refusal,
-        /// The answer's head was out before: the error is an event.
-        begun: bool,
-    },
+    Stopped(Box<Refusal>),
 }
 
 impl From<Refusal> for Ended {
     fn from(refusal: Refusal) -> Self {
-        Ended::Refused(refusal)
+        Ended::Refused(Box::new(refusal))
     }
 }
 
@@ -97,14 +95,15 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
         })
         .await
     };
-    let ended = ended.unwrap_or_else(|| Ended::Stopped { refusal: Refusal::stopped(), begun: tenant.head_sent });
+    let ended = ended.unwrap_or_else(|| Ended::Stopped(Box::new(Refusal::stopped())));
+    let begun = tenant.head_sent;
     match &ended {
-        Ended::Refused(refusal) | Ended::Stopped { refusal, .. } => respond::refuse(shard, tenant, story.id, story.surface, refusal),
+        Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.surface, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.surface, refusal),
         Ended::HungUp => tenant.keep_alive = false,
         Ended::Answered | Ended::Relayed(_) => {}
     }
-    story.account(shard, policy, tenant, &ended, underway.exchange.as_mut()); // 10
+    story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }
 
 /// An exchange that is cut short with its future, when its shard ends: what it holds of the commons
@@ -137,7 +136,7 @@ async fn walk(
         Err(denial) => return Err(decline(shard, tenant, &asked, denied(denial)).await),
     };
     story.tenant = asked.tenant;
-    let surface = match surface_of(&asked) {
+    let surface = match surface::of(&asked) {
         Ok(Asks::Provider(surface)) => surface,
         Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
         Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
@@ -218,102 +217,6 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What is asked of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
-    /// `/v1/chat/completions`
-    Chat,
-    /// `/v1/completions`
-    Completions,
-    /// `/v1/embeddings`
-    Embeddings,
-    /// `/v1/responses`
-    Responses,
-}
-
-impl Surface {
-    /// Every one.
-    pub const ALL: [Surface; 4] = [Surface::Chat, Surface::Completions, Surface::Embeddings, Surface::Responses];
-
-    /// Its path behind the version.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Surface::Chat => "/chat/completions",
-            Surface::Completions => "/completions",
-            Surface::Embeddings => "/embeddings",
-            Surface::Responses => "/responses",
-        }
-    }
-
-    /// Streams of it carry `stream_options`.
-    pub const fn has_stream_options(self) -> bool {
-        matches!(self, Surface::Chat | Surface::Completions)
-    }
-}
-
-/// Who answers.
-enum Asks<'a> {
-    Provider(Surface),
-    Gateway(models::Page<'a>),
-}
-
-/// Longest decoded path that can be one of ours, in bytes.
-const PATH_BYTES_MAX: usize = 512;
-
-fn surface_of(asked: &Asked) -> Result<Asks<'static>, Refusal> {
-    let path = asked.head.path(&asked.bytes);
-    // As SDKs send it, and nearly everybody.
-    if asked.head.method == Method::Post
-        && let Some(rest) = path.strip_prefix(b"/v1")
-        && let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path().as_bytes() == rest)
-    {
-        return media_type(asked).map(|()| Asks::Provider(surface));
-    }
-    let mut decoded = [0; PATH_BYTES_MAX];
-    if path.len() > PATH_BYTES_MAX {
-        return Err(unknown_url());
-    }
-    let length = head::percent_decode(path, &mut decoded)?;
-    let path = std::str::from_utf8(&decoded[..length]).map_err(|_| unknown_url())?;
-    let rest = path.strip_prefix("/v1").unwrap_or(path);
-    let expected = if let Some(&surface) = Surface::ALL.iter().find(|surface| surface.path() == rest) {
-        (Method::Post, Asks::Provider(surface))
-    } else if rest == "/models" {
-        (Method::Get, Asks::Gateway(models::Page::All))
-    } else if let Some(name) = rest.strip_prefix("/models/") {
-        (Method::Get, Asks::Gateway(models::Page::One(name.to_owned().into())))
-    } else {
-        return Err(unknown_url());
-    };
-    if asked.head.method != expected.0 {
-        return Err(Refusal::tenant(405, "method_not_allowed", "This path takes another method: POST for requests, GET for models."));
-    }
-    if expected.0 == Method::Post {
-        media_type(asked)?;
-    }
-    Ok(expected.1)
-}
-
-fn unknown_url() -> Refusal {
-    Refusal::tenant(
-        404,
-        "unknown_url",
-        "There is nothing at this path. The gateway answers at /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses and /v1/models.",
-    )
-}
-
-fn media_type(asked: &Asked) -> Result<(), Refusal> {
-    let coded = asked.field(Field::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    if coded {
-        return Err(Refusal::tenant(415, "content_encoding", "Send the body without Content-Encoding: it is read while it arrives."));
-    }
-    let json = asked.field(Field::ContentType).is_none_or(|kind| {
-        let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        kind.eq_ignore_ascii_case(b"application/json")
-    });
-    if json { Ok(()) } else { Err(Refusal::tenant(415, "content_type", "The body must be application/json.")) }
-}
-
 /// Receives a head; what follows it stays with the connection.
 async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, story: &mut Story) -> Result<Asked, Ended> {
     let by = shard.io.now().plus_millis(policy.gateway.head_ms);
@@ -360,8 +263,8 @@ async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, s
 /// A refusal before the body: what the tenant still sends is read if it is little.
 async fn decline(shard: &Shard, tenant: &mut Downstream, asked: &Asked, refusal: Refusal) -> Ended {
     match body::discard(shard, tenant, asked).await {
-        Ok(true) => Ended::Refused(refusal),
-        Ok(false) => Ended::Refused(refusal.closing()),
+        Ok(true) => Ended::from(refusal),
+        Ok(false) => Ended::from(refusal.closing()),
         Err(Gone) => Ended::HungUp,
     }
 }

@@ -1,11 +1,7 @@
 //! Answers that the gateway gives itself, in the tenant's dialect. Each has a stable code, says
 //! whose fault it was, and is honest about retrying.
 
-use crate::{
-    downstream::Downstream,
-    request::{RequestId, Surface},
-    shard::Shard,
-};
+use crate::{downstream::Downstream, request::RequestId, shard::Shard, surface::Surface};
 use codec::{dialect, head, json};
 use engine::judge::Fault;
 use std::borrow::Cow;
@@ -27,6 +23,8 @@ pub struct Refusal {
     pub retry_after_ms: Option<u64>,
     /// Asking again may help.
     pub retry: bool,
+    /// The methods that the path takes, when it was asked with another.
+    pub allow: Option<&'static str>,
     /// Whose fault.
     pub fault: Fault,
     /// The connection cannot go on.
@@ -44,6 +42,7 @@ impl Refusal {
             param: None,
             retry_after_ms: None,
             retry: false,
+            allow: None,
             fault: Fault::Tenant,
             close: false,
         }
@@ -132,8 +131,11 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Op
         // RFC 9110, section 15.5.2: a 401 names a challenge.
         out.extend_from_slice(b"www-authenticate: Bearer\r\n");
     }
-    if refusal.status == 405 {
-        out.extend_from_slice(b"allow: GET, POST\r\n");
+    if let Some(methods) = refusal.allow {
+        // RFC 9110, section 15.5.6: a 405 lists what the target takes.
+        out.extend_from_slice(b"allow: ");
+        out.extend_from_slice(methods.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     tenant.finish_head(&mut out, Some(body.len() as u64));
     tenant.write_body(&mut out, &body);

@@ -225,6 +225,9 @@ fn attend(shard: &Rc<Shard>) {
         shard.addresses.learn(answer);
     }
     if let Some(policy) = shard.policy.get() {
+        if shard.seat().adopted() != policy.generation {
+            shard.addresses.settle(policy.origins.iter().map(|(_, origin)| origin.first_hop().0));
+        }
         shard.pools.reconcile(shard, &policy);
         shard.meters().set(Meter::Generation, policy.generation);
         shard.seat().adopt(policy.generation);

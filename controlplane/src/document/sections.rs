@@ -135,9 +135,9 @@ section! {
     }
     /// Connections to a provider.
     Connections = "`connections`" {
-        /// Kept ready by each shard; at most 256.
+        /// Kept ready by each shard, from 1 to 256, where the provider is first or second in a chain.
         warm: Count, "1";
-        /// Most of the whole process.
+        /// None is opened ahead of need beyond so many, over the whole process.
         max: Count, "1024";
     }
     /// One model in several places.

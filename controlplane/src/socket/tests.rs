@@ -17,3 +17,39 @@ fn a_request_with_what_is_not_known_is_refused() {
     assert!(parse("{\"verb\": \"reload\", \"arguments\": {\"why\": \"x\"}}").is_ok());
     assert!(parse("{\"verb\": \"reload\", \"argument\": {\"confirm-within\": \"60s\"}}").is_err());
 }
+
+#[test]
+fn an_operator_too_many_is_told_so() {
+    let folder = std::env::temp_dir().join(format!("throwover-operators-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let listener = UnixListener::bind(folder.join("operator.sock")).unwrap();
+    let (to, _messages) = sync_channel(1);
+    thread::spawn(move || serve(listener, to));
+    // They say nothing, and keep their places. Who comes next is accepted after them.
+    let places: Vec<UnixStream> = (0..OPERATORS_MAX).map(|_| UnixStream::connect(folder.join("operator.sock")).unwrap()).collect();
+    let request = Request { verb: "status".to_owned(), ..Request::default() };
+    let (answer, mut rest) = ask_within(&folder, &request, Duration::from_secs(10)).unwrap();
+    assert_eq!(answer.code, code::REFUSED);
+    assert!(answer.text.starts_with("32 operators are connected"), "{}", answer.text);
+    assert!(rest.next().is_none_or(|line| line.is_err()));
+    drop(places);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn an_answer_obeys_nobody_but_us() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let text = "refused   the image\u{1b}[2J is\u{9b}1m damaged\nstill running\n".to_owned();
+    answer(&ours, false, &Answer::refused(code::REFUSED, text)).unwrap();
+    drop(ours);
+    let mut read = String::new();
+    theirs.read_to_string(&mut read).unwrap();
+    assert_eq!(read, "refused   the image\\u{1b}[2J is\\u{9b}1m damaged\nstill running\n");
+}
+
+#[test]
+fn an_event_stays_on_its_line() {
+    let reason = ("reason".to_owned(), "no\n09:00:00  ready".to_owned());
+    let line = observe::event_line(&Event { at_us: 0, kind: "refused".to_owned(), details: vec![reason] });
+    assert!(line.ends_with(" reason=no\\n09:00:00  ready"), "{line}");
+}

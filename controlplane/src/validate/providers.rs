@@ -4,7 +4,7 @@ use super::Validator;
 use crate::{
     catalogue::Known,
     complaint::{self, Span},
-    document::{self, At, Auth, Dialect, Document, Key, Provider},
+    document::{self, At, Auth, Dialect, Document, Key, Provider, units::Count},
     plan,
     reference::{self, Missing, Reference},
 };
@@ -81,7 +81,7 @@ impl Validator<'_> {
         let auth = self.auth(declared, known.as_ref(), &keys);
         let (proxy, authorities) = self.surrounding.clone().unwrap_or_default();
         let connections = declared.connections.as_ref();
-        let warm = self.bounded(&connections.and_then(|at| at.warm.clone()), "warm", 0, limits::WARM_MAX.into(), 1) as u32;
+        let warm = self.warm(&connections.and_then(|at| at.warm.clone()));
         let most = self.bounded(&connections.and_then(|at| at.max.clone()), "max", 1, 1 << 20, 1_024) as u32;
         let loopback = endpoint.host == "localhost" || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let server_name = declared.server_name.as_ref().map_or_else(|| endpoint.host.clone(), |at| at.value.clone());
@@ -116,6 +116,17 @@ impl Validator<'_> {
             disabled,
         };
         self.plan.providers.insert(name.value.clone(), planned);
+    }
+
+    /// Connections that are kept ready. None is no choice: who is asked first must be reachable at
+    /// once, and a data plane is ready when one connection stands.
+    fn warm(&mut self, field: &Option<At<Count>>) -> u32 {
+        if let Some(at) = field.as_ref().filter(|at| at.value.0 == 0) {
+            let why = "`warm: 0` is not possible: one connection at least is kept ready where a provider is first or second in a chain";
+            self.error(at, why).help("leave `warm` out, or write a number from 1 to 256").push();
+            return 1;
+        }
+        self.bounded(field, "warm", 1, limits::WARM_MAX.into(), 1) as u32
     }
 
     fn endpoint(&mut self, name: &At<String>, declared: &Provider, known: Option<&Known>) -> Option<(Endpoint, Span)> {

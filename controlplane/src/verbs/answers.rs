@@ -4,7 +4,7 @@ use super::{Handler, find};
 use crate::{
     control::{Control, Reply},
     document::{Read, Reader, units},
-    observe,
+    legible, observe,
     socket::{Answer, Asked, code},
     steer, tree,
 };
@@ -113,7 +113,8 @@ pub(super) fn generations(control: &mut Control, asked: Asked) {
                 why.push_str(&format!(" and {} more", entry.changes.len() - 1));
             }
         }
-        text.push_str(&format!("{:>5}{mark}  {:<8} {:<21} {:<20} {why}\n", entry.generation, entry.outcome.word(), entry.at, entry.who));
+        let (who, why) = (legible::line(&entry.who), legible::line(&why));
+        text.push_str(&format!("{:>5}{mark}  {:<8} {:<21} {who:<20} {why}\n", entry.generation, entry.outcome.word(), entry.at));
     }
     let data = json!({"live": live, "generations": entries});
     give(&asked, Answer::new(text, data));

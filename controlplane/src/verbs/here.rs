@@ -2,7 +2,7 @@
 
 use super::{Arguments, Verb};
 use crate::{
-    compile, daemon, doctor, document, load, observe, places,
+    compile, daemon, doctor, document, legible, load, observe, places,
     reference::Surroundings,
     socket::{self, Answer, Request, code},
     up, validate,
@@ -119,7 +119,7 @@ pub(super) fn ask(verb: &Verb, arguments: &Arguments) -> Answer {
                     Ok(event) if !json => observe::event_line(&observe::event_from(&event)),
                     _ => line,
                 };
-                out(&format!("{line}\n"));
+                out(&format!("{}\n", legible::lines(&line)));
             }
             Answer::refused(code::UNREACHED, "the daemon has ended\n".to_owned())
         }
@@ -141,10 +141,10 @@ pub(super) fn print(arguments: &Arguments, answer: &Answer) {
             out(&format!("{:#}\n", answer.data));
         }
     } else if answer.data.get("error").is_none() {
-        out(&painted(&answer.text));
+        out(&painted(&legible::lines(&answer.text)));
     } else {
         // The reader of a pipe may have gone; there is nobody left to tell.
-        io::stderr().write_all(answer.text.as_bytes()).ok();
+        io::stderr().write_all(legible::lines(&answer.text).as_bytes()).ok();
     }
 }
 

@@ -173,7 +173,7 @@ pub struct Exchange {
     /// `attempts_made <= attempts_max`; the one that did not count is not among them.
     attempts_made: u8,
     attempts_max: u8,
-    /// `waits <= attempts_max`: how often a pause was waited for.
+    /// `waits <= 2 * attempts_max`: how often a pause or a backoff was waited for.
     waits: u8,
     fresh_used: bool,
     /// Set by a failure that ends the exchange.

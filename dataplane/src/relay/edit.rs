@@ -1,7 +1,7 @@
 //! What changes in a body on its way to a provider: the model's name, and for streams the wish to
 //! be told the usage. All else goes byte for byte.
 
-use crate::{held::Held, io::Io, request::Surface, wire::Wire};
+use crate::{held::Held, io::Io, surface::Surface, wire::Wire};
 use codec::json::{self, Facts};
 use policy::limits;
 use std::ops::Range;

@@ -2,7 +2,7 @@
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
 use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
-use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, request::Surface, respond, wire::Bytes};
+use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
     dialect::{self, Dialect, Event, Kind, Outcome as End},

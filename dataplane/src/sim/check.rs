@@ -224,14 +224,15 @@ impl Case<'_> {
     fn own(&self, status: u16, code: &str) -> Result<(), String> {
         let Some(head) = &self.told.head else { return demand(self.excused(), "an error was not delivered") };
         let told = String::from_utf8_lossy(&self.told.body.bytes);
-        if head.status() == 200 {
+        demand(head.status() == status, "another status than recorded")?;
+        if status == 200 {
             // Comments had gone out: the error is an event, and the stream has no end.
             let events = events_of(&self.told.body.bytes);
             let errors = events.iter().filter(|event| is_error(event)).count();
             demand(events.len() == errors, "something beside an error")?;
+            demand(self.excused() || told.contains(&format!("\"code\":\"{code}\"")), "another code than recorded")?;
             demand(self.excused() || (errors == 1 && (self.told.unframed || !self.told.body.whole)), "a failed stream that ends well")
         } else {
-            demand(head.status() == status, "another status than recorded")?;
             demand(head.field("x-throwover-fault").is_some(), "nobody's fault")?;
             demand(self.excused() || told.contains(&format!("\"code\":\"{code}\"")), "another code than recorded")?;
             demand(self.excused() || self.told.body.whole, "an error that was torn")

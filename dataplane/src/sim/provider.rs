@@ -67,6 +67,8 @@ pub(super) enum Manner {
     Large,
     /// As `Large`, and cut within.
     LargeCut,
+    /// It answers a stream after so many milliseconds, with JSON and a status of success that is not 200.
+    Accepted(u64),
     /// The stream reasons for a while before its first content.
     Reasoning(u64),
     /// Comments keep the stream alive while nothing is said, so many times.
@@ -121,6 +123,7 @@ const DRAWN: &[Manner] = &[
     Manner::LargeCut,
     Manner::Reasoning(700),
     Manner::Pings(4),
+    Manner::Accepted(400),
     Manner::CloseAfter,
 ];
 

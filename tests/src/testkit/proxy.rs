@@ -26,6 +26,8 @@ const ENDLESS_LINES: usize = 1 << 16;
 pub enum Manner {
     /// Opens it.
     Tunnel,
+    /// Opens it after so many interim heads.
+    Interim(usize),
     /// Answers with this status.
     Refuse(u16),
     /// Answers with these bytes, in one write.
@@ -169,7 +171,12 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     shared.note(at, |asked| asked.sent += early.len());
     match (manner, known) {
         (Manner::Tunnel, Some(address)) => return tunnel(stream, address, &early, shared, at),
-        (Manner::Tunnel, None) => refuse(&mut stream, 502)?,
+        (Manner::Interim(count), Some(address)) => {
+            let (first, rest) = ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
+            stream.write_all([first.to_owned(), rest.repeat(count.saturating_sub(1))].concat().as_bytes())?;
+            return tunnel(stream, address, &early, shared, at);
+        }
+        (Manner::Tunnel | Manner::Interim(_), None) => refuse(&mut stream, 502)?,
         (Manner::Refuse(status), _) => refuse(&mut stream, status)?,
         (Manner::Say(bytes), _) => stream.write_all(&bytes)?,
         (Manner::Endless, _) => endless(&mut stream),

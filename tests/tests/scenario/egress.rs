@@ -15,6 +15,9 @@ use tests::testkit::{
 const HOST: &str = "provider.test";
 const AUTHORITY: &str = "provider.test:443";
 
+/// Interim heads that are passed over, as the data plane's limits have it.
+const INTERIM_HEADS_MAX: usize = 8;
+
 /// The primary by TLS and behind a proxy; the backup on loopback, which no proxy is asked for.
 fn policy(provider: &Provider, proxy: &str, members: &str) -> Policy {
     let (ca, own) = (provider.ca(), format!("ca: \"{}\", auth: none{members}", provider.ca().display()));
@@ -111,6 +114,23 @@ fn a_proxy_that_opens_no_tunnel_is_failed_over() {
     let story = Story::of("mended", gateway.tenant().ask(&Ask::chat("plain")), &provider, "plain");
     assert_eq!((story.answer.content(), story.answer.head.field("x-throwover-attempts")), (text_of("primary"), Some("1")), "{story}");
     assert!(proxy.tunnels() >= 2);
+}
+
+/// RFC 9110, section 15.2: a proxy may say 1xx before its answer, though not without end.
+#[test]
+fn interim_answers_of_a_proxy_are_no_refusal() {
+    let provider = Provider::new();
+    for count in [1, INTERIM_HEADS_MAX, INTERIM_HEADS_MAX + 1] {
+        let proxy = Proxy::start(&[(AUTHORITY, provider.tls("primary")), ("provider.test:80", provider.plain("primary"))]);
+        proxy.manner(Manner::Interim(count));
+        let gateway = Gateway::start(&refused_policy(&provider, &proxy));
+        for chain in ["by-tls", "plain"] {
+            let story = Story::of(&format!("{count}, {chain}"), gateway.tenant().ask(&Ask::chat(chain)), &provider, chain);
+            let (by, reason) = if count > INTERIM_HEADS_MAX { ("backup", Some("connect")) } else { ("primary", None) };
+            assert_eq!(story.answer.content(), text_of(by), "{story}");
+            assert_eq!(story.answer.head.field("x-throwover-fallback-reason"), reason, "{story}");
+        }
+    }
 }
 
 /// Two providers behind the proxy, with and without TLS; each has a backup on loopback, and a model

@@ -1,7 +1,13 @@
 //! One strict grammar: what two readers could read differently is refused, reaches no provider, and
 //! harms nobody else.
 
-use tests::testkit::{gateway::Gateway, policy::Policy, provider::Provider, story::Story, tenant::Ask};
+use tests::testkit::{
+    gateway::Gateway,
+    policy::Policy,
+    provider::Provider,
+    story::Story,
+    tenant::{Ask, End},
+};
 
 /// A body that would be answered, were it to get through.
 const BODY: &str = r#"{"model":"c","messages":[{"role":"user","content":"hi"}]}"#;
@@ -194,4 +200,28 @@ fn paths_and_fields_that_hide_something() {
     for name in ["x-mock-fault", "cookie", "upgrade", "connection", "transfer-encoding"] {
         assert!(!names.contains(&name), "{name} was passed on: {names:?}");
     }
+}
+
+/// A HEAD is answered without a body, and says nothing of the request behind it.
+#[test]
+fn methods_are_those_of_the_path() {
+    let provider = Provider::new();
+    let gateway = gateway(&provider);
+    let mut tenant = gateway.tenant();
+    let head_of = |path: &str| format!("HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n").into_bytes();
+    for path in ["/v1/models", "/v1/models/c"] {
+        let answer = tenant.ask(&Ask::get(path));
+        tenant.send(&head_of(path));
+        let head = tenant.head();
+        assert_eq!((head.status, head.field("content-length")), (200, answer.head.field("content-length")), "{path}");
+    }
+    for (ask, allowed) in [(Ask::get("/v1/chat/completions"), "POST"), (Ask::raw("/v1/models", b"{}"), "GET, HEAD")] {
+        let answer = tenant.ask(&ask);
+        assert_eq!((answer.head.status, answer.head.field("allow")), (405, Some(allowed)));
+    }
+    tenant.send(&[head_of("/v1/nothing"), b"GET /v1/models HTTP/1.1\r\n\r\n".to_vec()].concat());
+    assert_eq!(tenant.head().status, 404);
+    let answer = tenant.answer();
+    assert_eq!((answer.head.status, answer.code().as_str(), answer.end), (400, "host_missing", End::Complete));
+    assert!(provider.log().is_empty());
 }

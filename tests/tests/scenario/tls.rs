@@ -167,3 +167,49 @@ fn half_a_message_of_tls_is_no_obstacle() {
     }
     std::fs::remove_dir_all(&folder).ok();
 }
+
+/// A provider that answers before anybody has asked, in the handshake's own flight.
+fn speaks_first(config: Arc<ServerConfig>) -> (SocketAddr, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, spoken) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+    let told = spoken.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (config, told) = (config.clone(), told.clone());
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut session = ServerConnection::new(config).map_err(std::io::Error::other)?;
+                let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"unasked"},"finish_reason":"stop"}]}"#;
+                session.writer().write_all(&tests::testkit::recorder::Recorder::json(body))?;
+                while session.is_handshaking() || session.wants_write() {
+                    session.complete_io(&mut stream)?;
+                }
+                told.store(true, Ordering::Release);
+                // Whatever is asked, nothing more is said.
+                while session.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {}
+                Ok(())
+            });
+        }
+    });
+    (address, spoken)
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_nobodys() {
+    let folder = std::env::temp_dir().join(format!("throwover-unasked-{}", std::process::id()));
+    let authority = Authority::open(&folder).unwrap();
+    let mut config = (*authority.server_config(CertificateKind::Good).unwrap()).clone();
+    config.send_half_rtt_data = true;
+    let (address, spoken) = speaks_first(Arc::new(config));
+    let provider = Provider::new();
+    let policy = Policy::new()
+        .secure("primary", address, authority.ca_path(), "auth: none")
+        .secure("backup", provider.tls("backup"), &provider.ca(), "auth: none")
+        .chain("c", &[("primary", "m"), ("backup", "m")], "deadline: 20s");
+    let gateway = Gateway::start(&policy);
+    until("a connection was answered unasked", || spoken.load(Ordering::Acquire).then_some(()));
+    for ask in [Ask::chat("c"), Ask::chat("c")] {
+        let answer = gateway.tenant().ask(&ask);
+        assert_eq!((answer.head.status, answer.content()), (200, text_of("backup")), "{}", answer.text());
+    }
+    std::fs::remove_dir_all(&folder).ok();
+}

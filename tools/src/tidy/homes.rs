@@ -38,6 +38,7 @@ const HOMES: &[Home] = &[
             ("dataplane/src/io/", "the seam"),
             ("dataplane/src/main.rs", "starts the process before there is a shard"),
             ("dataplane/src/recorder", "its own thread, off the hot cores"),
+            ("dataplane/src/admin", "its own thread, that no shard waits for"),
             ("dataplane/src/link", "its own thread, talks to the control plane"),
             ("dataplane/src/stats", "asked by those two"),
             ("dataplane/src/sim/", "tells how many seeds a second it plays"),

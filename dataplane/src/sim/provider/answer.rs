@@ -84,6 +84,10 @@ impl Answer<'_> {
                 return only(vec![Step::Say(page.to_vec())]);
             }
             Manner::Status(status, after) => return self.error(status, after),
+            Manner::Accepted(after) if self.stream => {
+                let answer = b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 32\r\n\r\n{\"choices\":[{\"message\":\"soon\"}]}";
+                return Script { reusable: true, ..only(vec![Step::Wait(after), Step::Say(answer.to_vec())]) };
+            }
             _ => {}
         }
         let mut script = if self.stream { self.events() } else { self.json() };

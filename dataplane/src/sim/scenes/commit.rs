@@ -117,6 +117,18 @@ fn after_comments_an_error_is_an_event() {
 }
 
 #[test]
+fn after_comments_only_a_stream_is_an_answer() {
+    in_every_mood(|mood| {
+        let draft = two(|chain| chain.patience.keepalive_after_ms = 100);
+        let mut scene = Scene::new(mood, draft, &[&[Manner::Accepted(400)], &[]]);
+        let heard = scene.ask(stream());
+        assert!(heard.text().starts_with(": keepalive\n\n") && heard.is_whole(), "mood {mood}: {}", heard.text());
+        assert_eq!(heard.asked, [0, 1]);
+        scene.end();
+    });
+}
+
+#[test]
 fn reasoning_extends_the_patience_with_a_stream() {
     in_every_mood(|mood| {
         // Each silence is within the patience; all of them together are not.

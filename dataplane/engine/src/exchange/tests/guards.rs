@@ -1,0 +1,153 @@
+//! Breakers, bulkheads, and that what an attempt holds is given back.
+
+use super::*;
+
+#[test]
+fn an_open_breaker_is_passed_by_and_its_probe_heals_it() {
+    let mut world = World::new(in_order(2, 0));
+    world.break_open(TargetId(0));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1));
+    assert!(matches!(exchange.candidates()[0].skip(), Some(Skip::BreakerOpen { .. })));
+    world.succeed(&mut exchange, attempt);
+    world.pass(6_001);
+    let mut probing = world.begin("c");
+    let probe = world.attempt(&mut probing);
+    assert!(probe.probe && probe.target == TargetId(0));
+    // Meanwhile everybody else goes on to the second.
+    let mut other = world.begin("c");
+    let attempt = world.attempt(&mut other);
+    assert_eq!(attempt.target, TargetId(1));
+    world.succeed(&mut other, attempt);
+    // The first token is enough; nobody waits for the end of the stream.
+    probing.first_token(&world.prepared, &world.board, probe.index, world.now);
+    assert_eq!(world.board.target(TargetId(0)).breaker.state().0, gate::State::Closed);
+    world.succeed(&mut probing, probe);
+}
+
+#[test]
+fn a_tenant_that_hangs_up_gives_everything_back() {
+    let mut world = World::new(in_order(2, 0));
+    world.break_open(TargetId(0));
+    world.pass(6_001);
+    let mut exchange = world.begin("c");
+    assert!(world.attempt(&mut exchange).probe);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert!(world.is_idle() && exchange.is_over());
+    // The election is free again at once.
+    let mut exchange = world.begin("c");
+    let probe = world.attempt(&mut exchange);
+    assert!(probe.probe);
+    world.fail(&mut exchange, probe, limited(5));
+    assert_eq!(world.board.target(TargetId(0)).breaker.state().0, gate::State::Open, "a rate limit teaches nothing");
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn when_only_breakers_refuse_the_one_that_opened_first_is_tried() {
+    let mut world = World::new(in_order(3, 0));
+    for target in [1, 0, 2] {
+        world.break_open(TargetId(target));
+        world.pass(10);
+    }
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert!(attempt.target == TargetId(1) && !attempt.probe && exchange.trail()[0].forced);
+    world.fail(&mut exchange, attempt, status(500));
+    // Once is enough.
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code), (503, "providers_unavailable"));
+    assert_eq!(own.message.as_str(), "No provider could answer: a/m breaker_open, b/m server_error (500), d/m breaker_open");
+    assert!(own.retry_after_ms.is_some_and(|ms| (1..=6_000).contains(&ms)));
+    // When it answers, it is well for everybody.
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.succeed(&mut exchange, attempt);
+    assert_eq!(world.board.target(TargetId(1)).breaker.state().0, gate::State::Closed);
+}
+
+#[test]
+fn a_full_provider_is_passed_by() {
+    let mut draft = in_order(2, 0);
+    for at in [0, 1] {
+        draft.providers.get_mut(ProviderId(at)).unwrap().in_flight_max = 1;
+    }
+    let mut world = World::new(draft);
+    let mut one = world.begin("c");
+    let first = world.attempt(&mut one);
+    let mut two = world.begin("c");
+    let second = world.attempt(&mut two);
+    assert_eq!((first.target, second.target), (TargetId(0), TargetId(1)));
+    let mut three = world.begin("c");
+    let own = world.own(&mut three);
+    assert_eq!((own.status, own.code, own.fault, own.should_retry), (503, "providers_unavailable", Fault::Us, true));
+    world.succeed(&mut one, first);
+    world.succeed(&mut two, second);
+    assert!(world.is_idle());
+}
+
+#[test]
+fn shards_share_a_board_and_leave_it_empty() {
+    let mut draft = in_order(3, 2);
+    draft.providers.get_mut(ProviderId(0)).unwrap().in_flight_max = 2;
+    rules(&mut draft).breaker = policy::Breaker { consecutive: 2, cooldown_ms: 1, cooldown_max_ms: 4, ..policy::Breaker::default() };
+    let world = World::new(draft);
+    std::thread::scope(|scope| {
+        for shard in 0..4_u64 {
+            let world = &world;
+            scope.spawn(move || {
+                let mut seed = shard;
+                let mut random = || {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    seed ^ (seed >> 29)
+                };
+                for round in 0..3_000 {
+                    let mut now = world.now.plus_ms(round);
+                    let mut exchange = world.begin("c");
+                    loop {
+                        match exchange.next(&world.prepared, &world.board, now, &mut random) {
+                            Next::Wait(until) => now = until,
+                            Next::Surrender(_) => break,
+                            Next::Attempt(attempt) if random() % 3 == 0 => {
+                                exchange.succeeded(&world.board, &world.prepared, attempt.index, Some(5), now);
+                                break;
+                            }
+                            Next::Attempt(_) if random() % 5 == 0 => {
+                                exchange.abandoned(&world.board, &world.prepared, now);
+                                break;
+                            }
+                            Next::Attempt(attempt) => {
+                                let verdict =
+                                    [status(500), limited(1), judge::transport(Transport::StaleConnection)][random() as usize % 3];
+                                exchange.concluded(&world.board, &world.prepared, attempt.index, verdict, now);
+                            }
+                        }
+                    }
+                    assert!(exchange.is_over() && exchange.attempts_made() <= exchange.attempts_max());
+                }
+            });
+        }
+    });
+    assert!(world.is_idle());
+}
+
+#[test]
+#[should_panic(expected = "ends once")]
+fn ending_twice_is_a_broken_promise() {
+    let mut world = World::new(in_order(1, 0));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, status(500));
+    world.fail(&mut exchange, attempt, status(500));
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "in the middle of an attempt")]
+fn dropping_what_runs_is_a_broken_promise() {
+    let mut world = World::new(in_order(1, 0));
+    let mut exchange = world.begin("c");
+    world.attempt(&mut exchange);
+}

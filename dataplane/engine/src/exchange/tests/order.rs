@@ -1,0 +1,163 @@
+//! Who is asked next, and who is not.
+
+use super::*;
+
+#[test]
+fn failures_lead_down_the_chain_at_once() {
+    let mut world = World::new(in_order(3, 1));
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    assert_eq!((first.target, first.key, first.index), (TargetId(0), Some(KeyId(0)), 0));
+    world.fail(&mut exchange, first, status(500));
+    let second = world.attempt(&mut exchange);
+    assert_eq!((second.target, second.key, second.index), (TargetId(1), Some(KeyId(1)), 1));
+    world.fail(&mut exchange, second, judge::transport(Transport::ConnectRefused));
+    let third = world.attempt(&mut exchange);
+    assert_eq!(third.target, TargetId(2));
+    exchange.commit();
+    world.succeed(&mut exchange, third);
+    assert!(exchange.is_over() && world.is_idle());
+}
+
+#[test]
+fn targets_are_asked_again_when_all_were_and_after_a_backoff() {
+    let mut world = World::new(in_order(2, 0));
+    let mut exchange = world.begin("c");
+    let mut asked = vec![];
+    for _ in 0..2 {
+        let attempt = world.attempt(&mut exchange);
+        asked.push(attempt.target.0);
+        world.fail(&mut exchange, attempt, status(500));
+    }
+    let mut waited = 0;
+    let own = loop {
+        match world.next(&mut exchange) {
+            Next::Attempt(attempt) => {
+                asked.push(attempt.target.0);
+                world.fail(&mut exchange, attempt, status(500));
+            }
+            Next::Wait(until) => {
+                assert!(until > world.now && until <= world.now.plus_ms(8_000));
+                waited += 1;
+                world.now = until;
+            }
+            Next::Surrender(Surrender::Own(own)) => break own,
+            Next::Surrender(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(asked[..2], [0, 1]);
+    assert_eq!(asked.len(), 6, "the cap of the chain");
+    assert!(waited > 0);
+    assert_eq!((own.status, own.code, own.should_retry), (502, "provider_error", true));
+    assert_eq!(own.message.as_str(), "No provider could answer: a/m server_error (500), b/m server_error (500)");
+    // Asking once more changes nothing.
+    assert_eq!(world.own(&mut exchange), own);
+}
+
+#[test]
+fn another_credential_is_asked_before_another_model() {
+    let mut world = World::new(in_order(2, 2));
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.fail(&mut exchange, first, limited(60_000));
+    let second = world.attempt(&mut exchange);
+    assert_eq!(second.target, first.target);
+    assert_ne!(second.key, first.key);
+    world.fail(&mut exchange, second, status(401));
+    let third = world.attempt(&mut exchange);
+    assert_eq!(third.target, TargetId(1));
+    world.succeed(&mut exchange, third);
+}
+
+#[test]
+fn another_credential_never_takes_the_last_chance_of_another_target() {
+    let mut draft = in_order(2, 2);
+    rules(&mut draft).attempts_max = 2;
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.fail(&mut exchange, first, limited(60_000));
+    let second = world.attempt(&mut exchange);
+    assert_eq!(second.target, TargetId(1));
+    world.succeed(&mut exchange, second);
+}
+
+#[test]
+fn a_stale_connection_costs_no_attempt_once() {
+    let mut draft = in_order(2, 0);
+    rules(&mut draft).attempts_max = 1;
+    let mut world = World::new(draft);
+    let stale = judge::transport(Transport::StaleConnection);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.fail(&mut exchange, first, stale);
+    assert_eq!(world.board.target(TargetId(0)).totals(), (1, 0));
+    let second = world.attempt(&mut exchange);
+    assert_eq!((second.target, second.fresh, second.index), (TargetId(0), true, 1));
+    world.fail(&mut exchange, second, stale);
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code), (502, "provider_reset"));
+    assert_eq!(world.board.target(TargetId(0)).totals(), (2, 1));
+    assert_eq!(exchange.attempts_made(), 1);
+}
+
+#[test]
+fn after_the_commit_point_nothing_else_is_tried() {
+    let mut world = World::new(in_order(2, 0));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+    exchange.commit();
+    world.fail(&mut exchange, attempt, judge::transport(Transport::CutStream));
+    assert_eq!(world.next(&mut exchange), Next::Surrender(Surrender::Cut));
+    assert_eq!(world.next(&mut exchange), Next::Surrender(Surrender::Cut));
+    assert_eq!(world.board.target(TargetId(0)).totals(), (1, 1));
+}
+
+#[test]
+fn a_class_that_is_switched_off_ends_the_exchange() {
+    let mut draft = in_order(2, 0);
+    rules(&mut draft).triggers.disabled.insert(Class::RateLimit);
+    rules(&mut draft).triggers.disabled.insert(Class::Auth);
+    for (verdict, expected) in [(limited(30_000), (429, Some(30_000))), (status(401), (502, None))] {
+        let mut world = World::new(draft.clone());
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        world.fail(&mut exchange, attempt, verdict);
+        let own = world.own(&mut exchange);
+        assert_eq!((own.status, own.retry_after_ms), expected);
+    }
+}
+
+#[test]
+fn a_target_that_stands_twice_in_a_chain_is_one_target() {
+    let mut draft = in_order(2, 0);
+    let twice = rules(&mut draft).steps[0].clone();
+    rules(&mut draft).steps.push(twice);
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    for expected in [0, 1] {
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, TargetId(expected));
+        world.fail(&mut exchange, attempt, status(500));
+    }
+    assert!(matches!(world.next(&mut exchange), Next::Wait(_)), "both were asked, so the next is a retry");
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn turns_are_taken() {
+    let mut draft = in_order(3, 0);
+    let members = (0..3).map(|at| policy::Member { target: TargetId(at), weight: 1 }).collect();
+    rules(&mut draft).steps = vec![policy::Step { balance: Balance::RoundRobin, members }];
+    let mut world = World::new(draft);
+    let asked: Vec<u32> = (0..6)
+        .map(|_| {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            world.succeed(&mut exchange, attempt);
+            attempt.target.0
+        })
+        .collect();
+    assert_eq!(asked, [0, 1, 2, 0, 1, 2]);
+}

@@ -1,0 +1,98 @@
+//! What a provider that says "later" or "no" is left alone for.
+
+use super::*;
+
+#[test]
+fn a_short_retry_after_is_waited_for_when_nothing_else_is_left() {
+    let mut draft = in_order(1, 1);
+    rules(&mut draft).backoff = policy::Backoff { exponential: false, base_ms: 0, cap_ms: 0 };
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, limited(1_500));
+    assert_eq!(world.wait(&mut exchange), 1_500);
+    world.pass(1_499);
+    assert_eq!(world.wait(&mut exchange), 1);
+    world.pass(1);
+    let attempt = world.attempt(&mut exchange);
+    world.succeed(&mut exchange, attempt);
+}
+
+#[test]
+fn a_long_retry_after_is_passed_on() {
+    let mut world = World::new(in_order(2, 1));
+    let mut exchange = world.begin("c");
+    for ms in [9_000, 7_000] {
+        let attempt = world.attempt(&mut exchange);
+        world.fail(&mut exchange, attempt, limited(ms));
+    }
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code, own.retry_after_ms, own.should_retry), (429, "rate_limit_exceeded", Some(7_000), true));
+    // The next exchange does not even ask.
+    world.pass(1_000);
+    let mut exchange = world.begin("c");
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.retry_after_ms), (429, Some(6_000)));
+    assert_eq!(own.message.as_str(), "No provider could answer: a/m paused, b/m paused");
+    assert!(exchange.trail().is_empty());
+    // And the one after that finds the second target well again.
+    world.pass(6_000);
+    assert_eq!(
+        {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            world.succeed(&mut exchange, attempt);
+            attempt.target
+        },
+        TargetId(1)
+    );
+}
+
+#[test]
+fn a_pause_of_a_minute_is_told_as_a_minute() {
+    for keys in [1, 2] {
+        let mut draft = in_order(1, keys);
+        rules(&mut draft).attempts_max = 2;
+        let mut world = World::new(draft);
+        // No clock stands on a whole microsecond.
+        world.now = world.now.plus_ns(1);
+        let mut exchange = world.begin("c");
+        for _ in 0..keys {
+            let attempt = world.attempt(&mut exchange);
+            world.fail(&mut exchange, attempt, limited(60_000));
+        }
+        assert_eq!(world.own(&mut exchange).retry_after_ms, Some(60_000), "who asked, with {keys} keys");
+        let mut exchange = world.begin("c");
+        assert_eq!(world.own(&mut exchange).retry_after_ms, Some(60_000), "who came after, with {keys} keys");
+    }
+}
+
+#[test]
+fn a_quarter_of_the_time_left_is_the_most_to_wait() {
+    let mut world = World::new(in_order(1, 1));
+    let mut exchange = world.ask("c", Some(4_000), true);
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, limited(1_001));
+    assert_eq!(world.own(&mut exchange).status, 429);
+}
+
+#[test]
+fn a_refused_credential_is_left_alone_and_the_tenant_never_sees_a_401() {
+    let mut world = World::new(in_order(1, 1));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, status(401));
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code, own.should_retry, own.fault), (502, "provider_auth", false, Fault::Operator));
+    assert_eq!(own.message.as_str(), "No provider could answer: a/m auth (401)");
+    assert!(world.board.key_disabled(KeyId(0), world.now));
+    let mut exchange = world.begin("c");
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code, own.retry_after_ms), (502, "provider_auth", None));
+    assert_eq!(own.message.as_str(), "No provider could answer: a/m keys_out");
+    // A provider that refuses good credentials by mistake is found again.
+    world.pass(failover::REFUSED_PAUSE_MS);
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.succeed(&mut exchange, attempt);
+}

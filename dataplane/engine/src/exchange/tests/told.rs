@@ -1,0 +1,73 @@
+//! What the tenant is told when nothing is left to try.
+
+use super::*;
+
+#[test]
+fn the_callers_own_error_is_relayed_and_asked_once() {
+    for code in [400, 413, 422] {
+        let mut world = World::new(in_order(3, 0));
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        world.fail(&mut exchange, attempt, status(code));
+        assert_eq!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { attempt_index: 0 }));
+        assert_eq!(exchange.trail().len(), 1);
+        assert_eq!(world.board.target(TargetId(0)).totals(), (1, 0), "it is no failure of the target's");
+    }
+}
+
+#[test]
+fn a_model_that_the_tenant_named_is_its_own_business() {
+    let mut draft = policies::draft(&[("openai", 1)]);
+    let rest = policies::target(&mut draft, 0, "*");
+    let chain = policies::chain(&mut draft, "direct", &[&[rest]]);
+    policies::name(&mut draft, "openai/*", chain);
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("openai/gpt-99");
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, status(404));
+    assert_eq!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { attempt_index: 0 }));
+    // Nobody else suffers from the name that one tenant made up.
+    assert_eq!(world.board.target(rest).paused(world.now), None);
+}
+
+#[test]
+fn what_the_tenant_is_told() {
+    let timeout = judge::transport(Transport::FirstTokenTimeout);
+    let quota = judge::status(402, &ErrorFields::default(), None, None);
+    type Told = (u16, &'static str, bool);
+    let cases: &[(&[Verdict], Told)] = &[
+        (&[timeout, timeout], (504, "provider_timeout", true)),
+        (&[status(401), status(403)], (502, "provider_auth", false)),
+        (&[status(404), status(404)], (502, "provider_model_gone", false)),
+        (&[quota, quota], (429, "insufficient_quota", false)),
+        (&[quota, limited(9_000)], (429, "rate_limit_exceeded", true)),
+        (&[status(503), status(529)], (503, "provider_overloaded", true)),
+        (&[status(503), status(500)], (503, "providers_unavailable", true)),
+        (&[status(500), timeout], (502, "providers_failed", true)),
+        (&[status(500), status(401)], (502, "providers_failed", true)),
+        (&[limited(9_000), status(500)], (503, "providers_unavailable", true)),
+    ];
+    for (verdicts, expected) in cases {
+        let mut draft = in_order(2, 1);
+        rules(&mut draft).attempts_max = 2;
+        let mut world = World::new(draft);
+        let mut exchange = world.begin("c");
+        for verdict in *verdicts {
+            let attempt = world.attempt(&mut exchange);
+            world.fail(&mut exchange, attempt, *verdict);
+        }
+        let own = world.own(&mut exchange);
+        assert_eq!((own.status, own.code, own.should_retry), *expected, "{verdicts:?}");
+        assert!(own.should_retry || own.retry_after_ms.is_none());
+    }
+}
+
+#[test]
+fn a_chain_without_an_eligible_target_is_the_operators() {
+    let mut draft = in_order(1, 0);
+    draft.targets.get_mut(TargetId(0)).unwrap().disabled = Some("no key".into());
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code, own.fault, own.should_retry), (503, "no_eligible_target", Fault::Operator, false));
+}
