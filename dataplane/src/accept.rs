@@ -98,7 +98,7 @@ pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire) {
         request::serve(&shard, &policy, &mut tenant).await;
         if !tenant.keep_alive || shard.process.draining() {
             shard.closed();
-            return tenant.wire.close_after_peer();
+            return if tenant.torn { tenant.wire.reset() } else { tenant.wire.close_after_peer() };
         }
         if !tenant.wire.has_returned() {
             let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
