@@ -101,7 +101,7 @@ pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire) {
         request::serve(&shard, &policy, &mut tenant).await;
         if !tenant.keep_alive || shard.process.draining() {
             shard.closed();
-            return tenant.wire.close_after_peer();
+            return if tenant.torn { tenant.wire.reset() } else { tenant.wire.close_after_peer() };
         }
         match tenant.next_request(shard.io.now().plus_millis(LINGER_MS)).await {
             Next::Comes => tenant.renew(),

@@ -27,6 +27,8 @@ pub struct Downstream {
     pub head_sent: bool,
     /// The answer's body is in chunks.
     chunked: bool,
+    /// Part of an answer is out whose end only the connection's end would tell.
+    pub torn: bool,
     /// Bytes of the answer's body so far.
     pub sent: u64,
     /// The answer is a stream of events.
@@ -75,6 +77,7 @@ impl Downstream {
             bodiless: false,
             head_sent: false,
             chunked: false,
+            torn: false,
             sent: 0,
             events: false,
             keepalive_at: Instant::FAR,

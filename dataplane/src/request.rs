@@ -33,7 +33,6 @@ use std::{
     task::Poll,
 };
 
-pub use crate::surface::Surface;
 
 // The codec knows no policy: what both state must agree.
 const _: () = {

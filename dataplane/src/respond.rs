@@ -147,6 +147,8 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Op
 pub fn cut(shard: &Shard, tenant: &mut Downstream, surface: Option<Surface>, refusal: &Refusal) {
     tenant.keep_alive = false;
     if !tenant.events {
+        // RFC 9112, section 8: a close would be the end of an answer to HTTP/1.0, and a good one.
+        tenant.torn = tenant.plain_ends;
         return;
     }
     let mut event = shard.io.vec();

@@ -2,7 +2,7 @@
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
 use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
-use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, request::Surface, wire::Bytes};
+use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
     head::{self, Framing, Response, ResponseField},

@@ -1,7 +1,10 @@
 //! HTTP/1.1 as a test's end reads it: with a reader of its own, so that no mistake of the codec's
 //! can hide itself.
 
-use crate::io::{Deadline, Instant, Io, fake::End};
+use crate::io::{
+    Deadline, Instant, Io,
+    fake::{End, Gone},
+};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
@@ -211,7 +214,7 @@ impl Line {
         if to_end {
             while self.fill().await {}
             let all = self.held.len();
-            return Body { bytes: self.take(all), whole: self.left.is_none() };
+            return Body { bytes: self.take(all), whole: self.left.is_none() && self.end.gone() != Gone::Reset };
         }
         Body { whole: true, ..body }
     }

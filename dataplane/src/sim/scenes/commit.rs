@@ -86,6 +86,18 @@ fn beyond_what_may_be_held_an_answer_commits_where_it_stands() {
 }
 
 #[test]
+fn a_cut_answer_never_ends_well_by_http_1_0() {
+    in_every_mood(|mood| {
+        let mut scene = Scene::new(mood, two(|_| {}), &[&[Manner::LargeCut; 8], &[Manner::LargeCut; 8]]);
+        // Framed by its length one time and in chunks another, as the dice fall.
+        let cuts: Vec<Heard> = (0..8).map(|_| scene.ask(Ask { old: true, ..json() })).collect();
+        assert!(cuts.iter().any(|cut| cut.told.unframed), "mood {mood}: nothing but its end can end an answer without a length");
+        assert!(cuts.iter().all(|cut| cut.status() == 200 && !cut.told.body.whole), "mood {mood}");
+        scene.end();
+    });
+}
+
+#[test]
 fn comments_keep_a_silent_stream_alive() {
     in_every_mood(|mood| {
         let draft = two(|chain| chain.patience.keepalive_after_ms = 100);
