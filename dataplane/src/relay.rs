@@ -143,8 +143,8 @@ async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut 
         let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
             Arrived::Bytes(bytes) => bytes,
             // A pooled connection that ends before a byte of an answer was closed before we asked.
-            Arrived::End if upstream.reused && joined.is_none() && interim == 0 => return Err(Transport::StaleConnection.into()),
-            Arrived::End => return Err(Transport::ResetBeforeHead.into()),
+            _ if upstream.reused && joined.is_none() && interim == 0 => return Err(Transport::StaleConnection.into()),
+            Arrived::End | Arrived::Broken => return Err(Transport::ResetBeforeHead.into()),
         };
         let mut bytes = match joined.take() {
             None => bytes,
@@ -186,10 +186,12 @@ async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut 
 enum Arrived {
     Bytes(Bytes),
     End,
+    /// An end that may be none: what is missing tells, where something can be.
+    Broken,
 }
 
 /// The next bytes of an answer, by `by`, or `late`. While a stream has nothing to show, comments keep the
-/// tenant's connection alive. A broken connection is an end like another: what is missing tells.
+/// tenant's connection alive.
 async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &mut Instant, late: Transport) -> Result<Arrived, Outcome> {
     let deadline = Instant(scene.attempt.deadline.0);
     loop {
@@ -197,7 +199,8 @@ async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &
         let until = (*by).min(deadline).min(keepalive);
         match tenant.arrival(wire, until).await {
             Arrival::Bytes(bytes) => return Ok(Arrived::Bytes(bytes)),
-            Arrival::End | Arrival::Broken(_) => return Ok(Arrived::End),
+            Arrival::End => return Ok(Arrived::End),
+            Arrival::Broken(_) => return Ok(Arrived::Broken),
             Arrival::Gone => return Err(Outcome::HungUp),
             Arrival::Late if until == keepalive => stream::keep_alive(scene, tenant),
             Arrival::Late if until == deadline => return Err(Transport::Deadline.into()),

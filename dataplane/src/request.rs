@@ -33,7 +33,6 @@ use std::{
     task::Poll,
 };
 
-
 // The codec knows no policy: what both state must agree.
 const _: () = {
     assert!(head::TARGET_SIZE_MAX == limits::TARGET_BYTES_MAX);

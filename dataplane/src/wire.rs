@@ -84,22 +84,26 @@ impl Wire {
         self.session.is_some()
     }
 
-    /// The next bytes; `None` when the other side has ended.
+    /// The next bytes; `None` when the other side has ended, with TLS only if it said so.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
         if let Some(bytes) = self.returned.take() {
             return Poll::Ready(Ok(Some(bytes)));
         }
-        loop {
-            let Some(chunk) = std::task::ready!(self.stream.poll_recv(cx)).map_err(Broken::Io)? else { return Poll::Ready(Ok(None)) };
-            let Some(session) = &mut self.session else { return Poll::Ready(Ok(Some(Bytes::Chunk(chunk)))) };
+        let Some(session) = &mut self.session else {
+            return self.stream.poll_recv(cx).map(|received| received.map(|chunk| chunk.map(Bytes::Chunk)).map_err(Broken::Io));
+        };
+        // Its last words may have come with the last bytes, and no FIN after them.
+        while !session.closed() {
+            let Some(chunk) = std::task::ready!(self.stream.poll_recv(cx)).map_err(Broken::Io)? else {
+                // RFC 8446, section 6.1: an end without a close_notify may be somebody else's.
+                return Poll::Ready(Err(Broken::Tls(tls::Fault::Protocol("it ended without saying so".to_owned()))));
+            };
             let plain = open(&self.io, &self.stream, session, chunk).map_err(Broken::Tls)?;
             if !plain.is_empty() {
                 return Poll::Ready(Ok(Some(Bytes::own(plain))));
             }
-            if session.closed() {
-                return Poll::Ready(Ok(None));
-            }
         }
+        Poll::Ready(Ok(None))
     }
 
     /// The next bytes; `None` when the other side has ended.
@@ -195,6 +199,9 @@ impl Wire {
     /// nobody asked for. Tickets of TLS are taken in.
     pub fn dead(&mut self) -> bool {
         let Some(session) = &mut self.session else { return self.stream.dead() };
+        if session.closed() {
+            return true;
+        }
         let mut cx = Context::from_waker(std::task::Waker::noop());
         loop {
             match self.stream.poll_recv(&mut cx) {

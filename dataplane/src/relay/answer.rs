@@ -37,8 +37,9 @@ pub(super) async fn relay(
         let mut by = failure::idle_by(scene);
         let received = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
             Ok(Arrived::Bytes(received)) => received,
-            Ok(Arrived::End) if decoder.close().is_ok() => break,
-            Ok(Arrived::End) => return Transport::ResetStream.into(),
+            // Without a length, the JSON itself tells whether this is all.
+            Ok(Arrived::End | Arrived::Broken) if decoder.close().is_ok() => break,
+            Ok(Arrived::End | Arrived::Broken) => return Transport::ResetStream.into(),
             Err(outcome) => return outcome,
         };
         if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, &mut upstream) {
@@ -190,7 +191,7 @@ async fn pass(
                 upstream.wire.unread(bytes.slice(at..bytes.len()));
             }
             Ok(Arrived::End) if decoder.close().is_ok() => break,
-            Ok(Arrived::End) => return Outcome::Cut(judge::transport(Transport::ResetStream)),
+            Ok(Arrived::End | Arrived::Broken) => return Outcome::Cut(judge::transport(Transport::ResetStream)),
             Err(Outcome::Failed(verdict)) => return Outcome::Cut(verdict),
             Err(outcome) => return outcome,
         }

@@ -89,7 +89,7 @@ async fn body(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstrea
         let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
             Ok(Arrived::Bytes(bytes)) => bytes,
             // However it ended: what it said so far is what there is, and the connection is gone.
-            Ok(Arrived::End) => return Ok((read, false)),
+            Ok(Arrived::End | Arrived::Broken) => return Ok((read, false)),
             Err(Outcome::HungUp) => return Err(Outcome::HungUp),
             // A status was said: an error that is slow to explain itself is that error all the same.
             Err(_) => return Ok((read, false)),

@@ -69,7 +69,7 @@ pub(super) async fn relay(
         };
         let verdict = match &arrived {
             Arrived::Bytes(bytes) => stream.take(&mut decoder, bytes, &mut upstream, story),
-            Arrived::End => Err(stream.end(&mut decoder)),
+            Arrived::End | Arrived::Broken => Err(stream.end(&mut decoder)),
         };
         if stream.committed {
             if exchange_commits(exchange, story, scene) {

@@ -16,7 +16,7 @@ use tests::testkit::{
     policy::Policy,
     provider::{Provider, text_of},
     story::Story,
-    tenant::{Ask, Tenant},
+    tenant::{Ask, End, Tenant},
     until,
 };
 
@@ -211,5 +211,75 @@ fn an_answer_that_nobody_asked_for_is_nobodys() {
         let answer = gateway.tenant().ask(&ask);
         assert_eq!((answer.head.status, answer.content()), (200, text_of("backup")), "{}", answer.text());
     }
+    std::fs::remove_dir_all(&folder).ok();
+}
+
+/// A provider whose answers of `size` bytes have no length. It ends each as TLS asks for and leaves
+/// the connection open, or lets the connection end and says nothing.
+fn answers_without_length(config: Arc<ServerConfig>, size: usize, says_so: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let config = config.clone();
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut session = ServerConnection::new(config).map_err(std::io::Error::other)?;
+                let (mut asked, mut part) = (Vec::new(), [0; 4096]);
+                while !asked.ends_with(b"}") {
+                    if session.complete_io(&mut stream)?.0 == 0 {
+                        return Ok(());
+                    }
+                    let count = session.reader().read(&mut part).unwrap_or(0);
+                    asked.extend_from_slice(&part[..count]);
+                }
+                let (front, back) =
+                    (r#"{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":""#, r#""}}]}"#);
+                let mut answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n".to_vec();
+                answer.extend_from_slice(front.as_bytes());
+                answer.resize(answer.len() + size - front.len() - back.len(), b'x');
+                answer.extend_from_slice(back.as_bytes());
+                for piece in answer.chunks(16 * 1024) {
+                    session.writer().write_all(piece)?;
+                    if says_so && piece.as_ptr_range().end == answer.as_ptr_range().end {
+                        session.send_close_notify();
+                    }
+                    while session.wants_write() {
+                        session.write_tls(&mut stream)?;
+                    }
+                }
+                if says_so {
+                    stream.read_to_end(&mut asked)?;
+                }
+                Ok(())
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_without_a_length_ends_when_tls_says_so() {
+    const LARGE: usize = 3 << 20;
+    let folder = std::env::temp_dir().join(format!("throwover-endless-{}", std::process::id()));
+    let authority = Authority::open(&folder).unwrap();
+    let config = authority.server_config(CertificateKind::Good).unwrap();
+    let ca = authority.ca_path();
+    let policy = Policy::new()
+        .secure("small", answers_without_length(config.clone(), 500, true), ca, "auth: none")
+        .secure("large", answers_without_length(config.clone(), LARGE, true), ca, "auth: none")
+        .secure("mute", answers_without_length(config, LARGE, false), ca, "auth: none")
+        .chain("s", &[("small", "m")], "deadline: 60s, idle: 50s")
+        .chain("l", &[("large", "m")], "deadline: 60s, idle: 50s")
+        .chain("x", &[("mute", "m")], "deadline: 60s, idle: 50s");
+    let gateway = Gateway::start(&policy);
+    let begun = std::time::Instant::now();
+    for (chain, size, end, outcome) in
+        [("s", 500, End::Complete, "answered"), ("l", LARGE, End::Complete, "answered"), ("x", LARGE, End::Cut, "cut")]
+    {
+        let answer = gateway.tenant().ask(&Ask::chat(chain));
+        assert_eq!((answer.head.status, answer.body.len(), answer.end), (200, size, end), "{chain}");
+        assert_eq!(gateway.record(answer.head.field("x-request-id").unwrap())["outcome"], outcome, "{chain}");
+    }
+    assert!(begun.elapsed().as_secs() < 40, "the end was waited for, and not heard");
     std::fs::remove_dir_all(&folder).ok();
 }
