@@ -250,3 +250,23 @@ fn escapes_of_control_characters() {
     escape_into(&mut out, "a\"\\\n\r\t\u{0}\u{1f}\u{7f}\u{e9}/");
     assert_eq!(out, "a\\\"\\\\\\n\\r\\t\\u0000\\u001f\u{7f}\u{e9}/".as_bytes());
 }
+
+#[test]
+fn long_strings_end_where_they_end() {
+    for at in [0, 1, 7, 8, 31, 32, 33, 63, 64, 100, 299] {
+        for (byte, expected) in [(0x1f, Err((Code::Control, at + 1))), (0, Err((Code::Control, at + 1))), (b'\x7f', Ok(())), (b'"', Ok(()))]
+        {
+            let mut text = vec![b'a'; 302];
+            (text[0], text[301]) = (b'"', b'"');
+            text[at + 1] = byte;
+            if byte == b'"' {
+                text.truncate(at + 2);
+            }
+            assert_eq!(verdict(&text), expected, "{at}: {}", text.escape_ascii());
+        }
+        let mut text = vec![b'a'; 302];
+        (text[0], text[301]) = (b'"', b'"');
+        text[at + 1] = 0xff;
+        assert_eq!(verdict(&text).map_err(|(code, _)| code), Err(Code::Utf8), "{at}");
+    }
+}
