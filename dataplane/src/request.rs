@@ -268,11 +268,7 @@ async fn decline(shard: &Shard, tenant: &mut Downstream, asked: &Asked, refusal:
 }
 
 fn denied(denial: Denial) -> Refusal {
-    let message = match denial {
-        Denial::Missing => "No key was sent. Send the key that the gateway's operator gave you as \"Authorization: Bearer …\".",
-        Denial::Unknown => "The gateway does not know this key. Providers' keys are of no use here: ask its operator for one.",
-    };
-    Refusal::tenant(401, "invalid_api_key", message)
+    Refusal::tenant(denial.status(), denial.code(), denial.message())
 }
 
 /// Verb 5.

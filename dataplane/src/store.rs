@@ -8,7 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A folder of two files: the snapshot's image, and the secrets that only our user may read.
+/// A folder of two files that only our user may read: the snapshot's image, and its secrets under a
+/// name that is made from the image. So the two always belong together, whenever the power goes: a
+/// credential that met another snapshot's table could be sent to another provider.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -24,31 +26,50 @@ impl Store {
         self.folder.join("last-good.snapshot")
     }
 
-    fn secrets(&self) -> PathBuf {
-        self.folder.join("last-good.secrets")
+    fn secrets(&self, snapshot: &[u8]) -> PathBuf {
+        let digest = blake3::hash(snapshot).to_hex();
+        self.folder.join(format!("last-good.{}.{SECRETS}", &digest[..16]))
     }
 
-    /// Keeps a policy that is in service. Each file is replaced whole or not at all; secrets go
-    /// first, so that a snapshot never lacks a key that it names.
+    /// Keeps a policy that is in service. Secrets go first; with the snapshot's rename both are in
+    /// force, and the secrets before them go.
     ///
     /// # Errors
     /// The disk's; what was kept before stays.
     pub fn keep(&self, snapshot: &[u8], generation: u64, secrets: &Secrets) -> io::Result<()> {
-        replace(&self.secrets(), &image::seal_secrets(generation, secrets))?;
-        replace(&self.snapshot(), snapshot)
+        let path = self.secrets(snapshot);
+        replace(&path, &image::seal_secrets(generation, secrets))?;
+        replace(&self.snapshot(), snapshot)?;
+        File::open(&self.folder)?.sync_all()?;
+        self.forget_all_but(&path)
+    }
+
+    fn forget_all_but(&self, kept: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path != kept && path.extension().is_some_and(|extension| extension == SECRETS) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// What was kept last; `None` when nothing was.
     ///
     /// # Errors
-    /// The disk's, or the secrets are damaged: the file, and what is wrong with it.
+    /// The disk's, or the secrets are damaged or missing: the file, and what is wrong with it.
     pub fn load(&self) -> io::Result<Option<(Vec<u8>, Secrets)>> {
-        let (Some(snapshot), Some(secrets)) = (read(&self.snapshot())?, read(&self.secrets())?) else { return Ok(None) };
-        let secrets = image::open_secrets(&secrets)
-            .map_err(|refusal| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {refusal}", self.secrets().display())))?;
+        let Some(snapshot) = read(&self.snapshot())? else { return Ok(None) };
+        let path = self.secrets(&snapshot);
+        let flaw = |flaw: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {flaw}", path.display()));
+        let sealed = read(&path)?.ok_or_else(|| flaw(&"the secrets of the snapshot beside it are not there"))?;
+        let secrets = image::open_secrets(&sealed).map_err(|refusal| flaw(&refusal))?;
         Ok(Some((snapshot, secrets)))
     }
 }
+
+/// Ending of the names of files that hold secrets.
+const SECRETS: &str = "secrets";
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match File::open(path) {

@@ -38,8 +38,8 @@ impl Denial {
     /// `error.message`. It never quotes the key.
     pub const fn message(self) -> &'static str {
         match self {
-            Denial::Missing => "You didn't provide an API key. Provide it in an Authorization header using Bearer auth.",
-            Denial::Unknown => "Incorrect API key provided.",
+            Denial::Missing => "No key was sent. Send the key that the gateway's operator gave you as \"Authorization: Bearer …\".",
+            Denial::Unknown => "The gateway does not know this key. Providers' keys are of no use here: ask its operator for one.",
         }
     }
 

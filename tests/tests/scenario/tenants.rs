@@ -21,10 +21,10 @@ fn keys_and_rights() {
     let gateway = gateway(&provider);
     let mut tenant = gateway.tenant();
     for (case, ask, status, code) in [
-        ("no key", Ask::chat("support-chat"), 401, "invalid_api_key"),
+        ("no key", Ask::chat("support-chat"), 401, "missing_api_key"),
         ("wrong key", Ask::chat("support-chat").key("sk-acme-0123456789abcdeX"), 401, "invalid_api_key"),
         ("a prefix of the key", Ask::chat("support-chat").key("sk-acme-0123456789abcde"), 401, "invalid_api_key"),
-        ("basic", Ask::chat("support-chat").with("authorization", "Basic c2s6"), 401, "invalid_api_key"),
+        ("basic", Ask::chat("support-chat").with("authorization", "Basic c2s6"), 401, "missing_api_key"),
         ("not its model", Ask::chat("secret-chat").key(ACME), 403, ""),
         ("by the field", Ask::chat("support-chat").key(ACME).with("x-throwover-chain", "secret-chat"), 403, ""),
     ] {
