@@ -50,7 +50,7 @@ enum Command {
     Load(LoadLine),
     /// Answer like a provider, as cheaply as can be
     Sink(SinkLine),
-    /// CPU time per request of Throwover and nginx, in turns
+    /// CPU time per request of Throwover, nginx and HAProxy, in turns
     Peers(PeersLine),
     /// Memory of Throwover and nginx with idle connections
     Idle(IdleLine),
@@ -163,6 +163,9 @@ struct Places {
 
 #[derive(Debug, Args)]
 struct PeersLine {
+    /// HAProxy; left out where it is not installed
+    #[arg(long, default_value = "/usr/sbin/haproxy", value_name = "FILE")]
+    haproxy: PathBuf,
     /// Rounds; proxies take turns within each
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -225,6 +228,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             (wanted.rounds, wanted.time, wanted.connections) = (line.rounds, Duration::from_secs_f64(line.seconds), line.connections);
             (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
             wanted.first_in_line = line.first_in_line;
+            wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
             print(line.places.format, peers::run(&wanted)?)
         }
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
@@ -258,6 +262,7 @@ fn wanted(places: &Places) -> peers::Wanted {
         first_in_line: false,
         keep: places.keep,
         nginx: places.nginx.clone(),
+        haproxy: None,
         binaries: places.binaries.clone().unwrap_or_else(peers::here),
     }
 }

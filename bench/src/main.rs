@@ -8,6 +8,7 @@ mod canned;
 mod check;
 mod child;
 mod commands;
+mod haproxy;
 mod load;
 mod machine;
 mod nginx;

@@ -1,9 +1,10 @@
-//! The same work through nginx and through Throwover, in turns, and what each request costs.
+//! The same work through nginx, HAProxy and Throwover, in turns, and what each request costs.
 
 use crate::{
     canned::{self, Asking},
     check::Expected,
     child::{Folder, Place},
+    haproxy::{self, Haproxy},
     load::{Pace, Plan},
     machine::{self, FirstInLine},
     nginx::{self, Nginx, Upstreams},
@@ -43,6 +44,8 @@ pub(crate) struct Wanted {
     pub(crate) first_in_line: bool,
     pub(crate) keep: bool,
     pub(crate) nginx: PathBuf,
+    /// Left out when there is none.
+    pub(crate) haproxy: Option<PathBuf>,
     pub(crate) binaries: PathBuf,
 }
 
@@ -60,6 +63,7 @@ struct Way {
 pub(crate) struct Scene {
     pub(crate) stage: Stage,
     pub(crate) nginx: Nginx,
+    pub(crate) haproxy: Option<Haproxy>,
     pub(crate) gateway: Gateway,
     pub(crate) plane: crate::child::Process,
     _daemon: crate::child::Process,
@@ -69,7 +73,7 @@ pub(crate) struct Scene {
     _folder: Folder,
 }
 
-/// Starts sink, nginx and Throwover, and waits until they are ready.
+/// Starts sink, proxies and Throwover, and waits until they are ready.
 pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     let folder = Folder::make(wanted.keep)?;
     machine::raise_files(65_536);
@@ -82,12 +86,9 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     let (plain, tls) = (sink.address()?, sink.tls_address().ok_or_else(|| io::Error::other("no sink with TLS"))?);
     let ca = authority.ca_path();
 
-    let mut nginx = nginx::start(
-        &wanted.nginx,
-        &Upstreams { plain, tls, ca },
-        folder.path(),
-        Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line },
-    )?;
+    let (upstreams, place) = (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line });
+    let mut nginx = nginx::start(&wanted.nginx, &upstreams, folder.path(), place)?;
+    let mut haproxy = wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, folder.path(), place)).transpose()?;
     let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
     let mut daemon = gateway.start_daemon()?;
@@ -96,18 +97,19 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     machine::pin(wanted.load_cpu)?;
     let mut died = None;
     let up = stage.until(PATIENCE, |_| {
-        died = [&mut nginx.process, &mut daemon, &mut plane].into_iter().find_map(|process| process.still_up().err());
-        died.is_some() || (gateway.ready() && listens(nginx.plain))
+        let peers = [&mut nginx.process, &mut daemon, &mut plane].into_iter().chain(haproxy.as_mut().map(|haproxy| &mut haproxy.process));
+        died = peers.into_iter().find_map(|process| process.still_up().err());
+        died.is_some() || (gateway.ready() && listens(nginx.plain) && haproxy.as_ref().is_none_or(|haproxy| listens(haproxy.plain)))
     })?;
     match died {
         Some(error) => return Err(error),
-        None if !up => return Err(io::Error::other("nginx and Throwover did not come up in time")),
+        None if !up => return Err(io::Error::other("proxies and Throwover did not come up in time")),
         None => {}
     }
     // The pool is filled one or two connections a turn.
     stage.run(Duration::from_millis(500))?;
     let first = wanted.first_in_line.then(FirstInLine::take).transpose()?;
-    Ok(Scene { stage, nginx, gateway, plane, _daemon: daemon, sinks: (plain, tls), _first: first, _folder: folder })
+    Ok(Scene { stage, nginx, haproxy, gateway, plane, _daemon: daemon, sinks: (plain, tls), _first: first, _folder: folder })
 }
 
 fn listens(address: SocketAddr) -> bool {
@@ -118,26 +120,7 @@ fn listens(address: SocketAddr) -> bool {
 pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
     let mut scene = set(wanted)?;
     eprintln!("throwover-dataplane is process {}, nginx {}", scene.plane.pid(), scene.nginx.process.pid());
-    let nginx = machine::family(scene.nginx.process.pid())?;
-    let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
-    let ours = [scene.plane.pid()];
-    let works = [
-        (
-            "plain",
-            vec![
-                way("direct", scene.sinks.0, canned::MODEL, "", &[]),
-                way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
-                way("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours),
-            ],
-        ),
-        (
-            "TLS upstream",
-            vec![
-                way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx),
-                way("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours),
-            ],
-        ),
-    ];
+    let works = works(&scene)?;
     let mut text = format!("{}\n", machine::described());
     let mut all = Vec::new();
     let mut tables: Vec<Vec<Contestant>> =
@@ -175,6 +158,23 @@ pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
     let counters: serde_json::Map<String, Value> =
         COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
     Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
+}
+
+/// Who does which work, by its name.
+fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> {
+    let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
+    let nginx = machine::family(scene.nginx.process.pid())?;
+    let ours = [scene.plane.pid()];
+    let mut plain = vec![way("direct", scene.sinks.0, canned::MODEL, "", &[]), way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx)];
+    let mut tls = vec![way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx)];
+    if let Some(haproxy) = &scene.haproxy {
+        let pids = machine::family(haproxy.process.pid())?;
+        plain.push(way("haproxy", haproxy.plain, canned::MODEL, "", &pids));
+        tls.push(way("haproxy", haproxy.tls, canned::MODEL, "", &pids));
+    }
+    plain.push(way("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours));
+    tls.push(way("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours));
+    Ok([("plain", plain), ("TLS upstream", tls)])
 }
 
 /// What the data plane counted, in words.

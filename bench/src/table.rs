@@ -104,7 +104,8 @@ pub(crate) struct Contestant {
     pub(crate) rounds: Vec<Round>,
 }
 
-/// The table of one kind of work; ratios are to the contestant named `nginx`.
+/// The table of one kind of work; ratios are to the contestant named `nginx`, and of the last one to
+/// each further peer.
 pub(crate) fn text(title: &str, contestants: &[Contestant]) -> String {
     let mut text = format!(
         "{title}\n{:<12} {:>24} {:>7} {:>10} {:>9} {:>9}  {}\n",
@@ -134,6 +135,15 @@ pub(crate) fn text(title: &str, contestants: &[Contestant]) -> String {
             median(|round| round.p50_us),
             median(|round| round.p99_us),
         ));
+    }
+    if let Some((ours, peers)) = contestants.split_last() {
+        for peer in peers.iter().filter(|peer| peer.name != "nginx" && peer.rounds.iter().any(|round| round.cpu_us.is_some())) {
+            let said = match verdict(&ours.rounds, &peer.rounds) {
+                Verdict::Times(times) => format!("{:.2} [{:.2}..{:.2}] times as much", times.median, times.low, times.high),
+                Verdict::None(why) => format!("no verdict: {why}"),
+            };
+            text.push_str(&format!("{} costs, beside {}: {said}\n", peer.name, ours.name));
+        }
     }
     for contestant in
         contestants.iter().filter(|contestant| contestant.rounds.iter().any(|round| round.void().is_none() && round.by_thread.len() > 1))

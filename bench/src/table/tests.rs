@@ -59,14 +59,16 @@ fn the_table_tells_what_is_void_and_what_it_compares() {
     let contestants = [
         Contestant { name: "direct", rounds: vec![Round::default(); 6] },
         Contestant { name: "nginx", rounds: rounds(&[15.0; 6]) },
+        Contestant { name: "haproxy", rounds: rounds(&[12.0; 6]) },
         Contestant { name: "throwover", rounds: ours },
     ];
     let table = text("some work", &contestants);
+    assert!(table.contains("haproxy costs, beside throwover: 1.20 [1.20..1.20] times as much\n"), "{table}");
     assert!(table.contains("1.50 [1.50..1.50]"), "{table}");
     assert!(table.contains("void: round 4 of throwover: its core was busy for 50 %"), "{table}");
     assert!(table.lines().any(|line| line.starts_with("throwover") && line.contains("5/6")), "{table}");
     assert!(table.contains("threads of throwover, us/request: shard 9.00, recorder 1.00\n"), "{table}");
     assert!(table.lines().any(|line| line.starts_with("direct") && !line.contains("verdict")), "{table}");
     let value = json("some work", &contestants);
-    assert_eq!(value["contestants"][2]["verdict"]["nginx_costs_times"]["median"], 1.5);
+    assert_eq!(value["contestants"][3]["verdict"]["nginx_costs_times"]["median"], 1.5);
 }

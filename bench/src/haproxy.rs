@@ -1,0 +1,49 @@
+//! HAProxy as a reverse proxy, set up as well as we know how: one thread, upstream connections kept
+//! and shared, nothing logged, TLS verified.
+
+use crate::{
+    child::{Place, Process, free_port},
+    nginx::Upstreams,
+};
+use std::{ffi::OsStr, fs, io, net::SocketAddr, path::Path};
+
+/// A running HAProxy.
+#[derive(Debug)]
+pub(crate) struct Haproxy {
+    pub(crate) process: Process,
+    /// Passes on plainly.
+    pub(crate) plain: SocketAddr,
+    /// Passes on over TLS.
+    pub(crate) tls: SocketAddr,
+}
+
+/// Starts it there.
+pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, folder: &Path, place: Place) -> io::Result<Haproxy> {
+    let folder = folder.join("haproxy");
+    fs::create_dir_all(&folder)?;
+    let (plain, tls) = (free_port()?, free_port()?);
+    let config = folder.join("haproxy.cfg");
+    fs::write(&config, text(upstreams, plain, tls))?;
+    let arguments: [&OsStr; 3] = ["-db".as_ref(), "-f".as_ref(), config.as_os_str()];
+    let process = Process::start(program, &arguments, &[], place, &folder.join("haproxy.log"))?;
+    Ok(Haproxy { process, plain, tls })
+}
+
+fn text(upstreams: &Upstreams<'_>, plain: SocketAddr, tls: SocketAddr) -> String {
+    let pass = |name: &str, from: SocketAddr, to: SocketAddr, further: &str| {
+        format!(
+            "frontend {name}\n  bind {from} backlog 4096\n  default_backend {name}\n\
+             backend {name}\n  http-reuse always\n  server one {to} pool-max-conn 256 pool-purge-delay 75s{further}\n"
+        )
+    };
+    let further =
+        format!(" ssl verify required ca-file {} sni str(localhost) verifyhost localhost ssl-min-ver TLSv1.3", upstreams.ca.display());
+    [
+        "global\n  nbthread 1\n  maxconn 30000\n".to_owned(),
+        "defaults\n  mode http\n  timeout connect 5s\n  timeout client 75s\n  timeout server 75s\n  timeout http-keep-alive 75s\n"
+            .to_owned(),
+        pass("plain", plain, upstreams.plain, ""),
+        pass("tls", tls, upstreams.tls, &further),
+    ]
+    .concat()
+}
