@@ -17,19 +17,19 @@ pub(crate) struct Haproxy {
     pub(crate) tls: SocketAddr,
 }
 
-/// Starts it there.
-pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, folder: &Path, place: Place) -> io::Result<Haproxy> {
+/// Starts it there, for so many connections.
+pub(crate) fn start(program: &Path, upstreams: &Upstreams<'_>, connections: usize, folder: &Path, place: Place) -> io::Result<Haproxy> {
     let folder = folder.join("haproxy");
     fs::create_dir_all(&folder)?;
     let (plain, tls) = (free_port()?, free_port()?);
     let config = folder.join("haproxy.cfg");
-    fs::write(&config, text(upstreams, plain, tls))?;
+    fs::write(&config, text(upstreams, connections, plain, tls))?;
     let arguments: [&OsStr; 3] = ["-db".as_ref(), "-f".as_ref(), config.as_os_str()];
     let process = Process::start(program, &arguments, &[], place, &folder.join("haproxy.log"))?;
     Ok(Haproxy { process, plain, tls })
 }
 
-fn text(upstreams: &Upstreams<'_>, plain: SocketAddr, tls: SocketAddr) -> String {
+fn text(upstreams: &Upstreams<'_>, connections: usize, plain: SocketAddr, tls: SocketAddr) -> String {
     let pass = |name: &str, from: SocketAddr, to: SocketAddr, further: &str| {
         format!(
             "frontend {name}\n  bind {from} backlog 4096\n  default_backend {name}\n\
@@ -39,7 +39,8 @@ fn text(upstreams: &Upstreams<'_>, plain: SocketAddr, tls: SocketAddr) -> String
     let further =
         format!(" ssl verify required ca-file {} sni str(localhost) verifyhost localhost ssl-min-ver TLSv1.3", upstreams.ca.display());
     [
-        "global\n  nbthread 1\n  maxconn 30000\n".to_owned(),
+        // It asks for two descriptors for each of these, and does not start with fewer.
+        format!("global\n  nbthread 1\n  maxconn {}\n", connections + 512),
         "defaults\n  mode http\n  timeout connect 5s\n  timeout client 75s\n  timeout server 75s\n  timeout http-keep-alive 75s\n"
             .to_owned(),
         pass("plain", plain, upstreams.plain, ""),
