@@ -25,11 +25,11 @@ use std::{
 };
 
 /// Sleep after a round that found much …
-const BUSY: Duration = Duration::from_millis(5);
+const BUSY: Duration = Duration::from_millis(12);
 /// … and after one that found nothing.
 const QUIET: Duration = Duration::from_millis(20);
 /// Entries of one shard that are written in one round.
-const BATCH: usize = 512;
+const BATCH: usize = 2_048;
 /// Policies remembered to name what older exchanges refer to.
 const GENERATIONS: usize = 8;
 /// Lines are written to the file when so many bytes have come together, or a round ends.
@@ -131,7 +131,7 @@ impl State {
             if ending && count == 0 {
                 return;
             }
-            std::thread::sleep(if count > BATCH / 8 { BUSY } else { QUIET });
+            std::thread::sleep(if count > 64 { BUSY } else { QUIET });
         }
     }
 
