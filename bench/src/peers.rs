@@ -166,8 +166,13 @@ fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> {
     let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
     let nginx = machine::family(scene.nginx.process.pid())?;
     let ours = [scene.plane.pid()];
-    let mut plain = vec![way("direct", scene.sinks.0, canned::MODEL, "", &[]), way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx)];
-    let mut tls = vec![way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx)];
+    let (log_plain, log_tls) = scene.nginx.logging;
+    let mut plain = vec![
+        way("direct", scene.sinks.0, canned::MODEL, "", &[]),
+        way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
+        way("nginx, log", log_plain, canned::MODEL, "", &nginx),
+    ];
+    let mut tls = vec![way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx), way("nginx, log", log_tls, canned::MODEL, "", &nginx)];
     if let Some(haproxy) = &scene.haproxy {
         let pids = machine::family(haproxy.process.pid())?;
         plain.push(way("haproxy", haproxy.plain, canned::MODEL, "", &pids));
