@@ -115,7 +115,7 @@ pub fn response_head(bytes: &[u8]) {
     assert!(response.framing != Framing::UntilClose || !response.reusable);
     let mut out = Vec::new();
     head::write_status(&mut out, response.status);
-    head::relay_fields(&mut out, &response, &bytes[..used]);
+    head::relay_fields(&mut out, &response, &bytes[..used], true);
     head::write_length(&mut out, 1);
     head::write_end(&mut out);
     let (_, size) = head::response(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");

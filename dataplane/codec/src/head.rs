@@ -18,7 +18,7 @@ mod retry;
 mod target;
 mod write;
 
-pub use field::{Field, RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, ResponseField};
+pub use field::{Field, RATE_LIMITS, RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, ResponseField};
 pub use outline::{FIELDS_MAX, HEAD_SIZE_MAX, TARGET_SIZE_MAX};
 pub use refusal::{Fault, Refusal};
 pub use request::{Request, request};

@@ -15,4 +15,5 @@ pub mod dialect;
 pub mod fuzz;
 pub mod head;
 pub mod json;
+pub mod proxy;
 pub mod sse;

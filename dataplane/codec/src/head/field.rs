@@ -207,6 +207,11 @@ pub const RELAYED_DOWNSTREAM: &[ResponseField] = &[
     ResponseField::RetryAfterMs,
     ResponseField::OpenaiVersion,
     ResponseField::OpenaiProcessingMs,
+];
+
+/// What a provider says of its limits. They are the gateway's account's, so they go out only to a
+/// tenant that has none of its own.
+pub const RATE_LIMITS: &[ResponseField] = &[
     ResponseField::LimitTokens,
     ResponseField::ResetTokens,
     ResponseField::LimitRequests,

@@ -3,7 +3,7 @@
 //! Names and values are checked when they are written, whoever gave them: a CR or LF that came
 //! from a configuration file splits a head as well as one that came from the network.
 
-use super::{RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, Request, Response, is_token_byte};
+use super::{RATE_LIMITS, RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, Request, Response, is_token_byte};
 
 /// The interim answer to `Expect: 100-continue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -166,10 +166,10 @@ pub fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies `RELAYED_DOWNSTREAM` from a provider's head. `bytes` are those that `response` was read
+/// Copies `RELAYED_DOWNSTREAM` from a provider's head, and `RATE_LIMITS` when they are wanted. `bytes` are those that `response` was read
 /// from: a head that was accepted has no value that could not be written again.
-pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
-    for &field in RELAYED_DOWNSTREAM {
+pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8], rate_limits: bool) {
+    for &field in RELAYED_DOWNSTREAM.iter().chain(RATE_LIMITS.iter().filter(|_| rate_limits)) {
         if let Some(value) = response.field(bytes, field) {
             copy_field(out, field.name(), value);
         }
