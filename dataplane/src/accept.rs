@@ -7,16 +7,18 @@ use crate::{
     admission::{Full, Place},
     current::{Held as Serving, Policy},
     downstream::{Downstream, Gone, Next},
-    io::{Cause, Stream, TaskPool},
+    io::{Cause, Instant, Stream, TaskPool},
     meters::Meter,
     request::{self, Ended},
     respond::Refusal,
-    shard::Shard,
+    shard::{Kept, Shard},
     tls,
     wire::{self, Wire},
 };
+use codec::proxy::{self, Introduction};
 use std::{
     future::{Future, poll_fn},
+    net::IpAddr,
     rc::Rc,
     task::Poll,
 };
@@ -30,48 +32,92 @@ const SPARE_FUTURES_MAX: usize = 1_024;
 /// Takes connections from the listeners, for as long as the shard lives.
 pub async fn run(shard: Rc<Shard>) {
     loop {
-        let stream = shard.io.accept().await.stream;
+        let accepted = shard.io.accept().await;
+        let stream = accepted.stream;
         shard.opened();
         let Some(policy) = shard.policy.get() else {
             shard.closed();
             continue;
         };
+        let by = shard.io.now().plus_millis(policy.gateway.head_ms);
         match policy.server() {
-            Some(server) => secure(&shard, &policy, server, stream),
-            None => shard.park(stream, None, shard.io.now().plus_millis(policy.gateway.head_ms)),
+            _ if shard.is_introduced(accepted.tag) => {
+                shard.io.spawn(introduce(shard.clone(), policy, stream, by));
+            }
+            Some(server) => {
+                let session = tls::Session::accept(server);
+                shard.io.spawn(secure(shard.clone(), session, stream, None, by));
+            }
+            None => shard.park(stream, Kept::default(), by),
         }
     }
 }
 
-/// Sets TLS up in a task of its own, within the time for a head.
-fn secure(shard: &Rc<Shard>, policy: &Rc<Serving>, server: &tls::Server, stream: Stream) {
-    let by = shard.io.now().plus_millis(policy.gateway.head_ms);
-    let session = tls::Session::accept(server);
-    let shard = shard.clone();
-    shard.io.clone().spawn(async move {
-        let Ok(session) = session else { return shard.closed() };
-        let deadline = shard.io.deadline(by);
-        let mut work = Box::pin(wire::handshake(&shard.io, stream, Box::new(session), Vec::new()));
-        let wire = poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(done.ok()),
-            Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        drop(work);
-        match wire {
-            None => {
-                shard.meters().count(Meter::DownstreamTlsFailed);
-                shard.closed();
-            }
-            // The first request came with the handshake's last bytes.
-            Some(wire) if wire.has_returned() => converse(shard, wire).await,
-            Some(wire) => {
-                let (stream, session) = wire.into_parts();
-                shard.park(stream, session, by);
-            }
+/// Hears from a proxy that is trusted who the tenant is, and goes on with the connection.
+async fn introduce(shard: Rc<Shard>, policy: Rc<Serving>, mut stream: Stream, by: Instant) {
+    let heard = within(&shard, by, introduction(&policy, &mut stream)).await.flatten();
+    let Some(said) = heard else {
+        shard.meters().count(Meter::IntroductionsRefused);
+        return shard.closed();
+    };
+    match policy.server() {
+        Some(server) => secure(shard, tls::Session::accept(server), stream, said.source, by).await,
+        None => {
+            let wire = Wire::new(shard.io.clone(), stream, None);
+            converse(shard, wire, said.source).await;
         }
-    });
+    }
+}
+
+/// What the proxy says first; `None` when it is not trusted, or says something else.
+async fn introduction(policy: &Policy, stream: &mut Stream) -> Option<Introduction> {
+    let proxy = stream.peer().await?.ip();
+    if !policy.gateway.proxies.iter().any(|network| network.contains(proxy)) {
+        return None;
+    }
+    let mut joined = Vec::new();
+    loop {
+        let chunk = stream.recv().await.ok()??;
+        let before = joined.len();
+        joined.extend_from_slice(&chunk);
+        if let Some((said, used)) = proxy::introduction(&joined).ok()? {
+            stream.unread(chunk.slice(used - before..chunk.len()));
+            return Some(said);
+        }
+        if joined.len() > proxy::SIZE_MAX {
+            return None;
+        }
+    }
+}
+
+/// `work`, unless it takes longer than until `by`.
+async fn within<T>(shard: &Shard, by: Instant, work: impl Future<Output = T>) -> Option<T> {
+    let deadline = shard.io.deadline(by);
+    let mut work = Box::pin(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Sets TLS up, within the time for a head, and goes on with the connection.
+async fn secure(shard: Rc<Shard>, session: Result<tls::Session, tls::Fault>, stream: Stream, from: Option<IpAddr>, by: Instant) {
+    let Ok(session) = session else { return shard.closed() };
+    let work = wire::handshake(&shard.io, stream, Box::new(session), Vec::new());
+    match within(&shard, by, work).await.and_then(Result::ok) {
+        None => {
+            shard.meters().count(Meter::DownstreamTlsFailed);
+            shard.closed();
+        }
+        // The first request came with the handshake's last bytes.
+        Some(wire) if wire.has_returned() => converse(shard, wire, from).await,
+        Some(wire) => {
+            let (stream, session) = wire.into_parts();
+            shard.park(stream, Kept { session, from }, by);
+        }
+    }
 }
 
 /// Gives each connection that something came for a future, for as long as the shard lives.
@@ -79,11 +125,11 @@ pub async fn dispatch(shard: Rc<Shard>) {
     let pool = TaskPool::new(SPARE_FUTURES_MAX);
     loop {
         let woken = shard.io.woken().await;
-        let session = shard.unpark(woken.token);
+        let Kept { session, from } = shard.unpark(woken.token);
         match woken.cause {
             Cause::Readable => {
                 let wire = Wire::new(shard.io.clone(), woken.stream, session);
-                shard.io.spawn_pooled(&pool, converse(shard.clone(), wire));
+                shard.io.spawn_pooled(&pool, converse(shard.clone(), wire, from));
             }
             Cause::Closed | Cause::Expired => {
                 Wire::new(shard.io.clone(), woken.stream, session).close();
@@ -94,8 +140,8 @@ pub async fn dispatch(shard: Rc<Shard>) {
 }
 
 /// Serves the requests that have come, one after another, and lets the connection rest again.
-pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire) {
-    let mut tenant = Downstream::new(&shard, wire);
+pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire, from: Option<IpAddr>) {
+    let mut tenant = Downstream::new(&shard, wire, from);
     loop {
         let Some(policy) = shard.policy.get() else { return shard.closed() };
         request::serve(&shard, &policy, &mut tenant).await;
@@ -108,7 +154,7 @@ pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire) {
             Next::NotYet => {
                 let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
                 let (stream, session) = tenant.wire.into_parts();
-                return shard.park(stream, session, until);
+                return shard.park(stream, Kept { session, from: tenant.from }, until);
             }
             Next::Never => {
                 shard.closed();

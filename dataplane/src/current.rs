@@ -7,8 +7,8 @@
 use arc_swap::ArcSwapOption;
 use codec::head;
 use crossbeam::queue::ArrayQueue;
-use engine::{Board, prepared::Prepared};
-use policy::{Auth, KeyId, Provider, ProviderId, Secrets, Snapshot, Table, TlsProfileId, id::Id};
+use engine::{Board, Moment, allowance::Rate, board::TenantRow, prepared::Prepared};
+use policy::{Auth, KeyId, Provider, ProviderId, Secrets, Snapshot, Table, Tenant, TlsProfileId, id::Id};
 use std::{
     cell::RefCell,
     ops::Deref,
@@ -180,16 +180,38 @@ fn credentials(snapshot: &Snapshot, secrets: &Secrets) -> Result<Vec<Option<Zero
 
 /// Live state belongs to a thing, not to its id: a target whose id was another's before begins
 /// afresh, and a credential that was replaced is tried again at once.
-pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy) {
+pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy, now: Moment) {
     let Some(before) = before else { return };
     for (id, target) in after.targets.iter() {
         if before.targets.get(id).is_some_and(|known| known.name != target.name) {
             board.forget(id);
         }
     }
+    for (id, tenant) in after.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
+        match before.tenants.get(id) {
+            Some(known) if known.name != tenant.name => board.forget_tenant(id),
+            Some(known) => change_limits(board.tenant(id), known, tenant, now),
+            None => {}
+        }
+    }
     for (index, credential) in after.credentials.iter().enumerate() {
         if before.credentials.get(index).is_none_or(|known| known != credential) {
             board.restore_key(KeyId::new(index as u32));
+        }
+    }
+}
+
+fn change_limits(row: &TenantRow, before: &Tenant, after: &Tenant, now: Moment) {
+    let limits = [
+        (&row.requests, before.requests_per_minute, after.requests_per_minute),
+        (&row.tokens, before.tokens_per_minute, after.tokens_per_minute),
+    ];
+    for (allowance, before, after) in limits {
+        match (Rate::per_minute(before), Rate::per_minute(after)) {
+            (Some(before), Some(after)) if before != after => allowance.change(before, after, now),
+            // What was taken long ago, before it was not counted for a while.
+            (None, Some(_)) => allowance.reset(),
+            _ => {}
         }
     }
 }

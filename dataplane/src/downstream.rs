@@ -1,6 +1,7 @@
 //! The tenant's end of an exchange: what has been said to it, and whether it still listens.
 
 use crate::{
+    allowance::{self, Limits},
     io::{Deadline, Instant},
     shard::Shard,
     wire::{Broken, Bytes, Wire},
@@ -8,6 +9,7 @@ use crate::{
 use codec::{body, head};
 use std::{
     future::{Future, poll_fn},
+    net::IpAddr,
     task::Poll,
 };
 
@@ -35,6 +37,10 @@ pub struct Downstream {
     pub events: bool,
     /// When a stream that has nothing to show is kept alive by a comment.
     pub keepalive_at: Instant,
+    /// What is left to a tenant that has limits.
+    pub limits: Option<Limits>,
+    /// Where the tenant is, once somebody asked.
+    pub from: Option<IpAddr>,
 }
 
 /// What came first while an attempt was waited for.
@@ -66,8 +72,8 @@ pub enum Next {
 pub struct Gone;
 
 impl Downstream {
-    /// A connection at the beginning of a request.
-    pub fn new(shard: &Shard, wire: Wire) -> Downstream {
+    /// A connection at the beginning of a request. `from` is what is known of the tenant's address.
+    pub fn new(shard: &Shard, wire: Wire, from: Option<IpAddr>) -> Downstream {
         let timer = shard.io.deadline(Instant::FAR);
         Downstream {
             wire,
@@ -81,6 +87,24 @@ impl Downstream {
             sent: 0,
             events: false,
             keepalive_at: Instant::FAR,
+            limits: None,
+            from,
+        }
+    }
+
+    /// Where the tenant is: what a trusted proxy said, or else the other end of the connection.
+    /// `None` when it is gone. Costs a few system calls, once.
+    pub async fn address(&mut self) -> Option<IpAddr> {
+        if self.from.is_none() {
+            self.from = self.wire.peer().await;
+        }
+        self.from
+    }
+
+    /// Writes what is left to a tenant that has limits.
+    pub fn write_limits(&self, out: &mut Vec<u8>) {
+        if let Some(limits) = &self.limits {
+            allowance::write_limits(out, limits);
         }
     }
 
@@ -249,5 +273,6 @@ impl Downstream {
         self.sent = 0;
         self.events = false;
         self.keepalive_at = Instant::FAR;
+        self.limits = None;
     }
 }

@@ -5,6 +5,7 @@
 //! counts it: nothing waits for the recorder.
 
 use crate::{
+    allowance,
     body::Body,
     current::Held as Serving,
     downstream::Downstream,
@@ -60,6 +61,8 @@ pub struct Story {
     pub tenant: Option<TenantId>,
     /// The last error answer of a provider's, in case it is the one to return.
     pub declined: Option<Box<ErrorAnswer>>,
+    /// Tokens that were taken by an estimate.
+    pub reserved: u64,
     generation: u64,
     model: Text<64>,
     begun: Instant,
@@ -81,6 +84,7 @@ impl Story {
             surface: None,
             tenant: None,
             declined: None,
+            reserved: 0,
             generation,
             model: Text::new(),
             begun: shard.io.now(),
@@ -172,6 +176,7 @@ impl Story {
         self.measures.status = status;
         self.measures.bytes_out = tenant.sent;
         self.count(shard, &outcome, ended, begun, exchange.is_some());
+        self.settle(shard, policy, &outcome);
         let record = exchange.map(|exchange| {
             if matches!(outcome, Outcome::HungUp | Outcome::Stopped) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
@@ -196,6 +201,16 @@ impl Story {
         if shard.seat().ledger.push(entry).is_err() {
             shard.meters().count(Meter::RecordsDropped);
         }
+    }
+
+    /// Puts right what was taken of the tenant's tokens.
+    fn settle(&self, shard: &Shard, policy: &Serving, outcome: &Outcome) {
+        let Some(id) = self.tenant.filter(|_| self.reserved > 0) else { return };
+        let counted = u64::from(self.measures.tokens_in) + u64::from(self.measures.tokens_out);
+        // What else was sent is an error, and costs nothing.
+        let answer = matches!(outcome, Outcome::Answered | Outcome::Cut | Outcome::HungUp);
+        let bytes_out = if answer { self.measures.bytes_out } else { 0 };
+        allowance::settle(shard, id, &policy.tenants[id], self.reserved, counted, bytes_out);
     }
 
     fn count(&self, shard: &Shard, outcome: &Outcome, ended: &Ended, begun: bool, decided: bool) {

@@ -18,9 +18,11 @@
 // In the order in which a request meets them.
 pub mod accept;
 pub mod admission;
+pub mod allowance;
 pub mod body;
 pub mod connect;
 pub mod downstream;
+pub mod guesses;
 pub mod held;
 pub mod ledger;
 pub mod meters;

@@ -12,6 +12,7 @@ use crate::{
     resolve::Resolver,
     store::Store,
 };
+use engine::Moment;
 use policy::{
     Secrets, image, limits,
     wire::{self, Ack, Frame, Hello, Nack, Publish, Stage},
@@ -134,6 +135,7 @@ pub fn adopt(process: &Process, resolver: &Resolver, image: &[u8], secrets: &Sec
     let snapshot = image::open(image).map_err(|refusal| refusal.to_string())?;
     let before = process.current.load();
     let policy = Arc::new(Policy::build(snapshot, secrets, *blake3::hash(image).as_bytes(), before.as_deref())?);
+    process.board.seat_tenants(policy.prepared().snapshot());
     let hosts = policy.origins.iter().map(|(_, origin)| origin.first_hop().0);
     resolver.need(hosts.filter(|host| host.parse::<std::net::IpAddr>().is_err()).map(str::to_owned).collect());
     Ok(policy)
@@ -254,7 +256,7 @@ impl<'l> Session<'l> {
             Ok((policy, image)) => {
                 self.acknowledge(generation, Stage::Prepared, began)?;
                 let process = &self.link.process;
-                settle(&process.board, process.current.load().as_deref(), &policy);
+                settle(&process.board, process.current.load().as_deref(), &policy, Moment(Instant::now().0));
                 process.current.store(policy);
                 process.ring_all();
                 let late = began.plus_millis(ADOPT_MS_MAX);

@@ -131,7 +131,7 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     };
     process.seat(shards);
     resolver.repeat();
-    let sockets = listeners(&gateway.listen, shards)?;
+    let sockets = listeners(&gateway, shards)?;
     if let Some(address) = gateway.admin {
         admin::start(process.clone(), address).map_err(|error| format!("the admin listener {address}: {error}"))?;
     }
@@ -209,20 +209,21 @@ fn obey_signals(process: &Arc<Process>, reload: &Arc<AtomicBool>, reopen: &Arc<A
 
 struct Listeners {
     bound: Vec<SocketAddr>,
-    by_shard: Vec<Vec<OwnedFd>>,
+    by_shard: Vec<Vec<shard::Socket>>,
 }
 
 /// One socket for each address and shard: the kernel spreads connections over them.
-fn listeners(addresses: &[SocketAddr], shards: usize) -> Result<Listeners, String> {
+fn listeners(gateway: &policy::Gateway, shards: usize) -> Result<Listeners, String> {
     let mut listeners = Listeners { bound: Vec::new(), by_shard: (0..shards).map(|_| Vec::new()).collect() };
-    for &address in addresses {
+    let plain = gateway.listen.iter().map(|&address| (address, false));
+    for (address, introduced) in plain.chain(gateway.introduced.iter().map(|&address| (address, true))) {
         let mut bound = address;
         for sockets in &mut listeners.by_shard {
-            let socket = listen(bound).map_err(|errno| {
+            let descriptor = listen(bound).map_err(|errno| {
                 format!("cannot listen on {address}: {errno}. Is another process there? `ss -ltnp 'sport = :{}'` tells.", address.port())
             })?;
-            bound = local_address(&socket).unwrap_or(bound);
-            sockets.push(socket);
+            bound = local_address(&descriptor).unwrap_or(bound);
+            sockets.push(shard::Socket { descriptor, introduced });
         }
         listeners.bound.push(bound);
     }

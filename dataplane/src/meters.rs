@@ -53,9 +53,13 @@ table! {
         ConnectionsAccepted = "downstream_connections_total", Counter, "Connections that tenants opened.";
         ConnectionsOpen = "downstream_connections_open", Gauge, "Connections of tenants that are open, idle ones included.";
         DownstreamTlsFailed = "downstream_tls_failures_total", Counter, "TLS handshakes of tenants that failed.";
+        IntroductionsRefused = "introductions_refused_total", Counter, "Connections whose proxy was not trusted, or did not say who comes.";
         HeadsRefused = "heads_refused_total", Counter, "Requests whose head broke HTTP or a limit.";
         BodiesRefused = "bodies_refused_total", Counter, "Requests whose body broke HTTP, JSON or a limit.";
         Unauthorized = "unauthorized_total", Counter, "Requests without a key that is known.";
+        Guesses = "key_guesses_total", Counter, "Unknown keys that came from an address too fast.";
+        OutOfBounds = "address_refused_total", Counter, "Requests with a known key from an address that it may not be used from.";
+        RateLimited = "rate_limited_total", Counter, "Requests of tenants beyond what they may ask for in a minute.";
         Shed = "shed_total", Counter, "Requests refused because the gateway was full.";
         Requests = "requests_total", Counter, "Requests whose head was read.";
         Exchanges = "exchanges_total", Counter, "Requests that were decided, each one exchange.";

@@ -301,9 +301,11 @@ fn first_failure(exchange: &Exchange) -> Option<policy::Class> {
     })
 }
 
-/// Copies what a provider says of itself: its rate limits, its request id under a name of its own.
-fn write_provider_fields(out: &mut Vec<u8>, head: &Response, bytes: &[u8]) {
-    head::relay_fields(out, head, bytes);
+/// Copies what a provider says of itself: its rate limits, unless the tenant has limits of its own,
+/// and its request id under a name of its own.
+fn write_provider_fields(out: &mut Vec<u8>, tenant: &Downstream, head: &Response, bytes: &[u8]) {
+    head::relay_fields(out, head, bytes, tenant.limits.is_none());
+    tenant.write_limits(out);
     let id = head.field(bytes, ResponseField::XRequestId).or_else(|| head.field(bytes, ResponseField::RequestId));
     if let Some(id) = id {
         head::write_field(out, "x-throwover-provider-request-id", id).expect("a value that was read from a head can stand in one");

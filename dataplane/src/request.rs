@@ -4,7 +4,7 @@
 //! does is in the file of that name, and what it thinks is in `codec` and `engine`.
 
 use crate::{
-    accept, body, connect,
+    accept, allowance, body, connect,
     current::{Held as Serving, Policy},
     downstream::{Downstream, Gone},
     held::Pooled,
@@ -131,17 +131,35 @@ async fn walk(
     let mut asked = receive_head(shard, policy, tenant, story).await?; // 2
     asked.tenant = match authenticate::authenticate(policy.prepared(), asked.credential()) {
         Ok(found) => found, // 3
-        Err(denial) => return Err(decline(shard, tenant, &asked, denied(denial)).await),
+        Err(denial) => {
+            let refusal = denied(shard, tenant, denial).await;
+            return Err(decline(shard, tenant, &asked, refusal).await);
+        }
     };
     story.tenant = asked.tenant;
+    let limited = match asked.tenant.map(|id| (id, &policy.tenants[id])) {
+        Some((_, known)) if !known.networks.is_empty() && !is_within(tenant, &known.networks).await => {
+            shard.meters().count(Meter::OutOfBounds);
+            return Err(decline(shard, tenant, &asked, out_of_bounds()).await);
+        }
+        found => found.filter(|(_, known)| known.is_limited()),
+    };
     let surface = match surface::of(&asked) {
         Ok(Asks::Provider(surface)) => surface,
         Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
         Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
     };
     story.surface = Some(surface);
+    if let Some((id, known)) = limited
+        && let Err(refusal) = allowance::take_request(shard, id, known, tenant)
+    {
+        return Err(decline(shard, tenant, &asked, refusal).await);
+    }
     let _place = accept::admit(shard, policy, tenant).await?;
     let body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
+    if let Some((id, known)) = limited {
+        story.reserved = allowance::reserve(shard, id, known, body.held.len(), tenant)?;
+    }
     asked.received = shard.io.now();
     let requested = body.facts().model.as_ref().map_or("", |model| model.as_str());
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, requested, story)?); // 5
@@ -267,8 +285,28 @@ async fn decline(shard: &Shard, tenant: &mut Downstream, asked: &Asked, refusal:
     }
 }
 
-fn denied(denial: Denial) -> Refusal {
-    Refusal::tenant(denial.status(), denial.code(), denial.message())
+async fn denied(shard: &Shard, tenant: &mut Downstream, denial: Denial) -> Refusal {
+    let refusal = Refusal::tenant(denial.status(), denial.code(), denial.message());
+    if denial == Denial::Missing {
+        return refusal;
+    }
+    // Boxed: rare, and to ask the kernel takes room.
+    let Some(address) = Box::pin(tenant.address()).await else { return refusal };
+    let Err(ns) = shard.guesses.count(address, Moment(shard.io.now().0)) else { return refusal };
+    shard.meters().count(Meter::Guesses);
+    let message = "Too many unknown keys came from this address. Keys that are known go on working.";
+    Refusal { retry_after_ms: Some(ns.div_ceil(1_000_000)), ..Refusal::tenant(429, "too_many_unknown_keys", message).closing() }
+}
+
+/// True when the tenant is in one of `networks`.
+async fn is_within(tenant: &mut Downstream, networks: &[policy::Network]) -> bool {
+    let address = Box::pin(tenant.address()).await;
+    address.is_some_and(|address| networks.iter().any(|network| network.contains(address)))
+}
+
+fn out_of_bounds() -> Refusal {
+    let message = "This key may not be used from here. The gateway's operator lists the networks that it may be used from.";
+    Refusal::tenant(403, "address_not_allowed", message)
 }
 
 /// Verb 5.

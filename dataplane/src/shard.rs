@@ -7,6 +7,7 @@ use crate::{
     body,
     connect::Addresses,
     current,
+    guesses::Guesses,
     io::{Arena, Instant, Io, Stream},
     meters::{Meter, Meters},
     pool::{self, Pools},
@@ -16,6 +17,7 @@ use crate::{
 use policy::{TlsProfileId, id::Id, limits};
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
@@ -39,13 +41,17 @@ pub struct Shard {
     pub pools: Pools,
     /// Places for exchanges.
     pub admission: Admission,
+    /// Keys that nobody has.
+    pub guesses: Guesses,
     /// Addresses of names, as the resolver told them, and which of them did not answer.
     pub addresses: Addresses,
-    /// TLS sessions of parked connections.
+    /// TLS sessions and addresses of parked connections.
     parked: RefCell<Sessions>,
     clients: RefCell<Vec<Option<(tls::Trust, tls::Client)>>>,
     /// Downstream connections that are open.
     connections: Cell<u32>,
+    /// By listener: whether its connections begin with the PROXY protocol.
+    introduced: RefCell<Vec<bool>>,
     /// What is still in flight is to end now.
     stopping: Cell<bool>,
     /// The second of the clock, and how many events were told within it.
@@ -54,8 +60,17 @@ pub struct Shard {
 
 #[derive(Default)]
 struct Sessions {
-    slots: Vec<Option<Box<tls::Session>>>,
+    slots: Vec<Option<Kept>>,
     free: Vec<u32>,
+}
+
+/// What a parked connection cannot do without.
+#[derive(Default)]
+pub struct Kept {
+    /// Its TLS session, if it has one.
+    pub session: Option<Box<tls::Session>>,
+    /// Where the tenant is, as far as it is known.
+    pub from: Option<IpAddr>,
 }
 
 /// Between two looks at what is counted elsewhere.
@@ -77,10 +92,12 @@ impl Shard {
             scans: body::Scans::default(),
             pools: Pools::default(),
             admission: Admission::default(),
+            guesses: Guesses::default(),
             addresses: Addresses::default(),
             parked: RefCell::default(),
             clients: RefCell::default(),
             connections: Cell::new(0),
+            introduced: RefCell::default(),
             stopping: Cell::new(false),
             told: Cell::new((0, 0)),
             io,
@@ -125,14 +142,20 @@ impl Shard {
     }
 
     /// Leaves an idle downstream connection to the ring until something comes, or `until`.
-    pub fn park(&self, stream: Stream, session: Option<Box<tls::Session>>, until: Instant) {
-        let token = session.map_or(PLAIN, |session| self.parked.borrow_mut().insert(session));
+    pub fn park(&self, stream: Stream, kept: Kept, until: Instant) {
+        let bare = kept.session.is_none() && kept.from.is_none();
+        let token = if bare { PLAIN } else { self.parked.borrow_mut().insert(kept) };
         self.io.park(stream, token, until);
     }
 
-    /// The TLS session of a connection that was parked with `token`.
-    pub fn unpark(&self, token: u32) -> Option<Box<tls::Session>> {
-        if token == PLAIN { None } else { self.parked.borrow_mut().remove(token) }
+    /// What was kept of a connection that was parked with `token`.
+    pub fn unpark(&self, token: u32) -> Kept {
+        if token == PLAIN { Kept::default() } else { self.parked.borrow_mut().remove(token).unwrap_or_default() }
+    }
+
+    /// True when connections of the listener with this tag begin with the PROXY protocol.
+    pub fn is_introduced(&self, tag: u32) -> bool {
+        self.introduced.borrow().get(tag as usize).copied().unwrap_or(false)
     }
 
     /// Counts a downstream connection.
@@ -174,33 +197,42 @@ impl Shard {
 }
 
 impl Sessions {
-    fn insert(&mut self, session: Box<tls::Session>) -> u32 {
+    fn insert(&mut self, kept: Kept) -> u32 {
         match self.free.pop() {
             Some(token) => {
-                self.slots[token as usize] = Some(session);
+                self.slots[token as usize] = Some(kept);
                 token
             }
             None => {
-                self.slots.push(Some(session));
+                self.slots.push(Some(kept));
                 u32::try_from(self.slots.len() - 1).expect("connections are far below 2^32")
             }
         }
     }
 
-    fn remove(&mut self, token: u32) -> Option<Box<tls::Session>> {
-        let session = self.slots.get_mut(token as usize)?.take()?;
+    fn remove(&mut self, token: u32) -> Option<Kept> {
+        let kept = self.slots.get_mut(token as usize)?.take()?;
         self.free.push(token);
-        Some(session)
+        Some(kept)
     }
 }
 
+/// A listening socket.
+pub struct Socket {
+    /// The socket.
+    pub descriptor: OwnedFd,
+    /// Its connections begin with the PROXY protocol.
+    pub introduced: bool,
+}
+
 /// Runs a shard from its start to its end, which a drain brings about.
-pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, sockets: Vec<OwnedFd>) {
+pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, sockets: Vec<Socket>) {
     let shard = Rc::new(Shard::new(io, process, index, budget));
     shard.seat().set_bell(shard.io.bell());
     attend(&shard);
+    shard.introduced.replace(sockets.iter().map(|socket| socket.introduced).collect());
     for (tag, socket) in sockets.into_iter().enumerate() {
-        if let Err(error) = shard.io.listen(socket, tag as u32) {
+        if let Err(error) = shard.io.listen(socket.descriptor, tag as u32) {
             eprintln!("throwover-dataplane: shard {index} cannot accept: {error}");
             return shard.seat().finish();
         }

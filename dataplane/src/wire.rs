@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{
     future::poll_fn,
+    net::IpAddr,
     ops::{Deref, Range},
     task::{Context, Poll},
 };
@@ -213,6 +214,11 @@ impl Wire {
                 Poll::Ready(Ok(None) | Err(_)) => return true,
             }
         }
+    }
+
+    /// The address of the other end; `None` when it is gone. Costs a few system calls.
+    pub async fn peer(&self) -> Option<IpAddr> {
+        self.stream.peer().await.map(|address| address.ip().to_canonical())
     }
 
     /// Large bodies follow: use large buffers from now on.

@@ -31,6 +31,8 @@ section! {
     Gateway = "`gateway`" {
         /// Addresses that tenants connect to, at most 16. Needs a restart.
         listen: Several<String>, "127.0.0.1:8080";
+        /// Where proxies connect that say who comes. Needs a restart.
+        proxy_protocol: ProxyProtocol, "nobody is believed";
         /// What is shown to tenants that connect by TLS.
         tls: Tls, "plain HTTP";
         /// Address of /livez, /readyz and /metrics, or `off`. Needs a restart.
@@ -57,6 +59,13 @@ section! {
         spin_us: Count, "0";
         /// Most connections of tenants.
         connections: Count, "65536";
+    }
+    /// Where proxies connect that say who comes, by the PROXY protocol, version 1 or 2.
+    ProxyProtocol = "`proxy_protocol`" {
+        /// Addresses for such proxies alone; nobody else can speak there. Needs a restart.
+        listen: Several<String>, "required";
+        /// Networks of the proxies whose word is taken.
+        from: Vec<At<String>>, "required";
     }
     /// What is shown to tenants that connect by TLS.
     Tls = "`tls`" {
@@ -281,9 +290,9 @@ section! {
         /// Money that it may spend.
         budget: Budget, "none", inert "nothing is refused for its price";
         /// Requests in a minute.
-        rpm: Count, "no limit", inert "requests are not counted per tenant";
-        /// Tokens in a minute.
-        tpm: Count, "no limit", inert "tokens are not counted per tenant";
+        rpm: Count, "no limit";
+        /// Tokens in a minute, of prompts and answers together.
+        tpm: Count, "no limit";
         /// Networks that it may ask from.
         allow_ips: Vec<At<String>>, "all";
         /// Regions that may process its data.
@@ -306,6 +315,6 @@ section! {
 }
 
 read_as_map! {
-    Document Gateway Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
+    Document Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

@@ -5,11 +5,13 @@ use crate::{
     document::{At, Document, Route, Tenant, TenantKey, When},
     plan, reference,
 };
-use policy::{Pattern, Predicate};
+use policy::{Network, Pattern, Predicate};
 use sha2::{Digest, Sha256};
 
 /// Shortest key of a tenant that is taken without a warning, in bytes.
 const KEY_BYTES_MIN: usize = 16;
+/// Highest limit of anything in a minute.
+const PER_MINUTE_MAX: u64 = 1_000_000_000_000;
 
 impl Validator<'_> {
     pub(super) fn tenants(&mut self, document: &Document) {
@@ -36,15 +38,36 @@ impl Validator<'_> {
                 self.warning(name, format!("tenant `{}` has no key, so it can never ask", name.value)).push();
             }
             let models = tenant.models.iter().flat_map(|models| &models.value).filter_map(|text| self.pattern(text)).collect();
-            self.plan.tenants.push(policy::Tenant { name: name.value.clone(), digests: own, models });
+            let networks = self.networks(&tenant.allow_ips);
+            if let Some(list) = tenant.allow_ips.as_ref().filter(|list| list.is_empty()) {
+                self.error(list, format!("`allow_ips` of `{}` is empty", name.value)).help("leave it out to allow all networks").push();
+            }
+            let requests_per_minute = self.bounded(&tenant.rpm, "rpm", 1, PER_MINUTE_MAX, 0);
+            let tokens_per_minute = self.bounded(&tenant.tpm, "tpm", 1, PER_MINUTE_MAX, 0);
+            self.plan.tenants.push(policy::Tenant {
+                name: name.value.clone(),
+                digests: own,
+                models,
+                networks,
+                requests_per_minute,
+                tokens_per_minute,
+            });
         }
+    }
+
+    pub(super) fn networks(&mut self, list: &Option<At<Vec<At<String>>>>) -> Vec<Network> {
+        let mut networks = Vec::new();
+        for text in list.iter().flat_map(|list| &list.value) {
+            match Network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(why) => self.error(text, why).help("write `10.0.0.0/8`, `2001:db8::/32`, or a single address").push(),
+            }
+        }
+        networks
     }
 
     /// What an operator would rely on and must not.
     fn unenforced(&mut self, tenant: &Tenant) {
-        if let Some(at) = &tenant.allow_ips {
-            self.warning(at, "has no effect yet: `allow_ips` is not enforced").help("restrict the address in front of the gateway").push();
-        }
         if let Some(at) = &tenant.residency {
             self.warning(at, "has no effect yet: `residency` is not enforced")
                 .help("give the tenant `models` whose chains stay in its regions")

@@ -18,8 +18,21 @@ impl Validator<'_> {
         let mut plan = policy::Gateway::default();
         if let Some(listen) = &gateway.listen {
             plan.listen = listen.0.iter().filter_map(|text| self.address(text)).collect();
-            if listen.0.is_empty() || listen.0.len() > limits::LISTENERS_MAX {
+            let none = listen.0.is_empty() && gateway.proxy_protocol.is_none();
+            if none || listen.0.len() > limits::LISTENERS_MAX {
                 self.error(listen, format!("there are 1 to {} addresses to listen on", limits::LISTENERS_MAX)).push();
+            }
+        }
+        if let Some(introduced) = &gateway.proxy_protocol {
+            plan.introduced = introduced.listen.iter().flat_map(|listen| &listen.0).filter_map(|text| self.address(text)).collect();
+            plan.proxies = self.networks(&introduced.from);
+            if plan.listen.len() + plan.introduced.len() > limits::LISTENERS_MAX {
+                self.error(introduced, format!("there are at most {} addresses to listen on in all", limits::LISTENERS_MAX)).push();
+            }
+            if plan.introduced.is_empty() || plan.proxies.is_empty() {
+                self.error(introduced, "`proxy_protocol` says where to listen and whose word is taken")
+                    .help("proxy_protocol: {listen: \"0.0.0.0:8081\", from: [10.0.0.0/8]}")
+                    .push();
             }
         }
         if let Some(admin) = &gateway.admin {
@@ -71,21 +84,24 @@ impl Validator<'_> {
     /// Whoever can reach a public address spends the operator's money.
     fn public_address(&mut self, document: &Document, gateway: &Gateway, plan: &policy::Gateway) {
         let tenants = document.tenants.as_ref().is_some_and(|tenants| !tenants.is_empty());
-        if let Some(listen) = &gateway.listen
+        let listen = gateway.listen.as_ref().map(|listen| listen.span);
+        let introduced = gateway.proxy_protocol.as_ref().map(|introduced| introduced.span);
+        let at = listen.or(introduced).map(|span| At { value: (), span });
+        let public = plan.listen.iter().chain(&plan.introduced).find(|address| !address.ip().is_loopback());
+        if let Some((at, public)) = at.as_ref().zip(public)
             && !tenants
-            && let Some(public) = plan.listen.iter().find(|address| !address.ip().is_loopback())
         {
-            self.error(listen, format!("{public} can be reached by others, and no tenants are declared"))
+            self.error(at, format!("{public} can be reached by others, and no tenants are declared"))
                 .help("declare `tenants`, or listen on 127.0.0.1")
                 .path("gateway.listen")
                 .push();
         }
-        if let Some(listen) = &gateway.listen
+        if let Some(at) = &at
             && tenants
             && gateway.tls.is_none()
-            && plan.listen.iter().any(|address| !address.ip().is_loopback())
+            && public.is_some()
         {
-            self.warning(listen, "tenants' keys cross the network unencrypted").help("declare `gateway.tls`, or put TLS in front").push();
+            self.warning(at, "tenants' keys cross the network unencrypted").help("declare `gateway.tls`, or put TLS in front").push();
         }
         if let Some(admin) = &gateway.admin
             && plan.admin.is_some_and(|address| !address.ip().is_loopback())

@@ -203,7 +203,6 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
         ("providers: {openai: {keys: [sk-literal]}}", "a secret stands in the policy itself"),
         ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 5}]}}", "has no effect yet: `rpm`"),
         ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]", "has no effect yet: `budget`"),
-        ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], allow_ips: [10.0.0.0/8]}]", "`allow_ips` is not enforced"),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p95}}]}", "has no effect yet: `hedge`"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}]}]}", "has no effect yet: `template`"),

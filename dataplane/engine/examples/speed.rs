@@ -75,7 +75,7 @@ fn policy() -> Draft {
     }
     for at in 0..TENANTS {
         let digests = vec![Sha256::digest(format!("sk-tenant-{at:08}-0123456789abcdef")).into()];
-        draft.tenants.push(Tenant { name: format!("tenant-{at}"), digests, models: vec![] });
+        draft.tenants.push(Tenant { name: format!("tenant-{at}"), digests, ..Tenant::default() });
     }
     for at in 0..ROUTES {
         // Of ten routes, two are globs and one looks at a field.

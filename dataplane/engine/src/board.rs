@@ -6,16 +6,23 @@
 //! where a comment says otherwise. The breaker argues its own orderings.
 
 use crate::{
+    allowance::Allowance,
     breaker::Seat,
     moment::{Moment, NS_PER_MS, NS_PER_US},
 };
-use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, id::Id, limits};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 
 /// Time constant of the average time to first token, in nanoseconds.
 pub const AVERAGE_TAU_NS: u64 = 10_000 * NS_PER_MS;
 /// What a failure counts as in that average, so that a target that fails fast does not look fast.
 pub const FAILURE_NS: u64 = 5_000 * NS_PER_MS;
+
+/// Rows of tenants that are made at once.
+const TENANTS_PER_PAGE: usize = 256;
 
 /// The rows.
 #[derive(Debug)]
@@ -23,6 +30,8 @@ pub struct Board {
     targets: Box<[TargetRow]>,
     providers: Box<[ProviderRow]>,
     keys: Box<[KeyRow]>,
+    /// By pages, which most policies touch one of.
+    tenants: Box<[OnceLock<Box<[TenantRow]>>]>,
 }
 
 /// What is known of one target.
@@ -52,6 +61,16 @@ struct ProviderRow {
 #[repr(align(64))]
 struct KeyRow {
     pause: AtomicU64,
+}
+
+/// What one tenant has taken.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct TenantRow {
+    /// Of its requests in a minute.
+    pub requests: Allowance,
+    /// Of its tokens in a minute.
+    pub tokens: Allowance,
 }
 
 /// Why something is left alone, and until when.
@@ -93,6 +112,7 @@ impl Board {
             targets: (0..targets).map(|_| TargetRow::default()).collect(),
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
             keys: (0..keys).map(|_| KeyRow::default()).collect(),
+            tenants: (0..limits::TENANTS_MAX.div_ceil(TENANTS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -121,6 +141,28 @@ impl Board {
         for word in [&row.pause, &row.attempts, &row.failures, &row.average, &row.failed] {
             word.store(0, Relaxed);
         }
+    }
+
+    /// What a tenant has taken. `id` is of a snapshot, so below [`limits::TENANTS_MAX`]; the first
+    /// question about a page makes it, which [`Board::seat_tenants`] does before a shard can ask.
+    pub fn tenant(&self, id: TenantId) -> &TenantRow {
+        let page =
+            self.tenants[id.index() / TENANTS_PER_PAGE].get_or_init(|| (0..TENANTS_PER_PAGE).map(|_| TenantRow::default()).collect());
+        &page[id.index() % TENANTS_PER_PAGE]
+    }
+
+    /// Makes the rows that `snapshot` needs, off the shards: this allocates.
+    pub fn seat_tenants(&self, snapshot: &Snapshot) {
+        for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
+            self.tenant(id);
+        }
+    }
+
+    /// Blanks the row of a tenant whose id the compiler has freed.
+    pub fn forget_tenant(&self, id: TenantId) {
+        let row = self.tenant(id);
+        row.requests.reset();
+        row.tokens.reset();
     }
 
     /// Attempts in flight at a provider.
@@ -261,6 +303,7 @@ const _: () = {
     assert!(size_of::<TargetRow>() == 128);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<KeyRow>() == 64);
+    assert!(size_of::<TenantRow>() == 64);
 };
 
 #[cfg(test)]

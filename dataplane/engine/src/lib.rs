@@ -19,6 +19,7 @@ pub mod text;
 
 pub mod prepared;
 
+pub mod allowance;
 pub mod authenticate;
 pub mod decide;
 pub mod exchange;

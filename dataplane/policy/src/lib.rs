@@ -12,6 +12,7 @@ pub mod chain;
 pub mod id;
 pub mod image;
 pub mod limits;
+pub mod network;
 pub mod route;
 pub mod secret;
 pub mod snapshot;
@@ -22,6 +23,7 @@ pub mod wire;
 
 pub use chain::{Backoff, Balance, Breaker, Chain, Member, Patience, Step};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
+pub use network::Network;
 pub use route::{Pattern, Predicate, Route};
 pub use secret::{Secret, Secrets, ServerIdentity};
 pub use snapshot::{Draft, Flaw, Gateway, Snapshot};

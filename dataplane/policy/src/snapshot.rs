@@ -1,8 +1,8 @@
 //! The compiled policy: a draft that anybody may write, and the snapshot that is proved from it.
 
 use crate::{
-    Chain, ChainId, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId, TlsProfile, TlsProfileId,
-    chain::Name, id::Id, limits,
+    Chain, ChainId, Network, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId, TlsProfile,
+    TlsProfileId, chain::Name, id::Id, limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};
@@ -37,6 +37,10 @@ pub struct Draft {
 pub struct Gateway {
     /// Where tenants connect. Changing it needs a restart.
     pub listen: Vec<SocketAddr>,
+    /// Where proxies connect that speak the PROXY protocol first. Changing it needs a restart.
+    pub introduced: Vec<SocketAddr>,
+    /// Networks whose word about addresses is taken there.
+    pub proxies: Vec<Network>,
     /// Listeners speak TLS, with the identity in [`crate::Secrets`].
     pub tls: bool,
     /// Where `/livez`, `/readyz` and `/metrics` are. Changing it needs a restart.
@@ -75,6 +79,8 @@ impl Default for Gateway {
     fn default() -> Self {
         Gateway {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            introduced: Vec::new(),
+            proxies: Vec::new(),
             tls: false,
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
             shards: 0,
@@ -223,7 +229,7 @@ fn sizes(draft: &Draft) -> Result<(), Flaw> {
 
 fn gateway(gateway: &Gateway) -> Result<(), Flaw> {
     let place = "gateway";
-    within(place, "listeners", gateway.listen.len(), 1, limits::LISTENERS_MAX)?;
+    within(place, "listeners", gateway.listen.len() + gateway.introduced.len(), 1, limits::LISTENERS_MAX)?;
     within(place, "body_bytes_max", gateway.body_bytes_max as usize, 1, limits::BODY_BYTES_MAX)?;
     within(place, "in_flight_max", gateway.in_flight_max as usize, 1, u32::MAX as usize)?;
     within(place, "connections_max", gateway.connections_max as usize, 1, u32::MAX as usize)?;

@@ -1,10 +1,10 @@
-//! Tenants: who may ask, and for what.
+//! Tenants: who may ask, for what, from where, and how much.
 
-use crate::route::Pattern;
+use crate::{network::Network, route::Pattern};
 use serde::{Deserialize, Serialize};
 
 /// Who may ask.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// The operator's name for it, unique.
     pub name: String,
@@ -12,6 +12,12 @@ pub struct Tenant {
     pub digests: Vec<[u8; 32]>,
     /// Names that it may ask for; empty allows all.
     pub models: Vec<Pattern>,
+    /// Networks that it may ask from; empty allows all.
+    pub networks: Vec<Network>,
+    /// Requests in a minute; 0 is no limit.
+    pub requests_per_minute: u64,
+    /// Tokens in a minute, of prompts and answers together; 0 is no limit.
+    pub tokens_per_minute: u64,
 }
 
 impl Tenant {
@@ -19,11 +25,23 @@ impl Tenant {
     pub fn may_ask_for(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(model))
     }
+
+    /// True when something is counted for it.
+    pub fn is_limited(&self) -> bool {
+        self.requests_per_minute > 0 || self.tokens_per_minute > 0
+    }
 }
 
 impl std::fmt::Debug for Tenant {
     /// Without the digests: they are not secret, and useless to a reader.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tenant").field("name", &self.name).field("keys", &self.digests.len()).field("models", &self.models).finish()
+        f.debug_struct("Tenant")
+            .field("name", &self.name)
+            .field("keys", &self.digests.len())
+            .field("models", &self.models)
+            .field("networks", &self.networks)
+            .field("requests_per_minute", &self.requests_per_minute)
+            .field("tokens_per_minute", &self.tokens_per_minute)
+            .finish()
     }
 }

@@ -131,7 +131,7 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
 fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head: &Response, bytes: &[u8], held: &Held, story: &mut Story) {
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, head, bytes);
+    write_provider_fields(&mut out, tenant, head, bytes);
     write_who(scene, tenant, story, exchange, &mut out);
     tenant.finish_head(&mut out, Some(held.len() as u64));
     if held.len() <= limits::BODY_INLINE_BYTES {
@@ -161,7 +161,7 @@ async fn pass(
     exchange.commit();
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, head, head_bytes);
+    write_provider_fields(&mut out, tenant, head, head_bytes);
     write_who(scene, tenant, story, exchange, &mut out);
     let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
     tenant.finish_head(&mut out, length);

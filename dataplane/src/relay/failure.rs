@@ -126,7 +126,7 @@ fn retry_after_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
 pub(super) fn relay(shard: &Shard, policy: &Serving, tenant: &mut Downstream, asked: &Asked, exchange: &Exchange, answer: &ErrorAnswer) {
     let mut out = shard.io.vec();
     head::write_status(&mut out, answer.status);
-    write_provider_fields(&mut out, &answer.head, &answer.bytes);
+    write_provider_fields(&mut out, tenant, &answer.head, &answer.bytes);
     respond::write_own(&mut out, asked.id);
     out.extend_from_slice(b"x-throwover-fault: tenant\r\nx-should-retry: false\r\nx-throwover-attempts: ");
     head::write_number(&mut out, u64::from(exchange.attempts_made()));

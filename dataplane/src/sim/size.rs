@@ -1,13 +1,13 @@
 //! Promises about sizes.
 
 use crate::{accept, shard::Shard, wire::Wire};
-use std::{future::Future, rc::Rc};
+use std::{future::Future, net::IpAddr, rc::Rc};
 
 /// The most that the future of a connection with its exchange may take, in bytes: one page.
 const EXCHANGE_BYTES_MAX: usize = 4_096;
 
 /// The size of what a function gives, without calling it.
-fn size_of_result<F: Future>(_: impl Fn(Rc<Shard>, Wire) -> F) -> usize {
+fn size_of_result<F: Future>(_: impl Fn(Rc<Shard>, Wire, Option<IpAddr>) -> F) -> usize {
     size_of::<F>()
 }
 

@@ -53,7 +53,8 @@ impl Stage {
         process.seat(1);
         let stage = Stage { world, process, book: Rc::default(), entries: Vec::new(), draft };
         stage.store();
-        let socket = OwnedFd::from(std::fs::File::open("/dev/null").expect("a descriptor to stand for the listener"));
+        let descriptor = OwnedFd::from(std::fs::File::open("/dev/null").expect("a descriptor to stand for the listener"));
+        let socket = shard::Socket { descriptor, introduced: false };
         let io = stage.world.io();
         io.spawn(shard::main(io.clone(), stage.process.clone(), 0, budget, vec![socket]));
         stage

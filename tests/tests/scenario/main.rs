@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod admission;
+mod allowances;
 mod connections;
 mod egress;
 mod failover;

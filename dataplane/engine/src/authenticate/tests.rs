@@ -5,7 +5,7 @@ fn prepared(tenants: &[(&str, &[&str])]) -> Prepared {
     let mut draft = Draft::default();
     for (name, keys) in tenants {
         let digests = keys.iter().map(|key| Sha256::digest(key).into()).collect();
-        draft.tenants.push(Tenant { name: (*name).into(), digests, models: vec![] });
+        draft.tenants.push(Tenant { name: (*name).into(), digests, models: vec![], ..Tenant::default() });
     }
     Prepared::build(Snapshot::try_new(draft).unwrap())
 }

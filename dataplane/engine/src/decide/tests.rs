@@ -16,9 +16,9 @@ fn policy() -> Draft {
     for (model, id) in [("support", support), ("gpt-4o", support), ("premium", premium), ("openai/*", direct)] {
         name(&mut draft, model, id);
     }
-    draft.tenants.push(Tenant { name: "acme".into(), digests: vec![], models: vec![] });
+    draft.tenants.push(Tenant { name: "acme".into(), digests: vec![], models: vec![], ..Tenant::default() });
     let limited = vec![Pattern::parse("support*").unwrap(), Pattern::parse("openai/*").unwrap()];
-    draft.tenants.push(Tenant { name: "limited".into(), digests: vec![], models: limited });
+    draft.tenants.push(Tenant { name: "limited".into(), digests: vec![], models: limited, ..Tenant::default() });
     let gold = Predicate { headers: vec![("x-tier".into(), "gold".into())], model: Pattern::parse("support*"), ..Predicate::default() };
     draft.routes.push(Route { name: "gold".into(), when: gold, chain: premium });
     draft

@@ -150,7 +150,7 @@ fn the_index_finds_what_reading_all_routes_in_order_finds() {
         let seed = &mut (round + 1);
         let mut draft = two_chains();
         for tenant in 0..3 {
-            draft.tenants.push(Tenant { name: format!("t{tenant}"), digests: vec![], models: vec![] });
+            draft.tenants.push(Tenant { name: format!("t{tenant}"), ..Tenant::default() });
         }
         for n in 0..below(seed, 60) {
             let model = match below(seed, 6) {

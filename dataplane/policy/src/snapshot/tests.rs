@@ -86,7 +86,7 @@ fn every_bound_is_proved() {
 
 #[test]
 fn nothing_belongs_to_two() {
-    let tenant = |name: &str| Tenant { name: name.into(), digests: vec![[7; 32]], models: vec![] };
+    let tenant = |name: &str| Tenant { name: name.into(), digests: vec![[7; 32]], models: vec![], ..Tenant::default() };
     let two = |d: &mut Draft| {
         d.tenants.push(tenant("a"));
         d.tenants.push(tenant("b"));

@@ -1,0 +1,152 @@
+//! What a tenant may ask for in a minute: counted at the edge, told on every answer, put right at
+//! the end.
+//!
+//! A request is counted before its body is read. Tokens are taken by an estimate, since only the
+//! provider counts them, and only when it has answered; the story's end puts them right.
+
+use crate::{downstream::Downstream, meters::Meter, respond::Refusal, shard::Shard};
+use codec::head;
+use engine::{
+    Moment,
+    allowance::{Allowance, Left, Rate, Spent},
+};
+use policy::{Tenant, TenantId};
+
+/// Bytes of JSON that count as one token of a prompt until the provider says better.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What is left to the tenant of an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    requests: Option<(Rate, Left)>,
+    tokens: Option<(Rate, Left)>,
+}
+
+/// Counts a request of `tenant`.
+///
+/// # Errors
+/// It has asked as often as it may.
+pub fn take_request(shard: &Shard, id: TenantId, tenant: &Tenant, downstream: &mut Downstream) -> Result<(), Refusal> {
+    let now = Moment(shard.io.now().0);
+    let row = shard.process.board.tenant(id);
+    let tokens = Rate::per_minute(tenant.tokens_per_minute).map(|rate| (rate, row.tokens.left(rate, now)));
+    let Some(rate) = Rate::per_minute(tenant.requests_per_minute) else {
+        downstream.limits = Some(Limits { requests: None, tokens });
+        return Ok(());
+    };
+    let taken = row.requests.take(rate, 1, now);
+    let left = taken.unwrap_or_else(|_| row.requests.left(rate, now));
+    downstream.limits = Some(Limits { requests: Some((rate, left)), tokens });
+    taken.map(|_| ()).map_err(|spent| refuse(shard, "requests", rate, 1, spent))
+}
+
+/// Takes the tokens that a body of `bytes` will cost at least; returns how many.
+///
+/// # Errors
+/// The tenant has used as many as it may, or the request alone is more than that.
+pub fn reserve(shard: &Shard, id: TenantId, tenant: &Tenant, bytes: usize, downstream: &mut Downstream) -> Result<u64, Refusal> {
+    let Some(rate) = Rate::per_minute(tenant.tokens_per_minute) else { return Ok(0) };
+    let now = Moment(shard.io.now().0);
+    let allowance: &Allowance = &shard.process.board.tenant(id).tokens;
+    let estimate = (bytes as u64).div_ceil(BYTES_PER_TOKEN);
+    let taken = allowance.take(rate, estimate, now);
+    let left = taken.unwrap_or_else(|_| allowance.left(rate, now));
+    downstream.limits.get_or_insert_default().tokens = Some((rate, left));
+    taken.map(|_| estimate).map_err(|spent| refuse(shard, "tokens", rate, estimate, spent))
+}
+
+/// Puts an estimate right: `counted` is what providers said, if they did, and `bytes_out` what the
+/// tenant got of an answer.
+pub fn settle(shard: &Shard, id: TenantId, tenant: &Tenant, estimate: u64, counted: u64, bytes_out: u64) {
+    let Some(rate) = Rate::per_minute(tenant.tokens_per_minute) else { return };
+    let used = match (counted, bytes_out) {
+        // Nothing came of it.
+        (0, 0) => 0,
+        (0, bytes) => estimate.saturating_add(bytes / BYTES_PER_TOKEN),
+        (counted, _) => counted,
+    };
+    shard.process.board.tenant(id).tokens.settle(rate, estimate, used, Moment(shard.io.now().0));
+}
+
+fn refuse(shard: &Shard, what: &'static str, rate: Rate, units: u64, spent: Spent) -> Refusal {
+    shard.meters().count(Meter::RateLimited);
+    let most = rate.units();
+    match spent {
+        Spent::For(ns) => Refusal {
+            retry_after_ms: Some(ns.div_ceil(1_000_000)),
+            retry: true,
+            ..Refusal::tenant(
+                429,
+                "rate_limit_exceeded",
+                format!("You may use {most} {what} a minute and have used them; try again later."),
+            )
+        },
+        // Useless to ask again, however long one waits.
+        Spent::TooMuch => Refusal::tenant(
+            429,
+            "request_too_large",
+            format!("This request needs about {units} {what}, and you may use {most} a minute: make it smaller."),
+        ),
+    }
+}
+
+/// Writes what is left, in the fields and the form that OpenAI uses.
+pub fn write_limits(out: &mut Vec<u8>, limits: &Limits) {
+    for (what, limit) in [("requests", &limits.requests), ("tokens", &limits.tokens)] {
+        let Some((rate, left)) = limit else { continue };
+        for (field, value) in [("limit", rate.units()), ("remaining", left.units)] {
+            begin(out, field, what);
+            head::write_number(out, value);
+            out.extend_from_slice(b"\r\n");
+        }
+        begin(out, "reset", what);
+        write_duration(out, left.full_in_ns);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn begin(out: &mut Vec<u8>, field: &str, what: &str) {
+    for part in ["x-ratelimit-", field, "-", what, ": "] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// A duration as Go writes it: `20ms`, `1s`, `6m0s`. Rounded up.
+fn write_duration(out: &mut Vec<u8>, ns: u64) {
+    let millis = ns.div_ceil(1_000_000);
+    if millis < 1_000 {
+        head::write_number(out, millis);
+        return out.extend_from_slice(b"ms");
+    }
+    let seconds = millis.div_ceil(1_000);
+    if seconds >= 60 {
+        head::write_number(out, seconds / 60);
+        out.push(b'm');
+    }
+    head::write_number(out, seconds % 60);
+    out.push(b's');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write_duration;
+
+    #[test]
+    fn durations_are_written_as_go_does() {
+        let table = [
+            (0, "0ms"),
+            (1, "1ms"),
+            (20_000_000, "20ms"),
+            (999_000_001, "1s"),
+            (1_000_000_001, "2s"),
+            (59_000_000_000, "59s"),
+            (60_000_000_000, "1m0s"),
+            (361_000_000_000, "6m1s"),
+        ];
+        for (ns, text) in table {
+            let mut out = Vec::new();
+            write_duration(&mut out, ns);
+            assert_eq!(String::from_utf8(out).unwrap(), text, "{ns}");
+        }
+    }
+}
