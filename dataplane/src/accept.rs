@@ -48,7 +48,7 @@ pub async fn run(shard: Rc<Shard>) {
                 let session = tls::Session::accept(server);
                 shard.io.spawn(secure(shard.clone(), session, stream, None, by));
             }
-            None => shard.park(stream, Kept::default(), by),
+            None => shard.park(stream, Kept { unused: true, ..Kept::default() }, by),
         }
     }
 }
@@ -115,7 +115,7 @@ async fn secure(shard: Rc<Shard>, session: Result<tls::Session, tls::Fault>, str
         Some(wire) if wire.has_returned() => converse(shard, wire, from).await,
         Some(wire) => {
             let (stream, session) = wire.into_parts();
-            shard.park(stream, Kept { session, from }, by);
+            shard.park(stream, Kept { session, from, unused: true }, by);
         }
     }
 }
@@ -125,7 +125,7 @@ pub async fn dispatch(shard: Rc<Shard>) {
     let pool = TaskPool::new(SPARE_FUTURES_MAX);
     loop {
         let woken = shard.io.woken().await;
-        let Kept { session, from } = shard.unpark(woken.token);
+        let Kept { session, from, .. } = shard.unpark(woken.token);
         match woken.cause {
             Cause::Readable => {
                 let wire = Wire::new(shard.io.clone(), woken.stream, session);
@@ -154,7 +154,7 @@ pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire, from: Option<IpAddr>)
             Next::NotYet => {
                 let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
                 let (stream, session) = tenant.wire.into_parts();
-                return shard.park(stream, Kept { session, from: tenant.from }, until);
+                return shard.park(stream, Kept { session, from: tenant.from, unused: false }, until);
             }
             Next::Never => {
                 shard.closed();

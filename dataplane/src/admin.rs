@@ -7,10 +7,11 @@ use crate::{
 };
 use codec::head::{self, Method};
 use policy::{Class, limits};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     fmt::Write as _,
     io::{Read, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     sync::Arc,
     time::Duration,
 };
@@ -18,19 +19,28 @@ use std::{
 /// A question must be asked, and its answer taken, within this time, in milliseconds: the next in
 /// line is waiting.
 const PATIENCE_MS: u64 = 2_000;
+/// Between two looks at whether the listener is still this process's.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: crate::handover::ADMIN_TICK.subsec_nanos() as i64 };
 
 /// Starts the thread.
 ///
 /// # Errors
-/// The address cannot be listened on.
-pub fn start(process: Arc<Process>, address: SocketAddr) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address)?;
+/// It cannot be waited for.
+pub fn start(process: Arc<Process>, listener: TcpListener) -> std::io::Result<()> {
+    // Another process may have it too, and take what this one was woken for.
+    listener.set_nonblocking(true)?;
     process.set_admin(listener.local_addr()?);
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
-        for stream in listener.incoming() {
-            match stream {
+        // A process that has handed its sockets over leaves this one to the other, too.
+        while !process.handed_over() {
+            let mut sockets = [PollFd::new(&listener, PollFlags::IN)];
+            if !matches!(poll(&mut sockets, Some(&TICK)), Ok(1..)) {
+                continue;
+            }
+            match listener.accept().and_then(|(stream, _)| stream.set_nonblocking(false).map(|()| stream)) {
                 // Whoever asks badly or slowly has hung up on himself alone.
                 Ok(stream) => drop(serve(&process, stream, PATIENCE_MS)),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         }

@@ -42,9 +42,12 @@ pub mod shard;
 
 // The other threads.
 pub mod admin;
+pub mod handover;
 pub mod link;
+pub mod listeners;
 pub mod recorder;
 pub mod resolve;
+pub mod service;
 pub mod stats;
 pub mod store;
 

@@ -1,16 +1,16 @@
 //! The data plane's process: limits found, policy loaded, shards started, signals obeyed.
 
 use dataplane::{
-    admin,
+    admin, handover,
     io::{Instant, Settings, ring},
     link,
+    listeners::Listeners,
     process::Process,
-    recorder, resolve, shard,
+    recorder, resolve, service, shard,
     store::Store,
 };
 use policy::limits;
 use std::{
-    net::SocketAddr,
     os::fd::OwnedFd,
     path::PathBuf,
     process::ExitCode,
@@ -27,11 +27,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 throwover-dataplane: moves the traffic; `throwover` tells it where
 
-Usage: throwover-dataplane --run DIR --state DIR [--cpus LIST]
+Usage: throwover-dataplane --run DIR --state DIR [--cpus LIST] [--take-over]
 
   --run DIR     where the control plane's socket is (link.sock)
   --state DIR   where the last good policy is kept
   --cpus LIST   pin shards to these processors, one each: 0,2 or 0-3
+  --take-over   take the listening sockets of the process that serves from DIR now, and its place
+                once this one is ready; that one then finishes what is in flight, and ends
   --version     print the version
   --help        print this
 
@@ -43,13 +45,11 @@ Signals: TERM and INT drain and end (twice: at once); HUP asks the control plane
 again; USR1 opens the access log anew.
 ";
 
-/// Connections that may wait to be accepted, per listener.
-const BACKLOG: i32 = 4_096;
-
 struct Arguments {
     run: PathBuf,
     state: PathBuf,
     cpus: Option<Vec<usize>>,
+    take_over: bool,
 }
 
 fn main() -> ExitCode {
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
-    let (mut run, mut state, mut cpus) = (None, None, None);
+    let (mut run, mut state, mut cpus, mut take_over) = (None, None, None, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} wants a value"));
         match word.as_str() {
@@ -87,12 +87,13 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments
             "--run" => run = Some(PathBuf::from(value()?)),
             "--state" => state = Some(PathBuf::from(value()?)),
             "--cpus" => cpus = Some(processors(&value()?)?),
+            "--take-over" => take_over = true,
             other => return Err(format!("there is no argument {other:?}")),
         }
     }
     let run = run.ok_or("--run is missing: the folder where the control plane's socket is")?;
     let state = state.ok_or("--state is missing: the folder where the last good policy is kept")?;
-    Ok(Some(Arguments { run, state, cpus }))
+    Ok(Some(Arguments { run, state, cpus, take_over }))
 }
 
 fn processors(list: &str) -> Result<Vec<usize>, String> {
@@ -131,11 +132,20 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     };
     process.seat(shards);
     resolver.repeat();
-    let sockets = listeners(&gateway, shards)?;
-    if let Some(address) = gateway.admin {
-        admin::start(process.clone(), address).map_err(|error| format!("the admin listener {address}: {error}"))?;
+    let mut inherited = service::sockets()?;
+    let taken = if arguments.take_over { Some(handover::take(&arguments.run)?) } else { None };
+    let taken = taken.map(|mut taken| {
+        inherited.append(&mut taken.sockets);
+        taken
+    });
+    let sockets = Listeners::open(&gateway, shards, inherited)?;
+    if let Some(listener) = sockets.admin {
+        admin::start(process.clone(), listener).map_err(|error| format!("the admin listener: {error}"))?;
     }
     process.set_listen(sockets.bound.clone());
+    let service = Arc::new(service::Service::find()?);
+    attend(&process, service.clone(), taken, arguments.run.clone(), sockets.spare)
+        .map_err(|error| format!("no thread for the service: {error}"))?;
     let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
     let settings = capabilities.fit(
         Settings {
@@ -162,6 +172,8 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
             Err(_) => refused = Some("a shard broke one of its own invariants".to_owned()),
         }
     }
+    // A drain may be over before anybody has looked.
+    service.stopping();
     recorder.finish();
     refused.map_or(Ok(ExitCode::SUCCESS), Err)
 }
@@ -207,43 +219,51 @@ fn obey_signals(process: &Arc<Process>, reload: &Arc<AtomicBool>, reopen: &Arc<A
     Ok(())
 }
 
-struct Listeners {
-    bound: Vec<SocketAddr>,
-    by_shard: Vec<Vec<shard::Socket>>,
-}
+/// Between two looks at whether the process is ready, and every shard alive.
+const LOOK: Duration = Duration::from_millis(5);
 
-/// One socket for each address and shard: the kernel spreads connections over them.
-fn listeners(gateway: &policy::Gateway, shards: usize) -> Result<Listeners, String> {
-    let mut listeners = Listeners { bound: Vec::new(), by_shard: (0..shards).map(|_| Vec::new()).collect() };
-    let plain = gateway.listen.iter().map(|&address| (address, false));
-    for (address, introduced) in plain.chain(gateway.introduced.iter().map(|&address| (address, true))) {
-        let mut bound = address;
-        for sockets in &mut listeners.by_shard {
-            let descriptor = listen(bound).map_err(|errno| {
-                format!("cannot listen on {address}: {errno}. Is another process there? `ss -ltnp 'sport = :{}'` tells.", address.port())
-            })?;
-            bound = local_address(&descriptor).unwrap_or(bound);
-            sockets.push(shard::Socket { descriptor, introduced });
+/// Tells the service manager, and the process whose place this one takes, when traffic may come; and
+/// goes on with signs of life, as long as every shard gives some.
+fn attend(
+    process: &Arc<Process>,
+    service: Arc<service::Service>,
+    taken: Option<handover::Taken>,
+    run: PathBuf,
+    sockets: Vec<OwnedFd>,
+) -> std::io::Result<()> {
+    let process = process.clone();
+    std::thread::Builder::new().name("service".to_owned()).spawn(move || {
+        while !process.ready() && !process.draining() {
+            std::thread::sleep(LOOK);
         }
-        listeners.bound.push(bound);
-    }
-    Ok(listeners)
+        if let Some(Err(error)) = taken.map(handover::Taken::serve) {
+            eprintln!("throwover-dataplane: the process before this one did not answer ({error}); this one serves");
+        }
+        if let Err(error) = handover::offer(process.clone(), &run, sockets) {
+            eprintln!("throwover-dataplane: no process can take over from this one: {error}");
+        }
+        service.ready(process.current.generation());
+        live(&process, &service);
+    })?;
+    Ok(())
 }
 
-fn listen(address: SocketAddr) -> rustix::io::Result<OwnedFd> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    sockopt::set_socket_reuseport(&socket, true)?;
-    if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+/// Signs of life until the process ends.
+fn live(process: &Process, service: &service::Service) {
+    let pause = service.watchdog().map_or(Duration::from_millis(500), |within| within / 4);
+    let ticks = || process.seats().iter().map(|seat| seat.ticks()).collect::<Vec<_>>();
+    let mut before = ticks();
+    let mut stopping = false;
+    loop {
+        std::thread::sleep(pause.max(2 * shard::TICK_EVERY));
+        if process.draining() && !std::mem::replace(&mut stopping, true) {
+            service.stopping();
+        }
+        let now = ticks();
+        let moved = process.seats().iter().zip(now.iter().zip(&before)).all(|(seat, (now, before))| seat.finished() || now != before);
+        if moved && service.watchdog().is_some() {
+            service.alive();
+        }
+        before = now;
     }
-    bind(&socket, &address)?;
-    listen(&socket, BACKLOG)?;
-    Ok(socket)
-}
-
-fn local_address(socket: &OwnedFd) -> Option<SocketAddr> {
-    rustix::net::getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok())
 }

@@ -36,6 +36,7 @@ pub struct Process {
     /// Nanoseconds of the monotonic clock when the process began.
     pub started: Instant,
     draining: AtomicBool,
+    handed_over: AtomicBool,
     grace_ms: AtomicU64,
     ready: AtomicBool,
     ready_after_us: AtomicU64,
@@ -55,6 +56,7 @@ pub struct Seat {
     adopted: AtomicU64,
     listening: AtomicBool,
     finished: AtomicBool,
+    ticks: AtomicU64,
     /// Idle and busy connections by origin; it alone writes them.
     pub pools: Box<[PoolGauge]>,
 }
@@ -78,6 +80,7 @@ impl Process {
             events: ArrayQueue::new(EVENTS_MAX),
             started,
             draining: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
             grace_ms: AtomicU64::new(GRACE_OF_POLICY),
             ready: AtomicBool::new(false),
             ready_after_us: AtomicU64::new(0),
@@ -97,6 +100,7 @@ impl Process {
                 adopted: AtomicU64::new(0),
                 listening: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
+                ticks: AtomicU64::new(0),
                 pools: (0..policy::limits::ORIGINS_MAX).map(|_| PoolGauge::default()).collect(),
             };
             (0..shards).map(seat).collect()
@@ -136,6 +140,16 @@ impl Process {
     /// True once [`Process::drain`] was called.
     pub fn draining(&self) -> bool {
         self.draining.load(Acquire)
+    }
+
+    /// Says that another process has the listening sockets now.
+    pub fn hand_over(&self) {
+        self.handed_over.store(true, Release);
+    }
+
+    /// True once another process has the listening sockets.
+    pub fn handed_over(&self) -> bool {
+        self.handed_over.load(Acquire)
     }
 
     /// For how long what is in flight may go on, in milliseconds; `None` for the policy's word.
@@ -232,6 +246,16 @@ impl Seat {
     /// Says that the shard's listeners are armed.
     pub fn listen(&self) {
         self.listening.store(true, Release);
+    }
+
+    /// Counts up while the shard comes round.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Relaxed)
+    }
+
+    /// The shard came round; it alone says so.
+    pub fn tick(&self) {
+        self.ticks.store(self.ticks.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// True when the shard has ended.

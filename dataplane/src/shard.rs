@@ -71,10 +71,16 @@ pub struct Kept {
     pub session: Option<Box<tls::Session>>,
     /// Where the tenant is, as far as it is known.
     pub from: Option<IpAddr>,
+    /// Nothing was asked on it yet.
+    pub unused: bool,
 }
 
+/// Each shard says within this time that it comes round.
+pub const TICK_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at what is counted elsewhere.
-const GAUGE_EVERY: Duration = Duration::from_millis(250);
+const GAUGE_EVERY: Duration = TICK_EVERY;
+/// A connection that was just accepted when a drain begins is waited for so long, in milliseconds.
+const FIRST_REQUEST_MS: u64 = 1_000;
 /// Between two looks at what is still in flight, while draining.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 /// What is in flight when the grace time is over ends within this, in milliseconds, or is dropped.
@@ -82,6 +88,8 @@ const STOP_MS_MAX: u64 = 500;
 
 /// The token of a parked connection without TLS.
 const PLAIN: u32 = u32::MAX;
+/// The token of a parked connection without TLS on which nothing was ever asked.
+const PLAIN_UNUSED: u32 = u32::MAX - 1;
 
 impl Shard {
     /// A shard that serves nothing yet. `budget` is its share of the memory for bodies, in bytes.
@@ -143,14 +151,30 @@ impl Shard {
 
     /// Leaves an idle downstream connection to the ring until something comes, or `until`.
     pub fn park(&self, stream: Stream, kept: Kept, until: Instant) {
-        let bare = kept.session.is_none() && kept.from.is_none();
-        let token = if bare { PLAIN } else { self.parked.borrow_mut().insert(kept) };
+        let token = match (kept.session.is_none() && kept.from.is_none(), kept.unused) {
+            (true, true) => PLAIN_UNUSED,
+            (true, false) => PLAIN,
+            (false, _) => self.parked.borrow_mut().insert(kept),
+        };
         self.io.park(stream, token, until);
     }
 
     /// What was kept of a connection that was parked with `token`.
     pub fn unpark(&self, token: u32) -> Kept {
-        if token == PLAIN { Kept::default() } else { self.parked.borrow_mut().remove(token).unwrap_or_default() }
+        match token {
+            PLAIN => Kept::default(),
+            PLAIN_UNUSED => Kept { unused: true, ..Kept::default() },
+            token => self.parked.borrow_mut().remove(token).unwrap_or_default(),
+        }
+    }
+
+    /// True when nothing was asked yet on the connection that was parked with `token`.
+    fn is_unused(&self, token: u32) -> bool {
+        match token {
+            PLAIN => false,
+            PLAIN_UNUSED => true,
+            token => self.parked.borrow().slots.get(token as usize).is_some_and(|kept| kept.as_ref().is_some_and(|kept| kept.unused)),
+        }
     }
 
     /// True when connections of the listener with this tag begin with the PROXY protocol.
@@ -223,6 +247,8 @@ pub struct Socket {
     pub descriptor: OwnedFd,
     /// Its connections begin with the PROXY protocol.
     pub introduced: bool,
+    /// Other shards accept from it, too.
+    pub shared: bool,
 }
 
 /// Runs a shard from its start to its end, which a drain brings about.
@@ -232,7 +258,9 @@ pub async fn main(io: Io, process: Arc<Process>, index: usize, budget: usize, so
     attend(&shard);
     shard.introduced.replace(sockets.iter().map(|socket| socket.introduced).collect());
     for (tag, socket) in sockets.into_iter().enumerate() {
-        if let Err(error) = shard.io.listen(socket.descriptor, tag as u32) {
+        let (descriptor, tag) = (socket.descriptor, tag as u32);
+        let listening = if socket.shared { shard.io.listen_shared(descriptor, tag) } else { shard.io.listen(descriptor, tag) };
+        if let Err(error) = listening {
             eprintln!("throwover-dataplane: shard {index} cannot accept: {error}");
             return shard.seat().finish();
         }
@@ -266,9 +294,10 @@ fn attend(shard: &Rc<Shard>) {
     }
 }
 
-/// Keeps the meters of what is counted elsewhere up to date, until the shard drains.
+/// Keeps the meters of what is counted elsewhere up to date, and says that the shard comes round.
 async fn gauge(shard: Rc<Shard>) {
-    while !shard.process.draining() {
+    while !shard.process.draining() || shard.connections() > 0 {
+        shard.seat().tick();
         let stats = shard.io.stats();
         shard.meters().set(Meter::Turns, stats.turns);
         shard.meters().set(Meter::Completions, stats.completions);
@@ -294,9 +323,12 @@ async fn drain(shard: &Rc<Shard>) {
 
 /// Waits until no connection of a tenant's is left; false when some are at `until`.
 async fn drained(shard: &Rc<Shard>, until: Instant) -> bool {
+    let first_by = shard.io.now().plus_millis(FIRST_REQUEST_MS).min(until);
     loop {
-        // Connections come back to rest while the last exchanges end; they are called back again.
-        shard.io.unpark_all();
+        // Connections come back to rest while the last exchanges end; they are called back again. Those
+        // on which nothing was asked yet were opened to ask something, and it is on its way.
+        let late = shard.io.now() >= first_by;
+        shard.io.unpark_where(|token| late || !shard.is_unused(token));
         if shard.connections() == 0 && shard.io.listeners() == 0 {
             return true;
         }

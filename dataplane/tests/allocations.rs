@@ -198,7 +198,7 @@ fn a_steady_exchange_allocates_nothing() {
     let shared = process.clone();
     let shard = ring::host::launch(None, settings, move |io| {
         COUNTED.set(true);
-        shard::main(io, shared, 0, 4 << 20, vec![shard::Socket { descriptor: listener.into(), introduced: false }])
+        shard::main(io, shared, 0, 4 << 20, vec![shard::Socket { descriptor: listener.into(), introduced: false, shared: false }])
     })
     .expect("a thread");
 

@@ -54,7 +54,7 @@ impl Stage {
         let stage = Stage { world, process, book: Rc::default(), entries: Vec::new(), draft };
         stage.store();
         let descriptor = OwnedFd::from(std::fs::File::open("/dev/null").expect("a descriptor to stand for the listener"));
-        let socket = shard::Socket { descriptor, introduced: false };
+        let socket = shard::Socket { descriptor, introduced: false, shared: false };
         let io = stage.world.io();
         io.spawn(shard::main(io.clone(), stage.process.clone(), 0, budget, vec![socket]));
         stage

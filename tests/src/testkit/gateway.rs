@@ -64,15 +64,20 @@ struct Process {
 impl Process {
     /// Starts it on a leash, so that it ends when the test's thread does.
     fn start(name: &'static str, arguments: &[&Path], folder: &Path) -> Process {
+        Process::start_before(name, &[], arguments, Stdio::null(), folder)
+    }
+
+    /// The same, by way of words that stand before the program and become it.
+    fn start_before(name: &'static str, before: &[&str], arguments: &[&Path], stdin: Stdio, folder: &Path) -> Process {
         let log = folder.join(format!("{name}.log"));
         let stderr = File::options().create(true).append(true).open(&log).expect("the folder of a test can be written");
         let binaries = binaries();
         let mut command = Command::new(binaries.join("throwover"));
-        command.arg("__leash").arg(std::process::id().to_string()).arg(binaries.join(name)).args(arguments);
+        command.arg("__leash").arg(std::process::id().to_string()).args(before).arg(binaries.join(name)).args(arguments);
         for variable in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
             command.env_remove(variable);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().expect("a process can be started");
         Process { name, child, log }
     }
@@ -195,6 +200,34 @@ impl Gateway {
         let (run, state) = (self.folder.join("run"), self.folder.join("state"));
         let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
         self.plane = Some(Process::start("throwover-dataplane", &arguments, &self.folder));
+    }
+
+    /// Starts the data plane with a listening socket that a service manager would have opened, and
+    /// that tells `notify` what it tells a service manager.
+    pub fn start_plane_with(&mut self, socket: TcpListener, notify: &Path) {
+        let (run, state) = (self.folder.join("run"), self.folder.join("state"));
+        let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
+        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 WATCHDOG_USEC=2000000 NOTIFY_SOCKET=$0 exec \"$@\"";
+        let notify = notify.to_str().expect("folders of tests are text");
+        let stdin = Stdio::from(std::os::fd::OwnedFd::from(socket));
+        self.plane =
+            Some(Process::start_before("throwover-dataplane", &["/bin/sh", "-c", script, notify], &arguments, stdin, &self.folder));
+    }
+
+    /// Starts another data plane that takes the place of the one there is, and waits until that one
+    /// has ended.
+    pub fn take_over(&mut self) {
+        let (run, state) = (self.folder.join("run"), self.folder.join("state"));
+        let arguments: [&Path; 5] = [Path::new("--run"), &run, Path::new("--state"), &state, Path::new("--take-over")];
+        let new = Process::start("throwover-dataplane", &arguments, &self.folder);
+        let mut old = self.plane.replace(new).expect("there is a data plane");
+        let status = until("the old data plane ends", || {
+            if let Some(status) = self.plane_ended() {
+                panic!("the new data plane ended: {status}\n{}", self.plane_said());
+            }
+            old.ended()
+        });
+        assert!(status.success(), "the old data plane ended with {status}");
     }
 
     /// Waits until the daemon knows where the data plane listens.

@@ -16,3 +16,4 @@ mod shards;
 mod strictness;
 mod tenants;
 mod tls;
+mod upgrade;

@@ -41,6 +41,7 @@ const HOMES: &[Home] = &[
             ("dataplane/src/admin", "its own thread, that no shard waits for"),
             ("dataplane/src/link", "its own thread, talks to the control plane"),
             ("dataplane/src/stats", "asked by those two"),
+            ("dataplane/src/handover", "its own thread, off the hot cores"),
             ("dataplane/src/sim/", "tells how many seeds a second it plays"),
             ("dataplane/tests/", "drives the process from outside"),
             ("dataplane/examples/", "measures"),
@@ -55,7 +56,11 @@ const HOMES: &[Home] = &[
     Home {
         words: &["unsafe"],
         within: "",
-        homes: &[("dataplane/src/io/", "buffers that the kernel writes into"), ("dataplane/tests/allocations", "an allocator that counts")],
+        homes: &[
+            ("dataplane/src/io/", "buffers that the kernel writes into"),
+            ("dataplane/tests/allocations", "an allocator that counts"),
+            ("dataplane/src/service", "descriptors that a service manager passed"),
+        ],
     },
 ];
 

@@ -77,6 +77,11 @@ impl Io {
         Ok(())
     }
 
+    /// The same, for a socket that others accept from as well.
+    pub fn listen_shared(&self, socket: OwnedFd, tag: u32) -> io::Result<()> {
+        self.listen(socket, tag)
+    }
+
     /// [`Io::listen`] without a socket.
     pub fn listen_virtually(&self, tag: u32) {
         self.core.net().listening.push(tag);
@@ -166,7 +171,12 @@ impl Io {
 
     /// Calls all parked connections back, each as expired.
     pub fn unpark_all(&self) {
-        let parked: Vec<_> = self.core.net().parked.values().cloned().collect();
+        self.unpark_where(|_| true);
+    }
+
+    /// Calls those parked connections back whose token is one of these, each as expired.
+    pub fn unpark_where(&self, which: impl Fn(u32) -> bool) {
+        let parked: Vec<_> = self.core.net().parked.values().filter(|wire| which(wire.near().token)).cloned().collect();
         for wire in parked {
             self.core.unpark(&wire, Cause::Expired);
         }

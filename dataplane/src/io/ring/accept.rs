@@ -237,6 +237,16 @@ fn accept_one(file: types::Fd) -> io_uring::squeue::Entry {
 impl Io {
     /// Accepts from a listening socket from now on. `tag` comes back with each connection.
     pub fn listen(&self, socket: OwnedFd, tag: u32) -> io::Result<()> {
+        self.register_listener(socket, tag, false)
+    }
+
+    /// The same, for a socket that others accept from as well: one connection at a time, after which
+    /// the kernel asks the next in line. A multishot accept stays the first in line and takes all.
+    pub fn listen_shared(&self, socket: OwnedFd, tag: u32) -> io::Result<()> {
+        self.register_listener(socket, tag, true)
+    }
+
+    fn register_listener(&self, socket: OwnedFd, tag: u32, single_only: bool) -> io::Result<()> {
         // Inherited by what is accepted, which saves a system call per connection.
         rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
         let mut kernel = self.core.kernel();
@@ -247,7 +257,7 @@ impl Io {
             phase: Phase::Open,
             armed: Armed::No,
             cancelling: false,
-            single_only: false,
+            single_only,
         });
         kernel.arm_accept(index);
         Ok(())

@@ -109,9 +109,15 @@ impl Io {
 
     /// Calls all parked connections back, each as expired.
     pub fn unpark_all(&self) {
+        self.unpark_where(|_| true);
+    }
+
+    /// Calls those parked connections back whose token is one of these, each as expired.
+    pub fn unpark_where(&self, which: impl Fn(u32) -> bool) {
         let mut kernel = self.core.kernel();
         for slot in 0..kernel.sockets.len() as u32 {
-            if kernel.sockets[slot as usize].state == State::Parked {
+            let socket = &kernel.sockets[slot as usize];
+            if socket.state == State::Parked && which(socket.token) {
                 kernel.unpark(slot, Cause::Expired);
             }
         }
