@@ -4,7 +4,7 @@ use crate::{
     canned::{self, Asking},
     check::Expected,
     load::{Load, Pace, Plan},
-    machine, peers,
+    machine, peers, report, run,
     sink::{Answers, Sink},
     stage::Stage,
     startup,
@@ -29,6 +29,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
     version,
     about = "Load, a sink that costs next to nothing, and side-by-side measurements",
     after_help = "Examples:\n  \
+        throwover-bench run --rate 500 --seconds 30 --out runs/today\n  \
+        throwover-bench run --through nginx --stream --connections 200 --interval-ms 5\n  \
+        throwover-bench report runs/one runs/other --marks faults.txt --out report.html\n  \
         throwover-bench load --sink --seconds 5\n  \
         throwover-bench load --to 127.0.0.1:8080 --key KEY --model MODEL --rate 2000 --seconds 30\n  \
         throwover-bench sink --port 9000 --answer-bytes 2048\n  \
@@ -46,7 +49,11 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send requests and check every answer
+    /// Send requests through one of several, check every answer, and keep all that was measured
+    Run(Box<run::Line>),
+    /// One page with pictures from folders that `run` has written
+    Report(report::Line),
+    /// Send requests to an address and check every answer
     Load(LoadLine),
     /// Answer like a provider, as cheaply as can be
     Sink(SinkLine),
@@ -61,10 +68,19 @@ enum Command {
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-struct Format {
-    /// Print JSON
-    #[arg(long)]
+pub(crate) struct Format {
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Kind::Text)]
+    format: Kind,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -141,24 +157,24 @@ struct SinkLine {
 }
 
 #[derive(Debug, Args)]
-struct Places {
+pub(crate) struct Places {
     /// Processor of the proxies
     #[arg(long, default_value_t = 0)]
-    proxy_cpu: usize,
+    pub(crate) proxy_cpu: usize,
     /// Processor of load and sink
     #[arg(long, default_value_t = 1)]
-    load_cpu: usize,
+    pub(crate) load_cpu: usize,
     /// nginx
     #[arg(long, default_value = "/usr/sbin/nginx", value_name = "FILE")]
-    nginx: PathBuf,
+    pub(crate) nginx: PathBuf,
     /// Folder of throwover and throwover-dataplane; where this program is, when it is left out
     #[arg(long, value_name = "DIR")]
-    binaries: Option<PathBuf>,
+    pub(crate) binaries: Option<PathBuf>,
     /// Keep configurations and logs in the folder for temporary files
     #[arg(long)]
-    keep: bool,
+    pub(crate) keep: bool,
     #[command(flatten)]
-    format: Format,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -221,6 +237,8 @@ struct PublishLine {
 /// Does what the command line says.
 pub(crate) fn run() -> io::Result<ExitCode> {
     match Line::parse().command {
+        Command::Run(line) => run::run(&line),
+        Command::Report(line) => report::run(&line),
         Command::Load(line) => load(&line),
         Command::Sink(line) => sink(&line),
         Command::Peers(line) => {
@@ -237,8 +255,9 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     }
 }
 
-fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
-    if format.json {
+/// Prints one of the two.
+pub(crate) fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
+    if format.json || format.format == Kind::Json {
         println!("{value}")
     } else {
         print!("{text}")
@@ -267,7 +286,8 @@ fn wanted(places: &Places) -> peers::Wanted {
     }
 }
 
-fn seconds(value: f64) -> io::Result<Duration> {
+/// A time of the command line.
+pub(crate) fn seconds(value: f64) -> io::Result<Duration> {
     Duration::try_from_secs_f64(value).map_err(|_| io::Error::other(format!("{value} seconds is no time")))
 }
 
@@ -294,7 +314,8 @@ fn load(line: &LoadLine) -> io::Result<ExitCode> {
         (false, bytes, _) => Expected::Json(bytes.map(canned::completion)),
     };
     let host = to.to_string();
-    let asking = Asking { host: &host, key: &line.key, model: &line.model, bytes: line.request_bytes, stream: line.stream };
+    let asking =
+        Asking { path: canned::PATH, host: &host, key: &line.key, model: &line.model, bytes: line.request_bytes, stream: line.stream };
     stage.begin(Plan {
         to,
         request: canned::request(&asking),

@@ -294,6 +294,9 @@ impl Load {
                         let times = if number == 0 { &mut self.tally.first_event } else { &mut self.tally.gap };
                         times.record(now - asked.last_event);
                         asked.last_event = now;
+                        if let Some(&sent) = connection.check.stamps.get(number - before).filter(|&&sent| sent > 0 && sent <= now) {
+                            self.tally.delay.record(now - sent);
+                        }
                     }
                     if right.is_err() {
                         return self.fail(index, Kind::Content, now);

@@ -16,6 +16,11 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &one)?)
 }
 
+/// Has this thread woken when a wait ends; the kernel may otherwise be 50 us late, to wake several at once.
+pub(crate) fn wake_in_time() -> io::Result<()> {
+    Ok(rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?)
+}
+
 /// Puts this process before ordinary ones until it ends or this is dropped.
 ///
 /// Niceness, not SCHED_FIFO: there a shard that is never idle keeps the recorder beside it from

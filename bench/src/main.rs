@@ -4,23 +4,34 @@
 //! own account of the proxy's threads, which other work on the machine disturbs least; latencies
 //! count from intended starts; every answer is compared with the one that was sent.
 
+mod axis;
 mod canned;
 mod check;
 mod child;
+mod clock;
 mod commands;
 mod haproxy;
+mod intervals;
 mod load;
 mod machine;
+mod marks;
 mod nginx;
+mod outcome;
 mod peers;
+mod provenance;
 mod reader;
+mod report;
+mod run;
 mod schedule;
 mod sink;
 mod socket;
+mod spectrum;
 mod stage;
 mod startup;
+mod svg;
 mod table;
 mod tally;
+mod through;
 mod throwover;
 
 use std::process::ExitCode;

@@ -214,7 +214,7 @@ const COUNTERS: [&str; 6] = [
 /// One round of one contestant.
 fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
     let host = way.to.to_string();
-    let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+    let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
     stage.begin(Plan {
         to: way.to,
         request: canned::request(&asking),
@@ -276,7 +276,7 @@ pub(crate) fn idle(wanted: &Wanted, connections: usize) -> io::Result<(String, V
     for way in &ways {
         let before = machine::resident(&way.pids)?;
         let host = way.to.to_string();
-        let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+        let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
         scene.stage.begin(Plan {
             to: way.to,
             request: canned::request(&asking),

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn plan(stage: &Stage, stream: bool, expected: Expected, pace: Pace) -> Plan {
     let to = stage.sink().expect("placed").address().expect("bound");
-    let request = canned::request(&Asking { host: "sink", key: "", model: canned::MODEL, bytes: 1_024, stream });
+    let request = canned::request(&Asking { path: canned::PATH, host: "sink", key: "", model: canned::MODEL, bytes: 1_024, stream });
     Plan { to, request, expected, connections: 4, pace, timeout_ns: 30_000_000_000 }
 }
 
