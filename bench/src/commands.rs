@@ -3,11 +3,13 @@
 use crate::{
     canned::{self, Asking},
     check::Expected,
+    compare,
     load::{Load, Pace, Plan},
     machine, peers, report, run,
     sink::{Answers, Sink},
     stage::Stage,
     startup,
+    works::{self, Work},
 };
 use clap::{Args, Parser, Subcommand};
 use mock::certs::{Authority, CertificateKind};
@@ -32,10 +34,13 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
         throwover-bench run --rate 500 --seconds 30 --out runs/today\n  \
         throwover-bench run --through nginx --stream --connections 200 --interval-ms 5\n  \
         throwover-bench report runs/one runs/other --marks faults.txt --out report.html\n  \
+        throwover-bench compare runs/before runs/after --fail-above 5\n  \
+        throwover-bench compare build/before build/after\n  \
         throwover-bench load --sink --seconds 5\n  \
         throwover-bench load --to 127.0.0.1:8080 --key KEY --model MODEL --rate 2000 --seconds 30\n  \
         throwover-bench sink --port 9000 --answer-bytes 2048\n  \
         throwover-bench peers\n  \
+        throwover-bench peers --work json-20k,added-500,sse\n  \
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
@@ -53,6 +58,8 @@ enum Command {
     Run(Box<run::Line>),
     /// One page with pictures from folders that `run` has written
     Report(report::Line),
+    /// Two runs, or two builds of Throwover in turns, with their spread
+    Compare(compare::Line),
     /// Send requests to an address and check every answer
     Load(LoadLine),
     /// Answer like a provider, as cheaply as can be
@@ -179,6 +186,12 @@ pub(crate) struct Places {
 
 #[derive(Debug, Args)]
 struct PeersLine {
+    /// Kinds of work, each with figures of its own; CPU time per request, plain and TLS, when it is left out
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with_all = ["all_work", "connections", "request_bytes", "answer_bytes"])]
+    work: Vec<Work>,
+    /// Every kind of work
+    #[arg(long, conflicts_with_all = ["connections", "request_bytes", "answer_bytes"])]
+    all_work: bool,
     /// HAProxy; left out where it is not installed
     #[arg(long, default_value = "/usr/sbin/haproxy", value_name = "FILE")]
     haproxy: PathBuf,
@@ -239,6 +252,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     match Line::parse().command {
         Command::Run(line) => run::run(&line),
         Command::Report(line) => report::run(&line),
+        Command::Compare(line) => compare::run(&line),
         Command::Load(line) => load(&line),
         Command::Sink(line) => sink(&line),
         Command::Peers(line) => {
@@ -247,7 +261,9 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
             wanted.first_in_line = line.first_in_line;
             wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
-            print(line.places.format, peers::run(&wanted)?)
+            let works = if line.all_work { works::ALL.to_vec() } else { line.work };
+            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works)? };
+            print(line.places.format, found)
         }
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
@@ -269,13 +285,16 @@ fn timed(runs: usize, places: &Places) -> startup::Wanted {
     startup::Wanted::new(runs, places.proxy_cpu, places.keep, places.binaries.clone())
 }
 
-fn wanted(places: &Places) -> peers::Wanted {
+/// What the places say of a measurement.
+pub(crate) fn wanted(places: &Places) -> peers::Wanted {
     peers::Wanted {
         rounds: 1,
         time: Duration::from_secs(1),
         connections: 1,
         request_bytes: 1_024,
         answer_bytes: 1_024,
+        events: 50,
+        interval: Duration::ZERO,
         proxy_cpu: places.proxy_cpu,
         load_cpu: places.load_cpu,
         first_in_line: false,

@@ -5,11 +5,14 @@
 //! count from intended starts; every answer is compared with the one that was sent.
 
 mod axis;
+mod bootstrap;
 mod canned;
 mod check;
 mod child;
 mod clock;
 mod commands;
+mod compare;
+mod figures;
 mod haproxy;
 mod intervals;
 mod load;
@@ -33,6 +36,7 @@ mod table;
 mod tally;
 mod through;
 mod throwover;
+mod works;
 
 use std::process::ExitCode;
 
