@@ -3,7 +3,7 @@
 use crate::{
     canned::{self, Asking},
     check::Expected,
-    compare,
+    compare, cost,
     load::{Load, Pace, Plan},
     machine, peers, report, run,
     sink::{Answers, Sink},
@@ -36,6 +36,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
         throwover-bench report runs/one runs/other --marks faults.txt --out report.html\n  \
         throwover-bench compare runs/before runs/after --fail-above 5\n  \
         throwover-bench compare build/before build/after\n  \
+        throwover-bench cost --against bench/costs/base.json --fail-above 2\n  \
         throwover-bench load --sink --seconds 5\n  \
         throwover-bench load --to 127.0.0.1:8080 --key KEY --model MODEL --rate 2000 --seconds 30\n  \
         throwover-bench sink --port 9000 --answer-bytes 2048\n  \
@@ -60,6 +61,8 @@ enum Command {
     Report(report::Line),
     /// Two runs, or two builds of Throwover in turns, with their spread
     Compare(compare::Line),
+    /// Nanoseconds and instructions of each verb of codec and engine
+    Cost(cost::Line),
     /// Send requests to an address and check every answer
     Load(LoadLine),
     /// Answer like a provider, as cheaply as can be
@@ -253,6 +256,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         Command::Run(line) => run::run(&line),
         Command::Report(line) => report::run(&line),
         Command::Compare(line) => compare::run(&line),
+        Command::Cost(line) => cost::run(&line),
         Command::Load(line) => load(&line),
         Command::Sink(line) => sink(&line),
         Command::Peers(line) => {

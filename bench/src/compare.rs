@@ -60,6 +60,9 @@ pub(crate) struct Line {
     /// Size of an answer's body, of builds
     #[arg(long, default_value_t = 1024, value_name = "BYTES")]
     answer_bytes: usize,
+    /// Run builds and load before all other work (niceness -20), for machines that are not quiet
+    #[arg(long)]
+    first_in_line: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -190,7 +193,7 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
         fs::create_dir_all(&own)?;
         let gateway = Gateway::prepare(binaries, &own, &Providers { plain: sink, tls: None, warm: WARM })?;
         let daemon = gateway.start_daemon()?;
-        let plane = gateway.start_plane(line.places.proxy_cpu, false)?;
+        let plane = gateway.start_plane(line.places.proxy_cpu, line.first_in_line)?;
         running.push(Build { gateway, plane, daemon });
     }
     machine::pin(line.places.load_cpu)?;
@@ -204,6 +207,7 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
         None if !up => return Err(io::Error::other("the two builds did not come up in time")),
         None => stage.run(Duration::from_millis(500))?,
     };
+    let _first = line.first_in_line.then(machine::FirstInLine::take).transpose()?;
     let contestants = turns(line, &mut stage, &running)?;
     let title = format!(
         "A {}, B {}: {} B request, {} B answer, {} connections, {} rounds of {} s",

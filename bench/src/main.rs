@@ -12,6 +12,7 @@ mod child;
 mod clock;
 mod commands;
 mod compare;
+mod cost;
 mod figures;
 mod haproxy;
 mod intervals;
