@@ -63,9 +63,17 @@ impl Outcome {
 /// Writes what the log of intervals does not hold; that one is there already.
 pub(crate) fn write(folder: &Path, figures: &Value, whole: &Tally) -> io::Result<()> {
     let mut all = String::new();
-    for (name, times) in whole.spreads().into_iter().filter(|(_, times)| times.count() > 0) {
+    for (name, times) in whole.spreads() {
+        let path = folder.join(format!("{name}.hgrm"));
+        if times.count() == 0 {
+            // What an earlier run may have left in the same folder is not of this one.
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => continue,
+            }
+        }
         let text = spectrum::text(times.histogram());
-        fs::write(folder.join(format!("{name}.hgrm")), &text)?;
+        fs::write(path, &text)?;
         all.push_str(&format!("{name}, in microseconds\n{text}\n"));
     }
     fs::write(folder.join("spectrum.txt"), all)?;

@@ -12,6 +12,7 @@ use crate::{
     machine, outcome, peers, provenance,
     sink::Answers,
     stage::Stage,
+    tally::Tally,
     through::{self, Set, Through, Upstream},
 };
 use clap::Args;
@@ -216,8 +217,13 @@ fn measure(line: &Line, stage: &mut Stage, set: &Set, intervals: Intervals) -> i
         edge = (edge + INTERVAL_NS).min(end);
         stage.run(Duration::from_nanos(edge.saturating_sub(clock::now())))?;
         let now = clock::now();
-        if edge < end && intervals.exchange(&mut stage.load().ok_or_else(gone)?.tally, from - begun, now - from)? {
-            from = now;
+        if edge < end {
+            match intervals.exchange(&mut stage.load().ok_or_else(gone)?.tally, from - begun, now - from) {
+                Ok(true) => from = now,
+                Ok(false) => {}
+                // Why the log has ended, it knows best itself.
+                Err(ended) => return Err(intervals.finish(Tally::new(), 0, 0).err().unwrap_or(ended)),
+            }
         }
     }
     stage.load().ok_or_else(gone)?.stop();
