@@ -92,8 +92,9 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
 
     let (upstreams, place) = (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line });
     let mut nginx = nginx::start(&wanted.nginx, &upstreams, folder.path(), place)?;
+    let traffic = haproxy::Traffic { connections: wanted.connections, streams: !wanted.interval.is_zero() };
     let mut haproxy =
-        wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, wanted.connections, folder.path(), place)).transpose()?;
+        wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, traffic, folder.path(), place)).transpose()?;
     let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
     let mut daemon = gateway.start_daemon()?;

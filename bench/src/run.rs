@@ -121,6 +121,7 @@ impl Line {
                 upstream: self.upstream,
                 answers: self.answers()?,
                 connections: self.connections,
+                stream: self.stream,
                 place: Place { cpu: Some(self.places.proxy_cpu), first: false },
                 keep: self.places.keep,
                 nginx: self.places.nginx.clone(),

@@ -47,6 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) upstream: Upstream,
     pub(crate) answers: Answers,
     pub(crate) connections: usize,
+    /// Streams are asked for.
+    pub(crate) stream: bool,
     pub(crate) place: Place,
     pub(crate) keep: bool,
     pub(crate) nginx: PathBuf,
@@ -140,7 +142,8 @@ pub(crate) fn start(wanted: &Wanted, stage: &mut Stage) -> io::Result<Set> {
             set
         }
         Through::Haproxy => {
-            let running = haproxy::start(&wanted.haproxy, &upstreams, wanted.connections, folder.path(), wanted.place)?;
+            let traffic = haproxy::Traffic { connections: wanted.connections, streams: wanted.stream };
+            let running = haproxy::start(&wanted.haproxy, &upstreams, traffic, folder.path(), wanted.place)?;
             let described = peer("haproxy", &wanted.haproxy, &folder.path().join("haproxy/haproxy.cfg"), folder.path())?;
             let mut set = Set::new(if secure { running.tls } else { running.plain }, Some(folder), described);
             set.processes.push(running.process);

@@ -61,6 +61,9 @@ fn two_hundred_streams_have_every_event() {
         assert_eq!(load.tally.first_event.count(), load.tally.answers);
         // Role, five words and the stop: six gaps.
         assert_eq!(load.tally.gap.count(), 6 * load.tally.answers);
+        // The sink stamps every event when it sends it, and both read one clock.
+        assert_eq!(load.tally.delay.count(), 7 * load.tally.answers);
+        assert!(load.tally.delay.at(1.0) <= load.tally.latency.at(1.0) * 1.001);
     }
 }
 
