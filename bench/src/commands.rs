@@ -12,7 +12,12 @@ use crate::{
 use clap::{Args, Parser, Subcommand};
 use mock::certs::{Authority, CertificateKind};
 use serde_json::{Value, json};
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -218,10 +223,12 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 
 /// Prints one of the two.
 pub(crate) fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
+    // A reader that goes away early is an error like any other.
+    let mut out = io::stdout().lock();
     if format.json || format.format == Kind::Json {
-        println!("{value}")
+        writeln!(out, "{value}")?;
     } else {
-        print!("{text}")
+        write!(out, "{text}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -78,6 +78,25 @@ fn an_open_loop_sends_what_its_schedule_says() {
 }
 
 #[test]
+fn nothing_that_the_schedule_said_is_left_out() {
+    // Far more than four connections can ask for: most wait, and every one is answered or told.
+    let mut busy = stage(1_024, Duration::from_millis(1));
+    let plan = plan(&busy, true, Expected::Stream(None), Pace::Open { per_second: 4_000.0 });
+    let load = run(&mut busy, plan.clone(), 50);
+    assert!(load.tally.waited > 0, "nothing had to wait");
+    assert_eq!(load.tally.answers + load.tally.errors(), load.tally.lateness.count());
+    assert!(load.tally.latency.at(1.0) > load.tally.service.at(1.0), "waiting is part of latency");
+    // Nobody listens there: what waits in vain is an error, too.
+    let mut alone = Stage::new().expect("an epoll");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let load = run(&mut alone, Plan { to: nobody, timeout_ns: 200_000_000, ..plan }, 50);
+    assert_eq!(load.tally.answers, 0);
+    assert!(load.tally.errors() >= load.tally.lateness.count(), "{}", load.tally.errors_text());
+    let kinds: Vec<Kind> = load.tally.errors.keys().copied().collect();
+    assert_eq!(kinds, [Kind::Connect, Kind::Timeout]);
+}
+
+#[test]
 fn what_is_wrong_is_an_error_of_its_kind() {
     let check = |stream: bool, expected: Expected, kind: Kind| {
         let mut stage = stage(1_024, Duration::ZERO);
