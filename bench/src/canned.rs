@@ -1,6 +1,6 @@
 //! The bytes that go out: requests, answers and streams, made once before anything is measured.
 
-use std::rc::Rc;
+use std::{ops::Range, rc::Rc};
 
 /// The model that is asked for when nothing else is said.
 pub(crate) const MODEL: &str = "bench-model";
@@ -10,6 +10,8 @@ const ANSWER_MIN: usize = 320;
 /// What a request is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Asking<'a> {
+    /// Where completions are asked for.
+    pub(crate) path: &'a str,
     /// For the `Host` field.
     pub(crate) host: &'a str,
     /// The tenant's key; empty for none.
@@ -21,6 +23,9 @@ pub(crate) struct Asking<'a> {
     pub(crate) stream: bool,
 }
 
+/// Where completions are asked for when nothing else is said.
+pub(crate) const PATH: &str = "/v1/chat/completions";
+
 /// A whole request, with the fields that the usual client library sends.
 pub(crate) fn request(asking: &Asking<'_>) -> Rc<[u8]> {
     let stream = if asking.stream { "\"stream\":true," } else { "" };
@@ -28,10 +33,11 @@ pub(crate) fn request(asking: &Asking<'_>) -> Rc<[u8]> {
     let body = padded(&front, "\"}]}", asking.bytes);
     let authorization = if asking.key.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", asking.key) };
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\
+        "POST {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\
          Accept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 1.99.0\r\n\
          X-Stainless-Lang: python\r\nX-Stainless-OS: Linux\r\nX-Stainless-Runtime: CPython\r\n{authorization}\
          x-stainless-retry-count: 0\r\nContent-Length: {}\r\n\r\n",
+        asking.path,
         asking.host,
         body.len()
     );
@@ -53,7 +59,7 @@ pub(crate) fn stream(events: usize) -> Vec<String> {
     let chunk = |delta: &str, finish: &str| {
         format!(
             "{{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"{MODEL}\",\
-             \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}"
+             {STAMP_MARK}{BLANK}\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}"
         )
     };
     let mut data = vec![chunk("{\"role\":\"assistant\",\"content\":\"\"}", "null")];
@@ -61,6 +67,42 @@ pub(crate) fn stream(events: usize) -> Vec<String> {
     data.push(chunk("{}", "\"stop\""));
     data.push("[DONE]".to_owned());
     data
+}
+
+/// Before the digits of a stamp: a member that chunks have anyway, and that nobody on the way reads.
+const STAMP_MARK: &str = "\"system_fingerprint\":\"at-";
+/// A stamp that is not written yet; any time of the clock has room in it.
+const BLANK: &str = "00000000000000000000";
+
+/// Where the digits of the first stamp are.
+pub(crate) fn stamp_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let from = memchr::memmem::find(bytes, STAMP_MARK.as_bytes())? + STAMP_MARK.len();
+    let place = from..from + BLANK.len();
+    bytes.get(place.clone()).filter(|digits| digits.iter().all(u8::is_ascii_digit)).map(|_| place)
+}
+
+/// When the event was sent, as it says itself; `None` when it does not.
+pub(crate) fn stamp(data: &[u8]) -> Option<u64> {
+    let digits = &data[stamp_place(data)?];
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|&time| time > 0)
+}
+
+/// Writes the time into the digits of a stamp.
+pub(crate) fn write_stamp(digits: &mut [u8], time: u64) {
+    let mut left = time;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+}
+
+/// Whether the data are the known ones, whatever the time that is stamped on them.
+pub(crate) fn same_but_stamp(known: &[u8], data: &[u8]) -> bool {
+    let Some(place) = stamp_place(known) else { return known == data };
+    known.len() == data.len()
+        && known[..place.start] == data[..place.start]
+        && known[place.end..] == data[place.end..]
+        && data[place].iter().all(u8::is_ascii_digit)
 }
 
 /// An answer with its head.
@@ -90,7 +132,7 @@ fn padded(front: &str, back: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asking, completion, request, stream};
+    use super::{Asking, PATH, completion, request, same_but_stamp, stamp, stamp_place, stream, write_stamp};
     use serde_json::Value;
 
     #[test]
@@ -100,7 +142,7 @@ mod tests {
             assert_eq!(body.len(), bytes.max(super::ANSWER_MIN));
             let value: Value = serde_json::from_slice(&body).expect("valid JSON");
             assert_eq!(value["object"], "chat.completion");
-            let asking = Asking { host: "h", key: "k", model: "m", bytes, stream: true };
+            let asking = Asking { path: PATH, host: "h", key: "k", model: "m", bytes, stream: true };
             let whole = request(&asking);
             let at = memchr::memmem::find(&whole, b"\r\n\r\n").expect("a head ends") + 4;
             let value: Value = serde_json::from_slice(&whole[at..]).expect("valid JSON");
@@ -110,5 +152,27 @@ mod tests {
         let data = stream(3);
         assert_eq!(data.len(), 6);
         assert_eq!(data.last().map(String::as_str), Some("[DONE]"));
+    }
+
+    #[test]
+    fn a_stamp_changes_nothing_but_itself() {
+        let known = stream(2);
+        for known in &known[..4] {
+            let mut data = known.clone().into_bytes();
+            assert_eq!(stamp(&data), None, "a blank one says nothing");
+            let place = stamp_place(&data).expect("every chunk has one");
+            for time in [1, 987_654_321_012, u64::MAX] {
+                write_stamp(&mut data[place.clone()], time);
+                assert_eq!(stamp(&data), Some(time));
+                assert!(same_but_stamp(known.as_bytes(), &data));
+            }
+            let last = data.len() - 1;
+            data[last] ^= 1;
+            assert!(!same_but_stamp(known.as_bytes(), &data));
+            data[last] ^= 1;
+            data[place.start] = b'x';
+            assert!(!same_but_stamp(known.as_bytes(), &data));
+        }
+        assert!(same_but_stamp(b"[DONE]", b"[DONE]") && !same_but_stamp(b"[DONE]", b"[GONE]"));
     }
 }

@@ -1,5 +1,6 @@
 //! Whether an answer is the one that was sent: every byte where it is known, its shape where not.
 
+use crate::canned;
 use std::rc::Rc;
 
 /// Bytes of one line of a stream, at most.
@@ -25,6 +26,8 @@ pub(crate) struct Check {
     pub(crate) bytes: u64,
     /// Events with data that have come, the marker excluded.
     pub(crate) events: usize,
+    /// When each event of the last piece was sent, by its own stamp; 0 where it has none.
+    pub(crate) stamps: Vec<u64>,
     first: u8,
     last: u8,
     marked: bool,
@@ -34,14 +37,16 @@ pub(crate) struct Check {
 impl Check {
     /// Begins anew.
     pub(crate) fn clear(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
+        let (mut line, mut stamps) = (std::mem::take(&mut self.line), std::mem::take(&mut self.stamps));
         line.clear();
-        *self = Check { line, ..Check::default() };
+        stamps.clear();
+        *self = Check { line, stamps, ..Check::default() };
     }
 
     /// Takes a piece of the body.
     pub(crate) fn body(&mut self, expected: &Expected, bytes: &[u8]) -> Result<(), Wrong> {
         let at = self.bytes as usize;
+        self.stamps.clear();
         self.bytes += bytes.len() as u64;
         match expected {
             Expected::Json(Some(whole)) if whole.get(at..at + bytes.len()) == Some(bytes) => Ok(()),
@@ -97,13 +102,16 @@ impl Check {
         // Comments and other fields may be added on the way.
         let Some(data) = line.strip_prefix(b"data:") else { return Ok(()) };
         let data = data.trim_ascii();
-        if self.marked || known.is_some_and(|known| known.get(self.events).is_none_or(|known| known.as_bytes() != data)) {
+        if self.marked
+            || known.is_some_and(|known| known.get(self.events).is_none_or(|known| !canned::same_but_stamp(known.as_bytes(), data)))
+        {
             return Err(Wrong);
         }
         if data == b"[DONE]" {
             self.marked = true;
         } else {
             self.events += 1;
+            self.stamps.push(canned::stamp(data).unwrap_or(0));
         }
         Ok(())
     }

@@ -103,6 +103,7 @@ pub(crate) fn become_leashed(mut arguments: impl Iterator<Item = OsString>) -> i
         if let Some(cpu) = cpu {
             machine::pin(cpu)?;
         }
+        machine::wake_as_usual()?;
         if first {
             // A session of its own: niceness of a group is the group's.
             rustix::process::setsid()?;

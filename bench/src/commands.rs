@@ -1,27 +1,23 @@
 //! The command line.
 
+mod load;
+
 use crate::{
-    canned::{self, Asking},
-    check::Expected,
-    load::{Load, Pace, Plan},
-    machine, peers,
+    compare, cost, machine, peers, report, run,
     sink::{Answers, Sink},
     stage::Stage,
     startup,
+    works::{self, Work},
 };
 use clap::{Args, Parser, Subcommand};
 use mock::certs::{Authority, CertificateKind};
 use serde_json::{Value, json};
 use std::{
-    io,
-    net::SocketAddr,
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-/// Requests that are under way at the end are waited for no longer than this.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Parser)]
 #[command(
@@ -29,10 +25,17 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
     version,
     about = "Load, a sink that costs next to nothing, and side-by-side measurements",
     after_help = "Examples:\n  \
+        throwover-bench run --rate 500 --seconds 30 --out runs/today\n  \
+        throwover-bench run --through nginx --stream --connections 200 --interval-ms 5\n  \
+        throwover-bench report runs/one runs/other --marks faults.txt --out report.html\n  \
+        throwover-bench compare runs/before runs/after --fail-above 5\n  \
+        throwover-bench compare build/before build/after\n  \
+        throwover-bench cost --against bench/costs/base.json --fail-above 2\n  \
         throwover-bench load --sink --seconds 5\n  \
         throwover-bench load --to 127.0.0.1:8080 --key KEY --model MODEL --rate 2000 --seconds 30\n  \
         throwover-bench sink --port 9000 --answer-bytes 2048\n  \
         throwover-bench peers\n  \
+        throwover-bench peers --work json-20k,added-500,sse\n  \
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
@@ -46,8 +49,16 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send requests and check every answer
-    Load(LoadLine),
+    /// Send requests through one of several, check every answer, and keep all that was measured
+    Run(Box<run::Line>),
+    /// One page with pictures from folders that `run` has written
+    Report(report::Line),
+    /// Two runs, or two builds of Throwover in turns, with their spread
+    Compare(compare::Line),
+    /// Nanoseconds and instructions of each verb of codec and engine
+    Cost(cost::Line),
+    /// Send requests to an address and check every answer
+    Load(load::Line),
     /// Answer like a provider, as cheaply as can be
     Sink(SinkLine),
     /// CPU time per request of Throwover, nginx and HAProxy, in turns
@@ -61,58 +72,19 @@ enum Command {
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-struct Format {
-    /// Print JSON
-    #[arg(long)]
+pub(crate) struct Format {
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Kind::Text)]
+    format: Kind,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct LoadLine {
-    /// Where to
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "sink")]
-    to: Option<SocketAddr>,
-    /// Send to a sink in this very thread: what load and sink can do without a proxy
-    #[arg(long, conflicts_with = "to")]
-    sink: bool,
-    /// Connections
-    #[arg(long, default_value_t = 64, value_name = "COUNT")]
-    connections: usize,
-    /// Requests in a second by a fixed schedule; without it each connection asks as soon as it is answered
-    #[arg(long, value_name = "PER_SECOND")]
-    rate: Option<f64>,
-    /// How long
-    #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
-    /// How long before anything is counted
-    #[arg(long, default_value_t = 0.5, value_name = "SECONDS")]
-    warm_up: f64,
-    /// Size of a request's body
-    #[arg(long, default_value_t = 1024, value_name = "BYTES")]
-    request_bytes: usize,
-    /// Compare every answer with that of a sink with this size; without it only its shape is checked
-    #[arg(long, value_name = "BYTES")]
-    answer_bytes: Option<usize>,
-    /// Ask for streams
-    #[arg(long)]
-    stream: bool,
-    /// Compare every stream with that of a sink with so many events
-    #[arg(long, value_name = "COUNT", requires = "stream")]
-    events: Option<usize>,
-    /// Key of the tenant
-    #[arg(long, default_value = "", hide_default_value = true)]
-    key: String,
-    /// Model that is asked for
-    #[arg(long, default_value = canned::MODEL)]
-    model: String,
-    /// A request that takes longer is an error
-    #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
-    timeout: f64,
-    /// Processor to run on
-    #[arg(long)]
-    cpu: Option<usize>,
-    #[command(flatten)]
-    format: Format,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -141,28 +113,34 @@ struct SinkLine {
 }
 
 #[derive(Debug, Args)]
-struct Places {
+pub(crate) struct Places {
     /// Processor of the proxies
     #[arg(long, default_value_t = 0)]
-    proxy_cpu: usize,
+    pub(crate) proxy_cpu: usize,
     /// Processor of load and sink
     #[arg(long, default_value_t = 1)]
-    load_cpu: usize,
+    pub(crate) load_cpu: usize,
     /// nginx
     #[arg(long, default_value = "/usr/sbin/nginx", value_name = "FILE")]
-    nginx: PathBuf,
+    pub(crate) nginx: PathBuf,
     /// Folder of throwover and throwover-dataplane; where this program is, when it is left out
     #[arg(long, value_name = "DIR")]
-    binaries: Option<PathBuf>,
+    pub(crate) binaries: Option<PathBuf>,
     /// Keep configurations and logs in the folder for temporary files
     #[arg(long)]
-    keep: bool,
+    pub(crate) keep: bool,
     #[command(flatten)]
-    format: Format,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 struct PeersLine {
+    /// Kinds of work, each with figures of its own; CPU time per request, plain and TLS, when it is left out
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with_all = ["all_work", "connections", "request_bytes", "answer_bytes"])]
+    work: Vec<Work>,
+    /// Every kind of work
+    #[arg(long, conflicts_with_all = ["connections", "request_bytes", "answer_bytes"])]
+    all_work: bool,
     /// HAProxy; left out where it is not installed
     #[arg(long, default_value = "/usr/sbin/haproxy", value_name = "FILE")]
     haproxy: PathBuf,
@@ -221,7 +199,11 @@ struct PublishLine {
 /// Does what the command line says.
 pub(crate) fn run() -> io::Result<ExitCode> {
     match Line::parse().command {
-        Command::Load(line) => load(&line),
+        Command::Run(line) => run::run(&line),
+        Command::Report(line) => report::run(&line),
+        Command::Compare(line) => compare::run(&line),
+        Command::Cost(line) => cost::run(&line),
+        Command::Load(line) => load::run(&line),
         Command::Sink(line) => sink(&line),
         Command::Peers(line) => {
             let mut wanted = wanted(&line.places);
@@ -229,7 +211,9 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
             wanted.first_in_line = line.first_in_line;
             wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
-            print(line.places.format, peers::run(&wanted)?)
+            let works = if line.all_work { works::ALL.to_vec() } else { line.work };
+            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works)? };
+            print(line.places.format, found)
         }
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
@@ -237,11 +221,14 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     }
 }
 
-fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
-    if format.json {
-        println!("{value}")
+/// Prints one of the two.
+pub(crate) fn print(format: Format, (text, value): (String, Value)) -> io::Result<ExitCode> {
+    // A reader that goes away early is an error like any other.
+    let mut out = io::stdout().lock();
+    if format.json || format.format == Kind::Json {
+        writeln!(out, "{value}")?;
     } else {
-        print!("{text}")
+        write!(out, "{text}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -250,13 +237,16 @@ fn timed(runs: usize, places: &Places) -> startup::Wanted {
     startup::Wanted::new(runs, places.proxy_cpu, places.keep, places.binaries.clone())
 }
 
-fn wanted(places: &Places) -> peers::Wanted {
+/// What the places say of a measurement.
+pub(crate) fn wanted(places: &Places) -> peers::Wanted {
     peers::Wanted {
         rounds: 1,
         time: Duration::from_secs(1),
         connections: 1,
         request_bytes: 1_024,
         answer_bytes: 1_024,
+        events: 50,
+        interval: Duration::ZERO,
         proxy_cpu: places.proxy_cpu,
         load_cpu: places.load_cpu,
         first_in_line: false,
@@ -267,59 +257,9 @@ fn wanted(places: &Places) -> peers::Wanted {
     }
 }
 
-fn seconds(value: f64) -> io::Result<Duration> {
+/// A time of the command line.
+pub(crate) fn seconds(value: f64) -> io::Result<Duration> {
     Duration::try_from_secs_f64(value).map_err(|_| io::Error::other(format!("{value} seconds is no time")))
-}
-
-fn load(line: &LoadLine) -> io::Result<ExitCode> {
-    if line.connections == 0 || line.rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
-        return Err(io::Error::other("--connections and --rate must be more than 0"));
-    }
-    machine::raise_files(2 * line.connections as u64 + 256);
-    if let Some(cpu) = line.cpu {
-        machine::pin(cpu)?;
-    }
-    let mut stage = Stage::new()?;
-    let to = match line.to {
-        Some(to) => to,
-        None => {
-            let answers =
-                Answers { bytes: line.answer_bytes.unwrap_or(1_024), events: line.events.unwrap_or(50), interval: Duration::ZERO };
-            stage.place(|poll| Sink::open(&answers, 0, None, poll))?;
-            stage.sink().ok_or_else(|| io::Error::other("no sink"))?.address()?
-        }
-    };
-    let expected = match (line.stream, line.answer_bytes, line.events) {
-        (true, _, events) => Expected::Stream(events.map(|events| canned::stream(events).into())),
-        (false, bytes, _) => Expected::Json(bytes.map(canned::completion)),
-    };
-    let host = to.to_string();
-    let asking = Asking { host: &host, key: &line.key, model: &line.model, bytes: line.request_bytes, stream: line.stream };
-    stage.begin(Plan {
-        to,
-        request: canned::request(&asking),
-        expected,
-        connections: line.connections,
-        pace: line.rate.map_or(Pace::Closed, |per_second| Pace::Open { per_second }),
-        timeout_ns: seconds(line.timeout)?.as_nanos() as u64,
-    });
-    stage.run(seconds(line.warm_up)?)?;
-    let begun = Instant::now();
-    stage.load().ok_or_else(|| io::Error::other("no load"))?.begin();
-    stage.run(seconds(line.seconds)?)?;
-    stage.load().ok_or_else(|| io::Error::other("no load"))?.stop();
-    stage.until(LAST_ANSWERS, |stage| stage.load().is_none_or(|load| load.under_way() == 0))?;
-    let elapsed = begun.elapsed();
-    let load: Load = stage.end().ok_or_else(|| io::Error::other("no load"))?;
-    let unanswered = load.under_way();
-    let mut value = load.tally.json(elapsed);
-    value["unanswered"] = json!(unanswered);
-    let mut text = load.tally.text(elapsed);
-    if unanswered > 0 {
-        text.push_str(&format!("{unanswered} requests had no answer yet when it ended\n"));
-    }
-    print(line.format, (text, value))?;
-    Ok(if load.tally.errors() == 0 && unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn sink(line: &SinkLine) -> io::Result<ExitCode> {

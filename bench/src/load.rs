@@ -132,15 +132,14 @@ impl Load {
         self.tally = Tally::new();
     }
 
-    /// Starts no request any more.
+    /// Takes no request from the schedule any more; those that wait for a connection are still sent.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
-        self.waiting.clear();
     }
 
-    /// Requests that are not answered yet.
+    /// Requests that are not answered yet, those that still wait for a connection among them.
     pub(crate) fn under_way(&self) -> usize {
-        self.connections.iter().filter(|connection| connection.asked.is_some()).count()
+        self.connections.iter().filter(|connection| connection.asked.is_some()).count() + self.waiting.len()
     }
 
     /// Connections that are open and have had an answer.
@@ -171,11 +170,17 @@ impl Load {
             return;
         }
         self.sweep_at = now + SWEEP_NS;
+        // Those that wait have begun when they were meant to: leaving them out would be the very
+        // omission that a schedule is for.
+        while self.waiting.front().is_some_and(|intended| now - intended > self.plan.timeout_ns) {
+            self.waiting.pop_front();
+            self.tally.error(Kind::Timeout);
+        }
         for index in 0..self.connections.len() {
             let connection = &self.connections[index];
             if connection.asked.is_some_and(|asked| now - asked.sent > self.plan.timeout_ns) {
                 self.fail(index, Kind::Timeout, now);
-            } else if connection.socket.is_none() && connection.retry_at <= now && !self.stopped {
+            } else if connection.socket.is_none() && connection.retry_at <= now && !self.at_end() {
                 self.start(index, now, poll);
             }
         }
@@ -209,6 +214,11 @@ impl Load {
         }
     }
 
+    /// There is nothing more to send.
+    fn at_end(&self) -> bool {
+        self.stopped && self.waiting.is_empty()
+    }
+
     fn start_another(&mut self, now: u64, poll: &Poll) {
         if self.unopened < self.connections.len() {
             self.unopened += 1;
@@ -238,7 +248,7 @@ impl Load {
 
     /// A connection is free: what does it do next?
     fn go_on(&mut self, index: usize, now: u64, poll: &Poll) {
-        if self.stopped {
+        if self.at_end() {
             return;
         }
         match self.plan.pace {
@@ -261,7 +271,7 @@ impl Load {
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         if sent.is_err() {
-            self.fail(index, Kind::Cut, now);
+            self.broken(index, now);
         }
     }
 
@@ -294,6 +304,9 @@ impl Load {
                         let times = if number == 0 { &mut self.tally.first_event } else { &mut self.tally.gap };
                         times.record(now - asked.last_event);
                         asked.last_event = now;
+                        if let Some(&sent) = connection.check.stamps.get(number - before).filter(|&&sent| sent > 0 && sent <= now) {
+                            self.tally.delay.record(now - sent);
+                        }
                     }
                     if right.is_err() {
                         return self.fail(index, Kind::Content, now);

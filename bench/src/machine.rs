@@ -4,7 +4,7 @@ use rustix::{
     process::{Pid, Resource, Rlimit},
     thread::CpuSet,
 };
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, num::NonZeroU64};
 
 /// Lets this thread, and what it starts, run on one core only.
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
@@ -15,6 +15,19 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     one.set(cpu);
     Ok(rustix::thread::sched_setaffinity(None, &one)?)
 }
+
+/// Has this thread woken when a wait ends; the kernel may otherwise be 50 us late, to wake several at once.
+pub(crate) fn wake_in_time() -> io::Result<()> {
+    Ok(rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?)
+}
+
+/// Has this process woken as others are: processes inherit the slack of the thread that starts them.
+pub(crate) fn wake_as_usual() -> io::Result<()> {
+    Ok(rustix::thread::set_current_timer_slack(NonZeroU64::new(USUAL_SLACK_NS))?)
+}
+
+/// The kernel's own timer slack.
+const USUAL_SLACK_NS: u64 = 50_000;
 
 /// Puts this process before ordinary ones until it ends or this is dropped.
 ///

@@ -4,24 +4,40 @@
 //! own account of the proxy's threads, which other work on the machine disturbs least; latencies
 //! count from intended starts; every answer is compared with the one that was sent.
 
+mod axis;
+mod bootstrap;
 mod canned;
 mod check;
 mod child;
+mod clock;
 mod commands;
+mod compare;
+mod cost;
+mod figures;
 mod haproxy;
+mod intervals;
 mod load;
 mod machine;
+mod marks;
 mod nginx;
+mod outcome;
 mod peers;
+mod provenance;
 mod reader;
+mod report;
+mod run;
 mod schedule;
 mod sink;
 mod socket;
+mod spectrum;
 mod stage;
 mod startup;
+mod svg;
 mod table;
 mod tally;
+mod through;
 mod throwover;
+mod works;
 
 use std::process::ExitCode;
 

@@ -6,11 +6,12 @@ use crate::{
     child::{Folder, Place},
     haproxy::{self, Haproxy},
     load::{Pace, Plan},
-    machine::{self, FirstInLine},
+    machine::{self, FirstInLine, Used},
     nginx::{self, Nginx, Upstreams},
     sink::{Answers, Sink},
     stage::Stage,
     table::{self, Contestant, Round},
+    tally::Tally,
     throwover::{self, Gateway, Providers},
 };
 use mock::certs::{Authority, CertificateKind};
@@ -29,7 +30,7 @@ const WARM_UP: Duration = Duration::from_millis(400);
 /// Connections that Throwover keeps ready; nginx keeps what it was made to open.
 const WARM: usize = 64;
 /// A request that takes longer is an error.
-const TIMEOUT_NS: u64 = 30_000_000_000;
+pub(crate) const TIMEOUT_NS: u64 = 30_000_000_000;
 
 /// What is measured, and how.
 #[derive(Clone, Debug)]
@@ -39,6 +40,9 @@ pub(crate) struct Wanted {
     pub(crate) connections: usize,
     pub(crate) request_bytes: usize,
     pub(crate) answer_bytes: usize,
+    /// Events with content of a stream, and what is between two of them.
+    pub(crate) events: usize,
+    pub(crate) interval: Duration,
     pub(crate) proxy_cpu: usize,
     pub(crate) load_cpu: usize,
     pub(crate) first_in_line: bool,
@@ -50,13 +54,13 @@ pub(crate) struct Wanted {
 }
 
 /// What a contestant is, for one kind of work.
-struct Way {
-    name: &'static str,
-    to: SocketAddr,
-    model: &'static str,
-    key: &'static str,
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    pub(crate) to: SocketAddr,
+    pub(crate) model: &'static str,
+    pub(crate) key: &'static str,
     /// Whose CPU time counts.
-    pids: Vec<u32>,
+    pub(crate) pids: Vec<u32>,
 }
 
 /// Everything that runs.
@@ -79,7 +83,7 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     machine::raise_files(65_536);
     let authority = Authority::open(&folder.path().join("tls")).map_err(io::Error::other)?;
     let certificate = authority.server_config(CertificateKind::Good).map_err(io::Error::other)?;
-    let answers = Answers { bytes: wanted.answer_bytes, events: 50, interval: Duration::ZERO };
+    let answers = Answers { bytes: wanted.answer_bytes, events: wanted.events, interval: wanted.interval };
     let mut stage = Stage::new()?;
     stage.place(|poll| Sink::open(&answers, 0, Some((0, certificate)), poll))?;
     let sink = stage.sink().ok_or_else(|| io::Error::other("no sink"))?;
@@ -88,8 +92,9 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
 
     let (upstreams, place) = (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line });
     let mut nginx = nginx::start(&wanted.nginx, &upstreams, folder.path(), place)?;
+    let traffic = haproxy::Traffic { connections: wanted.connections, streams: !wanted.interval.is_zero() };
     let mut haproxy =
-        wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, wanted.connections, folder.path(), place)).transpose()?;
+        wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, traffic, folder.path(), place)).transpose()?;
     let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
     let mut daemon = gateway.start_daemon()?;
@@ -162,7 +167,7 @@ pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
 }
 
 /// Who does which work, by its name.
-fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> {
+pub(crate) fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> {
     let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
     let nginx = machine::family(scene.nginx.process.pid())?;
     let ours = [scene.plane.pid()];
@@ -211,24 +216,24 @@ const COUNTERS: [&str; 6] = [
     "records_dropped_total",
 ];
 
-/// One round of one contestant.
-fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
-    let host = way.to.to_string();
-    let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
-    stage.begin(Plan {
-        to: way.to,
-        request: canned::request(&asking),
-        expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
-        connections: wanted.connections,
-        pace: Pace::Closed,
-        timeout_ns: TIMEOUT_NS,
-    });
+/// What was seen of one contestant for some time.
+pub(crate) struct Observed {
+    pub(crate) tally: Tally,
+    pub(crate) used: Used,
+    pub(crate) elapsed: Duration,
+    /// Errors in words, those of the warm-up among them; empty for none.
+    pub(crate) errors: String,
+}
+
+/// Warms up, looks on for so long, and lets what is on its way come in.
+pub(crate) fn observe(stage: &mut Stage, plan: Plan, pids: &[u32], time: Duration) -> io::Result<Observed> {
+    stage.begin(plan);
     stage.run(WARM_UP)?;
     let warm_up_errors = stage.load().map_or(0, |load| load.tally.errors());
-    let before = machine::usage(&way.pids)?;
+    let before = machine::usage(pids)?;
     stage.load().ok_or_else(|| io::Error::other("no load"))?.begin();
-    let elapsed = stage.run(wanted.time)?;
-    let used = machine::usage(&way.pids)?.since(&before);
+    let elapsed = stage.run(time)?;
+    let used = machine::usage(pids)?.since(&before);
     let load = stage.end().ok_or_else(|| io::Error::other("no load"))?;
     // What is still on its way is answered before the next one begins.
     stage.run(Duration::from_millis(20))?;
@@ -239,6 +244,22 @@ fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
     } else if tally.answers == 0 {
         errors = "no answer".to_owned();
     }
+    Ok(Observed { tally, used, elapsed, errors })
+}
+
+/// One round of one contestant.
+pub(crate) fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
+    let host = way.to.to_string();
+    let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+    let plan = Plan {
+        to: way.to,
+        request: canned::request(&asking),
+        expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
+        connections: wanted.connections,
+        pace: Pace::Closed,
+        timeout_ns: TIMEOUT_NS,
+    };
+    let Observed { tally, used, elapsed, errors } = observe(stage, plan, &way.pids, wanted.time)?;
     let share = |nanos: u64| nanos as f64 / elapsed.as_nanos() as f64;
     Ok(Round {
         cpu_us: (!way.pids.is_empty()).then(|| used.run_ns as f64 / 1e3 / tally.answers.max(1) as f64),
@@ -276,7 +297,7 @@ pub(crate) fn idle(wanted: &Wanted, connections: usize) -> io::Result<(String, V
     for way in &ways {
         let before = machine::resident(&way.pids)?;
         let host = way.to.to_string();
-        let asking = Asking { host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
+        let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
         scene.stage.begin(Plan {
             to: way.to,
             request: canned::request(&asking),

@@ -2,7 +2,7 @@
 //! before it is the one that is busy.
 
 use crate::{
-    canned,
+    canned, clock,
     reader::{Path, Piece, Reader, Side, Start},
     socket::{Poll, Ready, Received, Socket},
     stage::SINK,
@@ -13,6 +13,7 @@ use std::{
     collections::BinaryHeap,
     io,
     net::{SocketAddr, TcpListener},
+    ops::Range,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -57,7 +58,7 @@ pub(crate) struct Sink {
     models: Rc<[u8]>,
     unknown: Rc<[u8]>,
     /// Pieces of a stream; the first begins with the head.
-    stream: Vec<Rc<[u8]>>,
+    stream: Vec<Stamped>,
     interval: u64,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
@@ -65,6 +66,33 @@ pub(crate) struct Sink {
     opened: u64,
     /// What it has seen so far.
     pub(crate) seen: Seen,
+}
+
+/// Bytes in which stamps are to be written when they are sent.
+#[derive(Debug)]
+struct Stamped {
+    bytes: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Stamped {
+    fn new(bytes: Vec<u8>) -> Stamped {
+        let (mut places, mut from) = (Vec::new(), 0);
+        while let Some(place) = canned::stamp_place(&bytes[from..]) {
+            places.push(from + place.start..from + place.end);
+            from += place.end;
+        }
+        Stamped { bytes, places }
+    }
+
+    fn at(&self, time: u64) -> Rc<[u8]> {
+        let mut bytes: Rc<[u8]> = Rc::from(self.bytes.as_slice());
+        let digits = Rc::get_mut(&mut bytes).expect("nobody else has it yet");
+        for place in &self.places {
+            canned::write_stamp(&mut digits[place.clone()], time);
+        }
+        bytes
+    }
 }
 
 #[derive(Debug)]
@@ -246,7 +274,7 @@ impl Sink {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
         let Some(piece) = self.stream.get(connection.sent) else { return };
         connection.sent += 1;
-        if connection.socket.send(piece, poll).is_err() {
+        if connection.socket.send(&piece.at(clock::now()), poll).is_err() {
             self.close(index);
         } else if connection.sent < self.stream.len() {
             // From when it was due, not from now: a stream keeps its pace.
@@ -269,8 +297,9 @@ fn wants_stream(front: &[u8]) -> bool {
 }
 
 /// What a stream sends: one piece for each event, or one for all when they do not wait.
-fn pieces(answers: &Answers) -> Vec<Rc<[u8]>> {
-    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+fn pieces(answers: &Answers) -> Vec<Stamped> {
+    // X-Accel-Buffering: nginx passes events on as they come only when it is told to.
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut pieces: Vec<Vec<u8>> =
         canned::stream(answers.events).iter().map(|data| canned::chunk(format!("data: {data}\n\n").as_bytes())).collect();
     pieces[0].splice(0..0, head.iter().copied());
@@ -280,7 +309,7 @@ fn pieces(answers: &Answers) -> Vec<Rc<[u8]>> {
     pieces[end].extend(last);
     pieces[end].extend_from_slice(b"0\r\n\r\n");
     if answers.interval.is_zero() {
-        return vec![pieces.concat().into()];
+        return vec![Stamped::new(pieces.concat())];
     }
-    pieces.into_iter().map(Rc::from).collect()
+    pieces.into_iter().map(Stamped::new).collect()
 }

@@ -1,7 +1,9 @@
 //! Load and sink in one thread: whatever is not measured shares one core.
 
 use crate::{
+    clock,
     load::{Load, Plan},
+    machine,
     sink::Sink,
     socket::{Poll, Ready},
 };
@@ -18,7 +20,6 @@ const SCRATCH: usize = 64 * 1024;
 /// The thread's state.
 pub(crate) struct Stage {
     poll: Poll,
-    origin: Instant,
     ready: Vec<Ready>,
     scratch: Vec<u8>,
     sink: Option<Sink>,
@@ -28,7 +29,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// Without load and sink.
     pub(crate) fn new() -> io::Result<Stage> {
-        Ok(Stage { poll: Poll::new()?, origin: Instant::now(), ready: Vec::new(), scratch: vec![0; SCRATCH], sink: None, load: None })
+        machine::wake_in_time()?;
+        Ok(Stage { poll: Poll::new()?, ready: Vec::new(), scratch: vec![0; SCRATCH], sink: None, load: None })
     }
 
     /// Brings a sink, made with this stage's epoll.
@@ -45,7 +47,7 @@ impl Stage {
     /// Begins a load; another one ends.
     pub(crate) fn begin(&mut self, plan: Plan) {
         self.load = None;
-        self.load = Some(Load::open(plan, self.now(), &self.poll));
+        self.load = Some(Load::open(plan, clock::now(), &self.poll));
     }
 
     /// The load.
@@ -58,32 +60,28 @@ impl Stage {
         self.load.take()
     }
 
-    fn now(&self) -> u64 {
-        self.origin.elapsed().as_nanos() as u64
-    }
-
     /// Waits no longer than `at_most` and does what there is to do.
     pub(crate) fn turn(&mut self, at_most: Duration) -> io::Result<()> {
         let due = self.load.as_ref().map_or(u64::MAX, Load::next_due);
         let due = due.min(self.sink.as_ref().and_then(Sink::next_due).unwrap_or(u64::MAX));
-        let wait = at_most.min(Duration::from_nanos(due.saturating_sub(self.now())));
+        let wait = at_most.min(Duration::from_nanos(due.saturating_sub(clock::now())));
         let mut ready = std::mem::take(&mut self.ready);
         self.poll.wait(wait, &mut ready)?;
         // One look at the clock for each turn would make answers of one batch equally late;
         // they are, since they are all read now.
-        let mut now = self.now();
+        let mut now = clock::now();
         for &ready in &ready {
             if ready.token & SINK != 0 {
                 if let Some(sink) = &mut self.sink {
                     sink.ready(ready, now, &self.poll, &mut self.scratch);
                 }
             } else if let Some(load) = &mut self.load {
-                now = self.origin.elapsed().as_nanos() as u64;
+                now = clock::now();
                 load.ready(ready, now, &self.poll, &mut self.scratch);
             }
         }
         self.ready = ready;
-        let now = self.now();
+        let now = clock::now();
         if let Some(sink) = &mut self.sink {
             sink.tick(now, &self.poll);
         }

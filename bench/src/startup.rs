@@ -106,7 +106,8 @@ pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
         plane.end(PATIENCE);
     }
     let host = gateway.listen.to_string();
-    let asking = Asking { host: &host, key: throwover::TENANT_KEY, model: throwover::PLAIN, bytes: 1_024, stream: false };
+    let asking =
+        Asking { path: canned::PATH, host: &host, key: throwover::TENANT_KEY, model: throwover::PLAIN, bytes: 1_024, stream: false };
     let request = canned::request(&asking);
     let first_answer = |since: Instant| loop {
         match child::ask(gateway.listen, &request, Duration::from_secs(2)) {

@@ -8,7 +8,7 @@ mod tests;
 
 /// A round in which the busiest thread had work for less than this share of the time says
 /// nothing about what a request costs.
-const BUSY_MIN: f64 = 0.95;
+pub(crate) const BUSY_MIN: f64 = 0.95;
 /// A round in which others held the core for more than this share of the time is theirs too.
 const HELD_MAX: f64 = 0.15;
 /// Fewer rounds than these allow no verdict.

@@ -67,6 +67,21 @@ impl Times {
         self.0.value_at_quantile(share) as f64 / 1e3
     }
 
+    /// Adds what another has counted.
+    pub(crate) fn add(&mut self, other: &Times) {
+        self.0.add(&other.0).expect("all of them have the same bounds");
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// The histogram, in nanoseconds.
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
     fn json(&self) -> Value {
         let mut points: serde_json::Map<String, Value> =
             POINTS.iter().map(|(name, share)| (format!("{name}_us"), json!(self.at(*share)))).collect();
@@ -98,6 +113,8 @@ pub(crate) struct Tally {
     pub(crate) first_event: Times,
     /// Between two events of one stream.
     pub(crate) gap: Times,
+    /// An event's own stamp to its arrival: one way, for each event by itself.
+    pub(crate) delay: Times,
     /// Requests of the schedule that had to wait for a connection.
     pub(crate) waited: u64,
 }
@@ -113,8 +130,43 @@ impl Tally {
             lateness: Times::new(),
             first_event: Times::new(),
             gap: Times::new(),
+            delay: Times::new(),
             waited: 0,
         }
+    }
+
+    /// Every spread, by the name that it has in reports.
+    pub(crate) fn spreads(&self) -> [(&'static str, &Times); 6] {
+        [
+            ("latency", &self.latency),
+            ("service", &self.service),
+            ("generator_lateness", &self.lateness),
+            ("first_event", &self.first_event),
+            ("gap", &self.gap),
+            ("delay", &self.delay),
+        ]
+    }
+
+    fn spreads_mut(&mut self) -> [&mut Times; 6] {
+        [&mut self.latency, &mut self.service, &mut self.lateness, &mut self.first_event, &mut self.gap, &mut self.delay]
+    }
+
+    /// Adds what another has counted.
+    pub(crate) fn add(&mut self, other: &Tally) {
+        self.answers += other.answers;
+        self.bytes += other.bytes;
+        self.waited += other.waited;
+        other.errors.iter().for_each(|(kind, count)| *self.errors.entry(*kind).or_default() += count);
+        for (ours, (_, theirs)) in self.spreads_mut().into_iter().zip(other.spreads()) {
+            ours.add(theirs);
+        }
+    }
+
+    /// Forgets everything, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        (self.answers, self.bytes, self.waited) = (0, 0, 0);
+        self.errors.clear();
+        self.spreads_mut().into_iter().for_each(Times::clear);
     }
 
     pub(crate) fn error(&mut self, kind: Kind) {
@@ -149,6 +201,9 @@ impl Tally {
             whole["first_event"] = self.first_event.json();
             whole["gap"] = self.gap.json();
         }
+        if self.delay.count() > 0 {
+            whole["delay"] = self.delay.json();
+        }
         whole
     }
 
@@ -175,6 +230,7 @@ impl Tally {
         }
         line("first event", &self.first_event);
         line("gap between events", &self.gap);
+        line("event's delay, one way", &self.delay);
         if self.waited > 0 {
             text.push_str(&format!("{} requests waited for a free connection: more --connections, or less --rate\n", self.waited));
         }
@@ -216,5 +272,24 @@ mod tests {
         assert!(value.get("generator_lateness").is_none(), "a closed loop has no schedule");
         tally.lateness.record(1);
         assert!(tally.text(Duration::from_secs(2)).contains("generator's lateness"));
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let (mut whole, mut part) = (Tally::new(), Tally::new());
+        for number in 1..=100_u64 {
+            part.answers += 1;
+            part.bytes += 10;
+            part.latency.record(number * 1_000);
+            part.delay.record(number);
+            if number % 10 == 0 {
+                part.error(Kind::Cut);
+                whole.add(&part);
+                part.clear();
+                assert_eq!((part.answers, part.errors(), part.latency.count()), (0, 0, 0));
+            }
+        }
+        assert_eq!((whole.answers, whole.bytes, whole.errors()), (100, 1_000, 10));
+        assert_eq!((whole.latency.count(), whole.delay.count(), whole.latency.at(1.0).round()), (100, 100, 100.0));
     }
 }

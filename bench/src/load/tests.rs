@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn plan(stage: &Stage, stream: bool, expected: Expected, pace: Pace) -> Plan {
     let to = stage.sink().expect("placed").address().expect("bound");
-    let request = canned::request(&Asking { host: "sink", key: "", model: canned::MODEL, bytes: 1_024, stream });
+    let request = canned::request(&Asking { path: canned::PATH, host: "sink", key: "", model: canned::MODEL, bytes: 1_024, stream });
     Plan { to, request, expected, connections: 4, pace, timeout_ns: 30_000_000_000 }
 }
 
@@ -61,6 +61,9 @@ fn two_hundred_streams_have_every_event() {
         assert_eq!(load.tally.first_event.count(), load.tally.answers);
         // Role, five words and the stop: six gaps.
         assert_eq!(load.tally.gap.count(), 6 * load.tally.answers);
+        // The sink stamps every event when it sends it, and both read one clock.
+        assert_eq!(load.tally.delay.count(), 7 * load.tally.answers);
+        assert!(load.tally.delay.at(1.0) <= load.tally.latency.at(1.0) * 1.001);
     }
 }
 
@@ -72,6 +75,25 @@ fn an_open_loop_sends_what_its_schedule_says() {
     assert_eq!(load.tally.errors_text(), "");
     assert!(load.tally.lateness.count() >= load.tally.answers);
     assert_eq!(load.tally.service.count(), load.tally.answers);
+}
+
+#[test]
+fn nothing_that_the_schedule_said_is_left_out() {
+    // Far more than four connections can ask for: most wait, and every one is answered or told.
+    let mut busy = stage(1_024, Duration::from_millis(1));
+    let plan = plan(&busy, true, Expected::Stream(None), Pace::Open { per_second: 4_000.0 });
+    let load = run(&mut busy, plan.clone(), 50);
+    assert!(load.tally.waited > 0, "nothing had to wait");
+    assert_eq!(load.tally.answers + load.tally.errors(), load.tally.lateness.count());
+    assert!(load.tally.latency.at(1.0) > load.tally.service.at(1.0), "waiting is part of latency");
+    // Nobody listens there: what waits in vain is an error, too.
+    let mut alone = Stage::new().expect("an epoll");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let load = run(&mut alone, Plan { to: nobody, timeout_ns: 200_000_000, ..plan }, 50);
+    assert_eq!(load.tally.answers, 0);
+    assert!(load.tally.errors() >= load.tally.lateness.count(), "{}", load.tally.errors_text());
+    let kinds: Vec<Kind> = load.tally.errors.keys().copied().collect();
+    assert_eq!(kinds, [Kind::Connect, Kind::Timeout]);
 }
 
 #[test]

@@ -1,0 +1,249 @@
+//! Kinds of work for nginx, HAProxy and Throwover in turns, each with the figures that it gives.
+
+use crate::{
+    bootstrap,
+    canned::{self, Asking},
+    check::Expected,
+    figures::{self, Contestant, Figure, Round},
+    load::{Pace, Plan},
+    machine,
+    peers::{self, Observed, TIMEOUT_NS, Wanted, Way},
+};
+use serde_json::{Value, json};
+use std::{io, time::Duration};
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Work {
+    /// 1 KiB each way, as fast as it goes
+    #[value(name = "json-1k")]
+    Json1k,
+    /// 20 KiB each way, as fast as it goes
+    #[value(name = "json-20k")]
+    Json20k,
+    /// 200 KiB each way, as fast as it goes
+    #[value(name = "json-200k")]
+    Json200k,
+    /// What is added to direct answers at 500 requests/s
+    #[value(name = "added-500")]
+    Added500,
+    /// What is added to direct answers at 2,000 requests/s
+    #[value(name = "added-2000")]
+    Added2000,
+    /// 200 streams at a time, 64 events 5 ms apart
+    Sse,
+}
+
+/// All of them.
+pub(crate) const ALL: [Work; 6] = [Work::Json1k, Work::Json20k, Work::Json200k, Work::Added500, Work::Added2000, Work::Sse];
+
+const CPU_REQUEST: Figure = Figure { name: "cpu_us_per_request", title: "CPU us/request" };
+const THROUGHPUT: Figure = Figure { name: "answers_per_second", title: "answers/s, saturated" };
+const P50: Figure = Figure { name: "p50_us", title: "p50 us" };
+const ADDED: Figure = Figure { name: "added_p50_us", title: "added p50 us" };
+const CPU_EVENT: Figure = Figure { name: "cpu_us_per_event", title: "CPU us/event" };
+const FIRST: Figure = Figure { name: "first_event_p50_us", title: "first event p50 us" };
+const DELAY: Figure = Figure { name: "delay_p50_us", title: "event's delay p50 us" };
+
+/// Streams at a time, their events with content, and what is between two of them.
+const STREAMS: f64 = 200.0;
+const EVENTS: usize = 64;
+const INTERVAL: Duration = Duration::from_millis(5);
+/// A round in which other work had the proxy's core for longer is that work's.
+const HELD_MAX: f64 = 0.15;
+/// A generator that is later than this in half of all starts measures itself.
+const LATENESS_MAX_US: f64 = 100.0;
+
+/// How a kind of work is done.
+struct Shape {
+    bytes: usize,
+    connections: usize,
+    pace: Pace,
+    stream: bool,
+    figures: &'static [Figure],
+}
+
+impl Work {
+    fn shape(self) -> Shape {
+        let json = |bytes: usize, connections: usize| Shape {
+            bytes,
+            connections,
+            pace: Pace::Closed,
+            stream: false,
+            figures: &[CPU_REQUEST, THROUGHPUT, P50],
+        };
+        let at = |per_second: f64| Shape { pace: Pace::Open { per_second }, figures: &[ADDED, P50, CPU_REQUEST], ..json(1_024, 64) };
+        match self {
+            Work::Json1k => json(1_024, 64),
+            Work::Json20k => json(20_480, 32),
+            Work::Json200k => json(204_800, 16),
+            Work::Added500 => at(500.0),
+            Work::Added2000 => at(2_000.0),
+            // By a schedule, so that streams do not beat in time: role, words and stop are EVENTS + 1 gaps.
+            Work::Sse => Shape {
+                pace: Pace::Open { per_second: STREAMS / ((EVENTS + 1) as f64 * INTERVAL.as_secs_f64()) },
+                stream: true,
+                figures: &[CPU_EVENT, FIRST, DELAY],
+                ..json(1_024, 400)
+            },
+        }
+    }
+
+    fn title(self, shape: &Shape, wanted: &Wanted) -> String {
+        let what = match (self, shape.pace) {
+            (Work::Sse, Pace::Open { per_second }) => {
+                format!("{per_second:.0} streams/s, so {STREAMS} at a time, {EVENTS} events 5 ms apart")
+            }
+            (_, Pace::Open { per_second }) => format!("{} B each way, {per_second} requests/s", shape.bytes),
+            _ => format!("{} B each way, {} connections, as fast as it goes", shape.bytes, shape.connections),
+        };
+        format!("{what}; {} rounds of {} s", wanted.rounds, wanted.time.as_secs_f64())
+    }
+}
+
+/// Measures these kinds of work; returns the text and the same as JSON.
+pub(crate) fn run(wanted: &Wanted, works: &[Work]) -> io::Result<(String, Value)> {
+    let mut text = format!("{}\n", machine::described());
+    let mut all = Vec::new();
+    for &work in works {
+        let shape = work.shape();
+        let mut wanted = wanted.clone();
+        (wanted.request_bytes, wanted.answer_bytes, wanted.connections) = (shape.bytes, shape.bytes, shape.connections);
+        (wanted.events, wanted.interval) = (EVENTS, if shape.stream { INTERVAL } else { Duration::ZERO });
+        let contestants = rounds(&wanted, work, &shape)?;
+        let title = work.title(&shape, &wanted);
+        text.push_str(&format!("\n{}", figures::text(&title, shape.figures, &contestants)));
+        let mut value = figures::json(&title, shape.figures, &contestants);
+        let added: Vec<Value> = if shape.figures.contains(&ADDED) { self::added(&contestants, &mut text) } else { Vec::new() };
+        value["added_p50_us"] = json!(added);
+        all.push(value);
+    }
+    Ok((text, json!({"machine": machine::described(), "works": all})))
+}
+
+/// The intervals of what was added, which a ratio does not tell.
+fn added(contestants: &[Contestant], text: &mut String) -> Vec<Value> {
+    let mut all = Vec::new();
+    for contestant in contestants {
+        let good = contestant.rounds.iter().filter(|round| round.void.is_none());
+        let values: Vec<f64> = good.filter_map(|round| round.values.get(ADDED.name).copied()).collect();
+        let Some(found) = bootstrap::of_median(&values) else { continue };
+        text.push_str(&format!(
+            "{} adds {:.0} us to the median [{:.0}..{:.0}, 95 %]\n",
+            contestant.name, found.median, found.low, found.high
+        ));
+        all.push(json!({"name": contestant.name, "median": found.median, "low": found.low, "high": found.high, "rounds": values.len()}));
+    }
+    all
+}
+
+fn rounds(wanted: &Wanted, work: Work, shape: &Shape) -> io::Result<Vec<Contestant>> {
+    let mut scene = peers::set(wanted)?;
+    let ways: Vec<Way> = peers::works(&scene)?.into_iter().next().map(|(_, ways)| ways).unwrap_or_default();
+    // Two times the same program in one table would only be told apart by its log.
+    let ways: Vec<Way> = ways.into_iter().filter(|way| way.name != "nginx, log").collect();
+    let mut all: Vec<Contestant> = ways.iter().map(|way| Contestant::new(way.name)).collect();
+    for round in 0..wanted.rounds {
+        for turn in 0..ways.len() {
+            let index = (turn + round) % ways.len();
+            let way = &ways[index];
+            let found = peers::observe(&mut scene.stage, plan(wanted, shape, way), &way.pids, wanted.time)?;
+            all[index].rounds.push(measured(shape, way, &found));
+        }
+        relate(&mut all, round);
+        eprintln!("{work:?}: round {} of {} done", round + 1, wanted.rounds);
+    }
+    Ok(all)
+}
+
+fn plan(wanted: &Wanted, shape: &Shape, way: &Way) -> Plan {
+    let host = way.to.to_string();
+    let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: shape.bytes, stream: shape.stream };
+    Plan {
+        to: way.to,
+        request: canned::request(&asking),
+        expected: if shape.stream {
+            Expected::Stream(Some(canned::stream(EVENTS).into()))
+        } else {
+            Expected::Json(Some(canned::completion(wanted.answer_bytes)))
+        },
+        connections: shape.connections,
+        pace: shape.pace,
+        timeout_ns: TIMEOUT_NS,
+    }
+}
+
+/// The figures of one round, and whether it counts.
+fn measured(shape: &Shape, way: &Way, found: &Observed) -> Round {
+    let tally = &found.tally;
+    let mut values = std::collections::BTreeMap::new();
+    let events = tally.first_event.count() + tally.gap.count();
+    values.insert(THROUGHPUT.name, tally.answers as f64 / found.elapsed.as_secs_f64());
+    values.insert(P50.name, tally.latency.at(0.5));
+    if !way.pids.is_empty() {
+        let cpu = found.used.run_ns as f64 / 1e3;
+        values.insert(CPU_REQUEST.name, cpu / tally.answers.max(1) as f64);
+        values.insert(CPU_EVENT.name, cpu / events.max(1) as f64);
+    }
+    if shape.stream {
+        values.insert(FIRST.name, tally.first_event.at(0.5));
+        values.insert(DELAY.name, tally.delay.at(0.5));
+    }
+    values.retain(|name, _| *name == P50.name || shape.figures.iter().any(|figure| figure.name == *name));
+    let share = |nanos: u64| nanos as f64 / found.elapsed.as_nanos() as f64;
+    let (busy, held) = (share(found.used.busiest_run_ns), share(found.used.busiest_wait_ns));
+    let saturated = matches!(shape.pace, Pace::Closed) && !way.pids.is_empty();
+    let void = if !found.errors.is_empty() {
+        Some(found.errors.clone())
+    } else if held > HELD_MAX {
+        Some(format!("other work had its core for {:.0} % of the time", held * 100.0))
+    } else if saturated && busy + held < crate::table::BUSY_MIN {
+        Some(format!("its core was busy for {:.0} % of the time only", (busy + held) * 100.0))
+    } else if tally.lateness.count() > 0 && tally.lateness.at(0.5) > LATENESS_MAX_US {
+        Some(format!("the generator was late by {:.0} us in half of all starts", tally.lateness.at(0.5)))
+    } else {
+        None
+    };
+    Round { values, void }
+}
+
+/// What each adds to direct answers of the same round.
+fn relate(all: &mut [Contestant], round: usize) {
+    let direct = all.iter().find(|contestant| contestant.name == "direct").and_then(|direct| direct.rounds.get(round));
+    let Some(base) = direct.filter(|round| round.void.is_none()).and_then(|round| round.values.get(P50.name).copied()) else { return };
+    for contestant in all.iter_mut().filter(|contestant| contestant.name != "direct") {
+        if let Some(found) = contestant.rounds.get_mut(round)
+            && let Some(&p50) = found.values.get(P50.name)
+        {
+            found.values.insert(ADDED.name, p50 - base);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ADDED, ALL, Contestant, P50, Round, relate};
+
+    #[test]
+    fn what_is_added_is_added_to_the_same_round() {
+        let contestant = |name: &str, p50: &[f64]| {
+            let rounds = p50.iter().map(|&value| Round { values: [(P50.name, value)].into(), void: None }).collect();
+            Contestant { name: name.to_owned(), rounds }
+        };
+        let mut all = [contestant("direct", &[20.0, 30.0, 20.0]), contestant("ours", &[50.0, 70.0, 50.0])];
+        all[0].rounds[2].void = Some("cut".to_owned());
+        (0..3).for_each(|round| relate(&mut all, round));
+        let added: Vec<Option<&f64>> = all[1].rounds.iter().map(|round| round.values.get(ADDED.name)).collect();
+        assert_eq!(added, [Some(&30.0), Some(&40.0), None], "nothing is added to a round that is void");
+        assert!(all[0].rounds.iter().all(|round| !round.values.contains_key(ADDED.name)));
+    }
+
+    #[test]
+    fn every_work_has_figures_and_a_rate_that_gives_its_streams() {
+        for work in ALL {
+            assert!(!work.shape().figures.is_empty(), "{work:?}");
+        }
+        let super::Pace::Open { per_second } = super::Work::Sse.shape().pace else { panic!("a schedule") };
+        assert!((per_second * 0.325 - 200.0).abs() < 1e-6, "{per_second}");
+    }
+}
