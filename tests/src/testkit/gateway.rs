@@ -1,6 +1,6 @@
 //! The gateway under test: the real daemon and the real data plane, as processes.
 
-use super::{PATIENCE, policy::Policy, tenant::Tenant, until};
+use super::{PATIENCE, policy::Policy, tenant::Tenant, until, weight::Weight};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use std::{
@@ -64,14 +64,30 @@ struct Process {
 impl Process {
     /// Starts it on a leash, so that it ends when the test's thread does.
     fn start(name: &'static str, arguments: &[&Path], folder: &Path) -> Process {
+        Process::start_within(name, arguments, folder, None)
+    }
+
+    /// The same with so many descriptors at most.
+    fn start_within(name: &'static str, arguments: &[&Path], folder: &Path, descriptors: Option<u32>) -> Process {
         let log = folder.join(format!("{name}.log"));
         let stderr = File::options().create(true).append(true).open(&log).expect("the folder of a test can be written");
         let binaries = binaries();
-        let mut command = Command::new(binaries.join("throwover"));
+        let throwover = binaries.join("throwover");
+        let mut command = match descriptors {
+            None => Command::new(throwover),
+            Some(most) => {
+                // The shell sets the limit and becomes the program.
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("ulimit -n {most} && exec \"$@\""), "sh"]).arg(throwover);
+                command
+            }
+        };
         command.arg("__leash").arg(std::process::id().to_string()).arg(binaries.join(name)).args(arguments);
         for variable in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
             command.env_remove(variable);
         }
+        // What nobody holds goes back at once, so that a process weighs what it holds.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().expect("a process can be started");
         Process { name, child, log }
@@ -195,6 +211,18 @@ impl Gateway {
         let (run, state) = (self.folder.join("run"), self.folder.join("state"));
         let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
         self.plane = Some(Process::start("throwover-dataplane", &arguments, &self.folder));
+    }
+
+    /// Starts the data plane with so many descriptors at most.
+    pub fn start_plane_within(&mut self, descriptors: u32) {
+        let (run, state) = (self.folder.join("run"), self.folder.join("state"));
+        let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
+        self.plane = Some(Process::start_within("throwover-dataplane", &arguments, &self.folder, Some(descriptors)));
+    }
+
+    /// What the data plane weighs.
+    pub fn plane_weight(&self) -> Weight {
+        Weight { pid: self.plane.as_ref().expect("there is a data plane").child.id() }
     }
 
     /// Waits until the daemon knows where the data plane listens.
