@@ -21,8 +21,6 @@ pub(crate) enum Upstream {
     Nothing,
     /// One request with [`BODY`], well-formed and framed by its length.
     One,
-    /// Nothing or such a request.
-    Any,
 }
 
 /// One input and what must come of it.
@@ -71,11 +69,6 @@ impl Case {
     /// Refused as the second request of a connection, whose first one is served.
     pub(crate) const fn pipelined(rule: &'static str, name: &'static str, status: &'static [u16], send: &'static [u8]) -> Case {
         Case { upstream: Upstream::One, second: true, ..refuse(rule, name, status, send) }
-    }
-
-    /// Whole, but the tenant sends nothing more: served, or taken for a hang-up.
-    pub(crate) const fn half_closed(rule: &'static str, name: &'static str, status: &'static [u16], send: &'static [u8]) -> Case {
-        Case { upstream: Upstream::Any, status, ..torn(rule, name, send) }
     }
 
     /// The bytes, and where there is more than one part: a `100 Continue` comes in between.

@@ -40,5 +40,4 @@ pub(crate) const CASES: &[Case] = &[
     Case::pipelined("RFC 9112 9.3.2", "a line end behind a body is no request", &[400], b"||{post}content-length: {n}||{body}"),
     Case::pipelined("RFC 9112 11.2", "bytes behind a body are no request", &[400], b"x{post} content-length: {n}||{body}"),
     Case::pipelined("RFC 9112 6.1", "the second of two has two lengths", &[400], b"{post}content-length: 3|transfer-encoding: chunked||0||"),
-    Case::half_closed("RFC 9112 9.6", "the tenant's half is closed behind a whole request", &[0, 200], b"{post}connection: close|content-length: {n}||{body}"),
 ];
