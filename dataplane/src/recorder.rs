@@ -15,7 +15,7 @@ use policy::wire::Event;
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
-    io::Write,
+    io::{Read, Seek, SeekFrom, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
@@ -73,18 +73,22 @@ pub fn start(process: Arc<Process>, path: String, reopen: Arc<AtomicBool>) -> Re
 struct Log {
     path: String,
     file: Option<File>,
+    /// The file may end within a line: what is written next must begin another.
+    torn: bool,
 }
 
 impl Log {
     fn open(path: String) -> Result<Log, String> {
-        let mut log = Log { path, file: None };
+        let mut log = Log { path, file: None, torn: false };
         log.reopen().map_err(|error| format!("the access log {} cannot be opened: {error}", log.path))?;
         Ok(log)
     }
 
     fn reopen(&mut self) -> std::io::Result<()> {
         if !self.path.is_empty() && self.path != "off" {
-            self.file = Some(OpenOptions::new().create(true).append(true).open(&self.path)?);
+            let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            self.torn = ends_within_a_line(&self.path);
+            self.file = Some(file);
         }
         Ok(())
     }
@@ -95,13 +99,36 @@ impl Log {
 
     /// Appends whole lines, with one write.
     fn write(&mut self, lines: &[u8]) {
-        let written = match &mut self.file {
-            Some(file) => file.write_all(lines),
-            None => std::io::stderr().write_all(lines),
+        let Some(file) = &mut self.file else {
+            // Nobody reads standard error: there is nobody left to tell.
+            drop(std::io::stderr().write_all(lines));
+            return;
         };
-        // A full disk must not stop traffic, nor fill standard error with the same complaint.
-        drop(written);
+        let mended = if self.torn { file.write_all(b"\n") } else { Ok(()) };
+        // A full disk must not stop traffic, nor fill standard error with the same complaint. It may
+        // have taken a part of a line.
+        self.torn = mended.and_then(|()| file.write_all(lines)).is_err();
     }
+}
+
+/// Whether the last writer of the file died within a line. What cannot be read again, such as a pipe,
+/// has nothing to tear.
+fn ends_within_a_line(path: &str) -> bool {
+    let last = || {
+        if !std::fs::metadata(path)?.is_file() {
+            return Ok(None);
+        }
+        let mut file = File::open(path)?;
+        if file.seek(SeekFrom::End(0))? == 0 {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        std::io::Result::Ok(Some(byte[0]))
+    };
+    // A log that may be written and not be read is judged whole, as it nearly always is.
+    last().is_ok_and(|byte| byte.is_some_and(|byte| byte != b'\n'))
 }
 
 struct State {

@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod recorder;
 pub mod story;
 pub mod tenant;
+pub mod weight;
 
 use std::time::{Duration, Instant};
 

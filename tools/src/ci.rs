@@ -72,6 +72,7 @@ const STEPS: &[Step] = &[
         ("RUSTFLAGS", "-Zsanitizer=address --cfg throwover_asan"),
         ("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
     ]),
+    Step::call("fuzz", fuzz),
     Step::run("demo", &["{target}/release/throwover", "up", "--demo", "--once"]),
 ];
 
@@ -80,6 +81,18 @@ const PACKAGES: &[&str] = &["nginx", "openssl", "python3-venv"];
 
 /// The Python packages of the SDK tests, with hashes.
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
+
+/// The fuzz targets; `seeds`, which stands beside them, is none.
+const FUZZ_TARGETS: &[&str] = &["head", "chunk", "sse", "json_request", "json_answer", "control_frame", "policy_file", "snapshot_image"];
+
+/// What libFuzzer needs of the compiler, beside AddressSanitizer: counters on every edge, and the
+/// operands of comparisons.
+const FUZZ_FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address";
+
+/// What a target may use, and for how long it looks: a smoke test, see `tests/fuzz/README.md`.
+const FUZZ_BOUNDS: [&str; 3] = ["-max_total_time=10", "-rss_limit_mb=512", "-timeout=5"];
 
 /// Runs all steps, or those that are named.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
@@ -206,4 +219,27 @@ fn python(root: &Path) -> Result<(), String> {
     command(root, &[&pip, "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], &[])?;
     // Written last: an environment that was left half made is made again.
     std::fs::write(&made_from, wanted).map_err(|error| format!("{}: {error}", made_from.display()))
+}
+
+/// Builds the fuzz targets and lets each look for a while. Inputs that are new go to the target
+/// folder; the committed ones are only read.
+fn fuzz(root: &Path) -> Result<(), String> {
+    let folder = root.join("tests/fuzz");
+    let target = target(root).join("fuzz");
+    let shown = target.to_string_lossy();
+    let triple = "x86_64-unknown-linux-gnu";
+    let build = ["cargo", "build", "--release", "--locked", "--bins", "--target", triple, "--target-dir", &shown];
+    command(&folder, &build, &[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", FUZZ_FLAGS)])?;
+    for name in FUZZ_TARGETS {
+        let (found, seeds) = (target.join("corpus").join(name), folder.join("corpus").join(name));
+        std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+        let (program, found) = (target.join(triple).join("release").join(name), found.to_string_lossy());
+        let (program, seeds) = (program.to_string_lossy(), seeds.to_string_lossy());
+        let artifacts = format!("-artifact_prefix={shown}/{name}-");
+        let mut words = vec![program.as_ref()];
+        words.extend(FUZZ_BOUNDS);
+        words.extend([artifacts.as_str(), "-print_final_stats=1", "-verbosity=0", &found, &seeds]);
+        command(root, &words, &[]).map_err(|why| format!("{name}: {why}; the input lies in {shown} and its name begins with {name}-"))?;
+    }
+    Ok(())
 }

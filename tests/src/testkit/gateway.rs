@@ -1,6 +1,6 @@
 //! The gateway under test: the real daemon and the real data plane, as processes.
 
-use super::{PATIENCE, policy::Policy, tenant::Tenant, until};
+use super::{PATIENCE, policy::Policy, tenant::Tenant, until, weight::Weight};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use std::{
@@ -77,6 +77,8 @@ impl Process {
         for variable in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
             command.env_remove(variable);
         }
+        // What nobody holds goes back at once, so that a process weighs what it holds.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().expect("a process can be started");
         Process { name, child, log }
@@ -228,6 +230,21 @@ impl Gateway {
             old.ended()
         });
         assert!(status.success(), "the old data plane ended with {status}");
+    }
+
+    /// Starts the data plane with so many descriptors at most.
+    pub fn start_plane_within(&mut self, descriptors: u32) {
+        let (run, state) = (self.folder.join("run"), self.folder.join("state"));
+        let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
+        // The shell sets the limit and becomes the program.
+        let script = format!("ulimit -n {descriptors} && exec \"$@\"");
+        let before = ["/bin/sh", "-c", &script, "sh"];
+        self.plane = Some(Process::start_before("throwover-dataplane", &before, &arguments, Stdio::null(), &self.folder));
+    }
+
+    /// What the data plane weighs.
+    pub fn plane_weight(&self) -> Weight {
+        Weight { pid: self.plane.as_ref().expect("there is a data plane").child.id() }
     }
 
     /// Waits until the daemon knows where the data plane listens.

@@ -9,7 +9,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -50,6 +50,7 @@ pub struct Recorder {
     /// Where it listens.
     pub address: SocketAddr,
     kept: Arc<Mutex<Vec<Arrived>>>,
+    loose: Arc<AtomicUsize>,
     end: Arc<AtomicBool>,
 }
 
@@ -60,18 +61,19 @@ impl Recorder {
         let address = listener.local_addr().expect("a bound socket has an address");
         let kept = Arc::new(Mutex::new(Vec::new()));
         let end = Arc::new(AtomicBool::new(false));
-        let (list, ending, answer) = (kept.clone(), end.clone(), Arc::<[u8]>::from(answer));
+        let loose = Arc::new(AtomicUsize::new(0));
+        let (list, strays, ending, answer) = (kept.clone(), loose.clone(), end.clone(), Arc::<[u8]>::from(answer));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if ending.load(Ordering::Acquire) {
                     return;
                 }
-                let (list, answer) = (list.clone(), answer.clone());
+                let (list, strays, answer) = (list.clone(), strays.clone(), answer.clone());
                 // A connection that breaks is the gateway's way to hang up; the test sees what was kept.
-                thread::spawn(move || serve(stream, &list, &answer).ok());
+                thread::spawn(move || serve(stream, &list, &strays, &answer).ok());
             }
         });
-        Recorder { address, kept, end }
+        Recorder { address, kept, loose, end }
     }
 
     /// An answer of 200 in JSON.
@@ -82,6 +84,16 @@ impl Recorder {
     /// The requests so far.
     pub fn arrived(&self) -> Vec<Arrived> {
         self.kept.lock().expect("nothing panics while it is held").clone()
+    }
+
+    /// The requests since the last call, which are kept no longer.
+    pub fn take(&self) -> Vec<Arrived> {
+        std::mem::take(&mut *self.kept.lock().expect("nothing panics while it is held"))
+    }
+
+    /// Bytes that came and are part of no whole request.
+    pub fn loose_bytes(&self) -> usize {
+        self.loose.load(Ordering::Acquire)
     }
 
     /// The one request, once it is there.
@@ -100,7 +112,7 @@ impl Drop for Recorder {
     }
 }
 
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &[u8]) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, loose: &AtomicUsize, answer: &[u8]) -> std::io::Result<()> {
     stream.set_read_timeout(Some(super::PATIENCE))?;
     let mut bytes = Vec::new();
     loop {
@@ -108,7 +120,7 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &[u8]) -> st
             if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
-            if more(&mut stream, &mut bytes)? == 0 {
+            if more(&mut stream, &mut bytes, loose)? == 0 {
                 return Ok(());
             }
         };
@@ -116,7 +128,7 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &[u8]) -> st
         let arrived = Arrived { head: text, body: Vec::new() };
         let length = arrived.field("content-length").and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
         while bytes.len() < head + length {
-            if bytes.len() > REQUEST_BYTES_MAX || more(&mut stream, &mut bytes)? == 0 {
+            if bytes.len() > REQUEST_BYTES_MAX || more(&mut stream, &mut bytes, loose)? == 0 {
                 return Ok(());
             }
         }
@@ -126,14 +138,16 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &[u8]) -> st
             list.push(Arrived { body: bytes.split_off(head), ..arrived });
         }
         drop(list);
+        loose.fetch_sub(head + length, Ordering::AcqRel);
         bytes = rest;
         stream.write_all(answer)?;
     }
 }
 
-fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>, loose: &AtomicUsize) -> std::io::Result<usize> {
     let mut part = vec![0; 64 * 1024];
     let count = stream.read(&mut part)?;
+    loose.fetch_add(count, Ordering::AcqRel);
     bytes.extend_from_slice(&part[..count]);
     Ok(count)
 }

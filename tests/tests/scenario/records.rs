@@ -1,6 +1,7 @@
 //! What was decided can be told afterwards: fields of answers, records, counters; and never a word
 //! of a prompt, never a key.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use tests::testkit::{gateway::Gateway, policy::Policy, provider::Provider, story::Story, tenant::Ask};
 
@@ -142,4 +143,25 @@ fn metrics_are_what_prometheus_reads() {
     for (path, status) in [("/livez", 200), ("/readyz", 200), ("/nothing", 404)] {
         assert_eq!(gateway.page(path).unwrap().0, status, "{path}");
     }
+}
+
+/// What a death has torn is no part of the next record.
+#[test]
+fn a_torn_record_spoils_no_other() {
+    let provider = Provider::new();
+    let mut gateway = Gateway::start(&Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], ""));
+    let answer = gateway.tenant().ask(&Ask::chat("c"));
+    gateway.record(answer.head.field("x-request-id").unwrap());
+    gateway.kill_plane();
+    let mut log = gateway.access_log();
+    log.truncate(log.len() - 20);
+    std::fs::write(gateway.access_log_path(), &log).unwrap();
+    gateway.start_plane();
+    gateway.find();
+    gateway.await_ready();
+    let answer = gateway.tenant().ask(&Ask::chat("c"));
+    gateway.record(answer.head.field("x-request-id").unwrap());
+    let after = gateway.access_log();
+    let unread: Vec<&str> = after.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).collect();
+    assert_eq!(unread, [log.lines().last().unwrap()], "the torn record stands for itself");
 }

@@ -12,6 +12,10 @@ use crate::{
 use policy::{Class, Model};
 use std::fmt::Write;
 
+/// What is said of a provider that has as many attempts as it may. A seat comes back with any answer,
+/// and nobody knows when; a second is the shortest that `retry-after` can say.
+const FULL_WAIT_MS: u64 = 1_000;
+
 /// How an exchange ends without an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 // A box would be an allocation on the path of a request, and this value lives for one match.
@@ -130,7 +134,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     match candidate.skip()? {
         Skip::Disabled | Skip::Unnamed => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
-        Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: None }),
+        Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {
             // Of the credentials, those count that come back by themselves. What the skip says is for
             // waiting, and is rounded up once more than may be told.

@@ -12,9 +12,9 @@ pub(super) const RECEIVED_LOW: usize = 2;
 /// The window of an end that was dropped.
 pub(super) const LEFT: usize = usize::MAX;
 /// Queued bytes above which a sender ought to wait for room.
-pub(super) const HIGH: usize = 256 * 1024;
+pub(super) const HIGH: usize = 64 * 1024;
 /// Queued bytes below which there is room again.
-pub(super) const LOW: usize = 64 * 1024;
+pub(super) const LOW: usize = 16 * 1024;
 
 impl Core {
     /// Lets everything happen that is due; says how much that was.

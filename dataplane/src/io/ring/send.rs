@@ -13,9 +13,9 @@ use std::ptr;
 /// Pieces of one send operation.
 const PIECES_MAX: usize = 16;
 /// Queued bytes above which a sender ought to wait for room.
-pub(super) const HIGH: usize = 256 * 1024;
+pub(super) const HIGH: usize = 64 * 1024;
 /// Queued bytes below which there is room again.
-pub(super) const LOW: usize = 64 * 1024;
+pub(super) const LOW: usize = 16 * 1024;
 /// Pieces behind which a reader counts as slow: what is queued then is copied out of the shared
 /// buffers, or slow readers would hold them all.
 const SLOW_PIECES: usize = 4;

@@ -83,6 +83,7 @@ fn a_full_provider_is_passed_by() {
     let mut three = world.begin("c");
     let own = world.own(&mut three);
     assert_eq!((own.status, own.code, own.fault, own.should_retry), (503, "providers_unavailable", Fault::Us, true));
+    assert_eq!(own.retry_after_ms, Some(1_000));
     world.succeed(&mut one, first);
     world.succeed(&mut two, second);
     assert!(world.is_idle());

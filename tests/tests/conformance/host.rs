@@ -1,0 +1,77 @@
+//! Host: present once, and one host.
+
+use super::case::{Case, last, refuse, serve};
+
+pub(crate) const CASES: &[Case] = &[
+    serve(
+        "RFC 9110 7.2",
+        "a name and a port",
+        b"POST /v1/chat/completions HTTP/1.1|host: gateway.example:8080|content-length: {n}||{body}",
+    ),
+    serve("RFC 9110 7.2", "a port without digits", b"POST /v1/chat/completions HTTP/1.1|host: g:|content-length: {n}||{body}"),
+    serve("RFC 9110 7.2", "an address", b"POST /v1/chat/completions HTTP/1.1|host: 127.0.0.1:80|content-length: {n}||{body}"),
+    serve("RFC 9110 7.2", "an address of version 6", b"POST /v1/chat/completions HTTP/1.1|host: [::1]:80|content-length: {n}||{body}"),
+    serve("RFC 9110 5.1", "names have no case", b"POST /v1/chat/completions HTTP/1.1|HOST: g|content-length: {n}||{body}"),
+    serve(
+        "RFC 9112 5",
+        "a tab before the value and blanks behind it",
+        b"POST /v1/chat/completions HTTP/1.1|host:\tg  |content-length: {n}||{body}",
+    ),
+    serve("RFC 9112 5", "nothing before the value", b"POST /v1/chat/completions HTTP/1.1|host:g|content-length: {n}||{body}"),
+    serve("RFC 9110 7.2", "Host need not come first", b"POST /v1/chat/completions HTTP/1.1|content-length: {n}|host: g||{body}"),
+    refuse("RFC 9112 3.2", "none", &[400], b"POST /v1/chat/completions HTTP/1.1|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two that differ", &[400], b"{post}host: h|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two that agree", &[400], b"{post}host: g|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two in different cases", &[400], b"{post}HoSt: g|content-length: {n}||{body}"),
+    refuse(
+        "RFC 9112 3.2",
+        "two in absolute-form",
+        &[400],
+        b"POST http://g/v1/chat/completions HTTP/1.1|host: g|host: h|content-length: {n}||{body}",
+    ),
+    refuse(
+        "RFC 9112 3.2",
+        "an invalid one in absolute-form",
+        &[400],
+        b"POST http://g/v1/chat/completions HTTP/1.1|host: a b|content-length: {n}||{body}",
+    ),
+    refuse("RFC 9112 3.2", "an empty one", &[400], b"POST /v1/chat/completions HTTP/1.1|host: |content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a list", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g, h|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two words", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g h|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a path", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g/x|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a user", &[400], b"POST /v1/chat/completions HTTP/1.1|host: u@g|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a scheme", &[400], b"POST /v1/chat/completions HTTP/1.1|host: http://g|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a query", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g?x|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a fragment", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g#x|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a backslash", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g\\x|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "a port of letters", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g:http|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two ports", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g:80:81|content-length: {n}||{body}"),
+    refuse(
+        "RFC 9112 3.2",
+        "a port beyond all ports",
+        &[400],
+        b"POST /v1/chat/completions HTTP/1.1|host: g:123456|content-length: {n}||{body}",
+    ),
+    refuse("RFC 9112 3.2", "a signed port", &[400], b"POST /v1/chat/completions HTTP/1.1|host: g:+80|content-length: {n}||{body}"),
+    refuse(
+        "RFC 9112 3.2",
+        "a bracket that does not close",
+        &[400],
+        b"POST /v1/chat/completions HTTP/1.1|host: [::1|content-length: {n}||{body}",
+    ),
+    refuse(
+        "RFC 9112 3.2",
+        "something behind the bracket",
+        &[400],
+        b"POST /v1/chat/completions HTTP/1.1|host: [::1]x|content-length: {n}||{body}",
+    ),
+    refuse(
+        "RFC 9112 3.2",
+        "a byte beyond ASCII",
+        &[400],
+        b"POST /v1/chat/completions HTTP/1.1|host: \xc3\xb6.example|content-length: {n}||{body}",
+    ),
+    refuse("RFC 9112 3.2", "a blank before the colon", &[400], b"POST /v1/chat/completions HTTP/1.1|host : g|content-length: {n}||{body}"),
+    last("RFC 9112 3.2", "none in HTTP/1.0", b"POST /v1/chat/completions HTTP/1.0|content-length: {n}||{body}"),
+    refuse("RFC 9112 3.2", "two in HTTP/1.0", &[400], b"POST /v1/chat/completions HTTP/1.0|host: g|host: g|content-length: {n}||{body}"),
+];

@@ -1,0 +1,77 @@
+//! Methods, and the kinds of bodies that a path takes.
+
+use super::case::{Case, answer, refuse, serve};
+
+pub(crate) const CASES: &[Case] = &[
+    answer("RFC 9110 9.3.1", "GET of the models", &[200], b"GET /v1/models HTTP/1.1|host: g||"),
+    answer("RFC 9110 9.3.1", "GET with a body that nobody wants", &[200], b"GET /v1/models HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer(
+        "RFC 9110 9.3.1",
+        "GET with chunks that nobody wants",
+        &[200],
+        b"GET /v1/models HTTP/1.1|host: g|transfer-encoding: chunked||{chunked}",
+    ),
+    answer("RFC 9110 9.3.2", "HEAD has no body", &[200], b"HEAD /v1/models HTTP/1.1|host: g||"),
+    answer("RFC 9110 9.3.2", "HEAD of what is not there", &[404], b"HEAD /v1/nothing HTTP/1.1|host: g||"),
+    answer("RFC 9110 9.3.2", "HEAD where only POST goes", &[405], b"HEAD /v1/chat/completions HTTP/1.1|host: g||"),
+    answer("RFC 9110 15.5.6", "GET where only POST goes", &[405], b"GET /v1/chat/completions HTTP/1.1|host: g||"),
+    answer("RFC 9110 15.5.6", "PUT", &[405], b"PUT /v1/chat/completions HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer("RFC 9110 15.5.6", "PATCH", &[405], b"PATCH /v1/chat/completions HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer("RFC 9110 15.5.6", "DELETE", &[405], b"DELETE /v1/models/m HTTP/1.1|host: g||"),
+    answer("RFC 9110 15.5.6", "POST where only GET goes", &[405], b"POST /v1/models HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer(
+        "RFC 9110 15.5.6",
+        "a method that nobody knows",
+        &[405, 501],
+        b"BREW /v1/chat/completions HTTP/1.1|host: g|content-length: {n}||{body}",
+    ),
+    answer(
+        "RFC 9110 15.5.6",
+        "a method with chunks that nobody wants",
+        &[405],
+        b"PUT /v1/chat/completions HTTP/1.1|host: g|transfer-encoding: chunked||{chunked}",
+    ),
+    answer("RFC 9110 9.3.7", "OPTIONS of a path", &[405], b"OPTIONS /v1/chat/completions HTTP/1.1|host: g||"),
+    refuse("RFC 9110 9.3.7", "OPTIONS of the whole", &[400, 501], b"OPTIONS * HTTP/1.1|host: g||"),
+    refuse("RFC 9110 9.3.6", "CONNECT", &[400, 405, 501], b"CONNECT g:443 HTTP/1.1|host: g:443||"),
+    refuse("RFC 9110 9.3.6", "CONNECT with a path", &[400, 405, 501], b"CONNECT /v1/chat/completions HTTP/1.1|host: g||"),
+    refuse("RFC 9110 9.3.6", "CONNECT with a length", &[400, 405, 501], b"CONNECT g:443 HTTP/1.1|host: g:443|content-length: {n}||{body}"),
+    refuse("RFC 9110 9.3.8", "TRACE", &[405, 501], b"TRACE /v1/models HTTP/1.1|host: g||"),
+    refuse("RFC 9110 9.3.8", "TRACE with a body", &[400, 405, 501], b"TRACE /v1/models HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer("RFC 9110 15.5.5", "no such path", &[404], b"POST /v1/nothing HTTP/1.1|host: g|content-length: {n}||{body}"),
+    answer(
+        "RFC 9110 15.5.5",
+        "no such path, with chunks",
+        &[404],
+        b"POST /v1/nothing HTTP/1.1|host: g|transfer-encoding: chunked||{chunked}",
+    ),
+    refuse(
+        "RFC 9112 7.1",
+        "no such path, with broken chunks",
+        &[400, 404],
+        b"POST /v1/nothing HTTP/1.1|host: g|transfer-encoding: chunked||x|",
+    ),
+    refuse(
+        "RFC 9112 9.3",
+        "no such path, with more than is worth reading",
+        &[404],
+        b"POST /v1/nothing HTTP/1.1|host: g|content-length: 1000000||{body}",
+    ),
+    answer("RFC 9110 8.3", "another kind of body", &[415], b"{post}content-type: text/plain|content-length: {n}||{body}"),
+    serve(
+        "RFC 9110 8.3.1",
+        "a kind with a parameter, in capitals",
+        b"{post}content-type: Application/JSON; charset=utf-8|content-length: {n}||{body}",
+    ),
+    answer("RFC 9110 8.4", "a body that is compressed", &[415], b"{post}content-encoding: gzip|content-length: {n}||{body}"),
+    answer(
+        "RFC 9110 8.4",
+        "a body that says it is compressed twice",
+        &[415],
+        b"{post}content-encoding: identity, gzip|content-length: {n}||{body}",
+    ),
+    serve("RFC 9110 8.4", "a body that is not compressed", b"{post}content-encoding: identity|content-length: {n}||{body}"),
+    answer("RFC 8259 2", "a body that is no JSON", &[400], b"{post}content-length: 5||hello"),
+    answer("RFC 8259 2", "JSON and something behind it", &[400], b"{post}content-length: 60||{body}x"),
+    answer("RFC 8259 4", "a name that stands twice", &[400], b"{post}content-length: 25||{brace}\"model\":\"m\",\"model\":\"n\"}"),
+];

@@ -1,0 +1,128 @@
+//! Memory: what a stalled reader, and an enormous event, may cost.
+
+use tests::testkit::{
+    gateway::Gateway,
+    policy::Policy,
+    provider::{Provider, text_of},
+    story::Story,
+    tenant::{Ask, Tenant},
+    until,
+};
+
+const MIB: u64 = 1 << 20;
+/// Streams that are begun and not read.
+const STALLED: u64 = 20;
+/// What an event beyond every bound may cost: four times the largest that is taken.
+const EVENT_BYTES_MAX: u64 = 4 * MIB;
+/// The receive buffers of a shard, 512 small ones and 16 large ones: a fixed number that all share,
+/// and that cost memory once each has been used.
+const BUFFERS_BYTES: u64 = 5 * MIB;
+/// What a shard may set aside of what slow readers have not taken, all of them together.
+const SPILL_BYTES: u64 = 4_096 * (8 << 10);
+/// What the allocator keeps for later, and buffers of the first streams in flight at once.
+const SLACK_BYTES: u64 = 12 * MIB;
+/// What a process that holds no more than before may seem to grow by.
+const NOISE_BYTES: u64 = 4 * MIB;
+/// Answers after which a process is what it will be.
+const SETTLED: usize = 800;
+
+fn gateway(provider: &Provider) -> Gateway {
+    let targets = |model: &'static str| [("primary", model), ("backup", model)];
+    let policy = Policy::over(provider).chain("c", &targets("m"), "").chain("endless", &targets("endless"), "");
+    Gateway::start(&policy.chain("first", &targets("first"), "").chain("later", &targets("later"), ""))
+}
+
+/// So many whole answers, to have the process do all that it does for others.
+fn serve(gateway: &Gateway, tenant: &mut Tenant, count: usize) {
+    for round in 0..count {
+        let ask = if round % 2 == 0 { Ask::chat("c") } else { Ask::stream("c") };
+        assert_eq!(tenant.ask(&ask).content(), text_of("primary"), "{}", gateway.plane_said());
+    }
+}
+
+/// No endless stream goes on.
+fn hung_up(provider: &Provider) -> bool {
+    provider.log().iter().filter(|entry| entry.model == "endless").all(|entry| entry.hung_up)
+}
+
+/// Begins so many endless streams, reads none of them, and waits until the provider is told to wait.
+fn stall(gateway: &Gateway, provider: &Provider, other: &mut Tenant) -> Vec<Tenant> {
+    let mut stalled: Vec<Tenant> = (0..STALLED).map(|_| gateway.tenant()).collect();
+    for tenant in &mut stalled {
+        tenant.send(&Ask::stream("endless").bytes());
+        assert_eq!(tenant.head().status, 200);
+    }
+    let mut last = 0;
+    until("the provider is told to wait", || {
+        serve(gateway, other, 20);
+        let now = sent(provider);
+        (std::mem::replace(&mut last, now) == now).then_some(())
+    });
+    stalled
+}
+
+/// What the provider has sent of endless streams.
+fn sent(provider: &Provider) -> u64 {
+    provider.log().iter().filter(|entry| entry.model == "endless").map(|entry| entry.sent_bytes).sum()
+}
+
+#[test]
+fn stalled_readers_cost_little_and_never_more() {
+    let provider = Provider::new();
+    provider.fault("primary", "endless;model=endless");
+    let gateway = gateway(&provider);
+    let mut other = gateway.tenant();
+    let weight = gateway.plane_weight();
+    serve(&gateway, &mut other, SETTLED);
+    let before = weight.resident_bytes();
+    let first = stall(&gateway, &provider, &mut other);
+    let second = stall(&gateway, &provider, &mut other);
+    let grown = |from: u64, to: u64| to.saturating_sub(from) >> 10;
+    let mut settled = 0;
+    until("memory settles", || {
+        serve(&gateway, &mut other, SETTLED);
+        let now = weight.resident_bytes();
+        (std::mem::replace(&mut settled, now).abs_diff(now) < MIB).then_some(())
+    });
+    let sent_before = sent(&provider);
+    serve(&gateway, &mut other, 2 * SETTLED);
+    let later = weight.resident_bytes();
+    println!("{} stalled readers: {} KiB, later {} KiB more", 2 * STALLED, grown(before, settled), grown(settled, later));
+    assert!(later <= before + BUFFERS_BYTES + SPILL_BYTES, "they cost {} KiB", grown(before, later));
+    assert!(later <= settled + NOISE_BYTES, "it grows on: {} KiB more", grown(settled, later));
+    assert_eq!(sent(&provider), sent_before, "nobody reads, and yet the provider goes on");
+    drop((first, second));
+    until("the provider is hung up on", || hung_up(&provider).then_some(()));
+    serve(&gateway, &mut other, 20);
+}
+
+/// 64 MB in one event: before content the next target is asked, behind it the stream ends openly,
+/// and neither way is the event ever held.
+#[test]
+fn an_enormous_event_is_not_held() {
+    let provider = Provider::new();
+    provider.fault("primary", "huge-event;events=0;model=first,huge-event;events=4;model=later");
+    let gateway = gateway(&provider);
+    let mut other = gateway.tenant();
+    serve(&gateway, &mut other, SETTLED);
+    let weight = gateway.plane_weight();
+    let before = weight.resident_bytes();
+    let mut settled = 0;
+    for round in 0..4 {
+        for (case, model) in [("before content", "first"), ("behind content", "later")] {
+            let story = Story::of(case, gateway.tenant().ask(&Ask::stream(model)), &provider, model);
+            match model {
+                "first" => story.answered_by("backup"),
+                _ => story.cut_after("primary"),
+            }
+        }
+        serve(&gateway, &mut other, 10);
+        let grown = weight.peak_bytes().saturating_sub(before);
+        println!("events of 64 MiB, after {} of them: {} KiB at the peak", 2 * (round + 1), grown >> 10);
+        assert!(grown <= BUFFERS_BYTES + EVENT_BYTES_MAX + SLACK_BYTES, "{} KiB", grown >> 10);
+        if round == 1 {
+            settled = grown;
+        }
+        assert!(round < 2 || grown <= settled + NOISE_BYTES, "it grows with each: {} KiB, then {} KiB", settled >> 10, grown >> 10);
+    }
+}
