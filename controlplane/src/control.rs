@@ -12,7 +12,9 @@ use crate::{
     recall,
     reference::Surroundings,
     socket::{Answer, code},
-    time, validate,
+    time,
+    trial::Trial,
+    validate,
 };
 use policy::{Draft, Secrets, image};
 use serde_json::json;
@@ -21,7 +23,7 @@ use std::{
     io,
     os::unix::net::UnixStream,
     sync::mpsc::SyncSender,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 /// Everything that the daemon owns.
@@ -43,8 +45,8 @@ pub struct Control {
     pub events: Events,
     /// A publish on its way.
     pub publishing: Option<Underway>,
-    /// Goes back unless confirmed: until when, and to which generation.
-    pub unconfirmed: Option<(Instant, u64)>,
+    /// Goes back unless confirmed.
+    pub trial: Trial,
     /// The highest number that any generation ever had, as far as known.
     pub(crate) highest: u64,
 }
@@ -68,7 +70,20 @@ pub struct Underway {
     pub(crate) next: Live,
     pub(crate) reply: Reply,
     pub(crate) summary: String,
-    pub(crate) confirm_within: Option<Duration>,
+    pub(crate) then: Then,
+}
+
+/// What an adopted publish means for a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: it changes no policy.
+    Stays,
+    /// It begins one, for so long.
+    Begins(std::time::Duration),
+    /// Somebody wants this policy, and no trial of it.
+    Ends,
+    /// It is the way back.
+    Lapses,
 }
 
 /// Who is told how it ended.
@@ -104,25 +119,26 @@ impl Control {
         let from = Surroundings::real();
         let previous =
             last.as_ref().map_or_else(Previous::default, |(entry, draft)| Previous { draft: draft.clone(), keys: entry.keys.clone() });
-        let (live, sealed) = match read(&places, &from) {
-            Ok(read) => {
+        let trial = Trial::open(&places.state, Instant::now(), time::unix_ms(SystemTime::now()));
+        let (live, sealed) = match (read(&places, &from), last) {
+            (Ok(read), Some(last)) if trial.lapsed(&read.source) => {
+                let path = places.config.display();
+                eprintln!("throwover: nobody confirmed {path} as it stands; `throwover reload` publishes it");
+                go_on(last, &from)
+            }
+            (Ok(read), last) => {
                 eprint!("{}", read.summary);
                 first(&journal, read, &previous, last, highest)?
             }
-            Err(answer) => {
-                let Some((entry, draft)) = last else { return Ok(Err(answer)) };
+            (Err(answer), Some(last)) => {
                 eprint!("{}", answer.text);
-                eprintln!("throwover: going on with generation {} of the journal", entry.generation);
-                let sealed = recalled(&draft, &entry, (&KeyNames::default(), &Secrets::default()), &from, entry.generation);
-                if let Err(why) = &sealed {
-                    eprintln!("throwover: it cannot be passed on: {why}");
-                }
-                (Live { draft, entry }, sealed.ok().map(|(_, sealed)| sealed))
+                go_on(last, &from)
             }
+            (Err(answer), None) => return Ok(Err(answer)),
         };
         let highest = highest.max(live.draft.generation);
         let (planes, events) = (BTreeMap::new(), Events::default());
-        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, unconfirmed: None, highest }))
+        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, trial, highest }))
     }
 
     /// What is live.
@@ -161,6 +177,16 @@ pub(crate) fn read(places: &Places, from: &Surroundings) -> Result<Understood, A
     }
     let summary = format!("check     ok  {} ({})\n", places.config.display(), checked.complaints.summary());
     Ok(Understood { plan: checked.plan, source: hasher.finalize().to_hex().to_string(), summary })
+}
+
+/// Begins with the journal's last generation, and today's secrets.
+fn go_on((entry, draft): (Entry, Draft), from: &Surroundings) -> (Live, Option<Sealed>) {
+    eprintln!("throwover: going on with generation {} of the journal", entry.generation);
+    let sealed = recalled(&draft, &entry, (&KeyNames::default(), &Secrets::default()), from, entry.generation);
+    if let Err(why) = &sealed {
+        eprintln!("throwover: it cannot be passed on: {why}");
+    }
+    (Live { draft, entry }, sealed.ok().map(|(_, sealed)| sealed))
 }
 
 /// The generation that a daemon begins with: the journal's when nothing differs.

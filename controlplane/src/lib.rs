@@ -22,8 +22,10 @@ pub mod compile;
 pub mod diff;
 pub mod explain;
 pub mod journal;
+pub mod keep;
 pub mod publish;
 pub mod recall;
+pub mod trial;
 
 pub mod control;
 pub mod daemon;

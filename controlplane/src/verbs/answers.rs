@@ -6,10 +6,10 @@ use crate::{
     document::{Read, Reader, units},
     legible, observe,
     socket::{Answer, Asked, code},
-    steer, tree,
+    steer, time, tree,
 };
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events that are shown when nobody says how many.
 const EVENTS_SHOWN: usize = 20;
@@ -76,11 +76,7 @@ pub(super) fn reload(control: &mut Control, asked: Asked) {
 }
 
 pub(super) fn confirm(control: &mut Control, asked: Asked) {
-    let generation = control.generation();
-    let answer = match control.unconfirmed.take() {
-        Some(_) => Answer::new(format!("generation {generation} stays\n"), json!({"generation": generation})),
-        None => Answer::refused(code::FAILED, "there is nothing to confirm\n".to_owned()),
-    };
+    let answer = steer::confirm(control, &asked.who);
     give(&asked, answer);
 }
 
@@ -129,8 +125,15 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
     if control.sealed.is_none() {
         note.push_str("; it cannot be passed on: its secrets are missing");
     }
-    let text = observe::status_text(control.generation(), &note, &planes);
-    give(&asked, Answer::new(text, observe::status_json(control.generation(), &planes)));
+    let mut text = observe::status_text(control.generation(), &note, &planes);
+    let mut data = observe::status_json(control.generation(), &planes);
+    if let (Some(pending), Some(left)) = (control.trial.pending(), control.trial.left(Instant::now())) {
+        let left_ms = left.as_millis() as u64;
+        let line = format!("trial     generation {} comes back in {} unless confirmed", pending.back, time::words(left_ms));
+        text.push_str(&format!("{line} ({})\n", legible::line(&pending.who)));
+        data["trial"] = json!({"generation": pending.generation, "back": pending.back, "left_ms": left_ms, "who": pending.who});
+    }
+    give(&asked, Answer::new(text, data));
 }
 
 pub(super) fn events(control: &mut Control, asked: Asked) {
