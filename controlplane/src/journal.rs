@@ -32,6 +32,13 @@ pub struct Entry {
     pub source: String,
     /// Ids of credentials, by provider and reference.
     pub keys: KeyNames,
+    /// Targets that an operator had set aside; the policy itself would have asked them.
+    #[serde(default)]
+    pub aside: Vec<String>,
+    /// The generation whose policy this one has, when it differs in nothing but its number and what
+    /// is set aside: who goes back means the policy before.
+    #[serde(default)]
+    pub same_as: Option<u64>,
     /// How its publish ended.
     pub outcome: Outcome,
 }

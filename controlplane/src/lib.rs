@@ -18,6 +18,7 @@ pub mod plan;
 pub mod reference;
 pub mod time;
 
+pub mod aside;
 pub mod compile;
 pub mod diff;
 pub mod explain;

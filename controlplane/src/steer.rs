@@ -1,6 +1,9 @@
 //! Changing what is served: reload, rollback, drain; and what follows when data planes answer.
 
+pub mod aside;
+
 use crate::{
+    aside::Asides,
     compile,
     control::{self, Control, Live, Reply, Then, Underway},
     daemon, diff,
@@ -39,15 +42,17 @@ pub fn reload_within(control: &mut Control, who: &str, why: &str, confirm_within
         }
     };
     let then = confirm_within.map_or(Then::Ends, Then::Begins);
-    publish_plan(control, &read.plan, &Origin { who, why, source: &read.source, summary: read.summary, then }, reply);
+    let origin = Origin { who, why, source: &read.source, summary: read.summary, then, asides: None };
+    publish_plan(control, read.plan, origin, reply);
 }
 
 /// What would be published, and what it would change.
 pub fn preview(control: &Control) -> Answer {
-    let read = match control::read(&control.places, &control.from) {
+    let mut read = match control::read(&control.places, &control.from) {
         Ok(read) => read,
         Err(answer) => return answer,
     };
+    control.asides.at(time::unix_ms(SystemTime::now())).apply(&mut read.plan);
     match compile::compile(&read.plan, &control.previous(), control.generation()) {
         Ok(compiled) => {
             let changes = diff::changes(&control.live.draft, &compiled.draft);
@@ -69,7 +74,7 @@ pub fn rollback(control: &mut Control, to: Option<u64>, who: &str, why: &str, re
         Ok(entries) => entries,
         Err(error) => return reply.send(Answer::refused(code::FAILED, format!("the journal cannot be read: {error}\n"))),
     };
-    let current = control.generation();
+    let current = control.live.entry.same_as.unwrap_or(control.generation());
     let chosen = match to {
         Some(number) => entries.iter().find(|entry| entry.generation == number),
         None => entries.iter().rev().find(|entry| entry.generation < current && entry.outcome == Outcome::Live),
@@ -84,13 +89,14 @@ pub fn rollback(control: &mut Control, to: Option<u64>, who: &str, why: &str, re
         .journal
         .draft(entry.generation)
         .map_err(|error| format!("generation {} cannot be read: {error}", entry.generation))
-        .and_then(|draft| recall::plan(&draft, &entry.keys, today, &control.from));
+        .and_then(|draft| recall::plan(&draft, entry, today, &control.from));
     match plan {
         Ok(plan) => {
             let why = if why.is_empty() { format!("rollback to {}", entry.generation) } else { why.to_owned() };
             let summary = format!("recall    generation {} of {}\n", entry.generation, entry.at);
             let source = entry.source.clone();
-            publish_plan(control, &plan, &Origin { who, why: &why, source: &source, summary, then: Then::Lapses }, reply);
+            let origin = Origin { who, why: &why, source: &source, summary, then: Then::Lapses, asides: None };
+            publish_plan(control, plan, origin, reply);
         }
         Err(why) => reply.send(Answer::refused(code::FAILED, format!("{why}\n"))),
     }
@@ -102,21 +108,25 @@ struct Origin<'a> {
     source: &'a str,
     summary: String,
     then: Then,
+    /// Targets to be set aside; `None` leaves them.
+    asides: Option<Asides>,
 }
 
-fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: Reply) {
+fn publish_plan(control: &mut Control, mut plan: Plan, origin: Origin<'_>, reply: Reply) {
     if let Some(underway) = &control.publishing {
         let text = format!("generation {} is on its way; try again when it has arrived\n", underway.state.generation);
         return reply.send(Answer::refused(code::REFUSED, text));
     }
     let number = control.highest + 1;
-    let compiled = match compile::compile(plan, &control.previous(), number) {
+    let asides = origin.asides.unwrap_or_else(|| control.asides.at(time::unix_ms(SystemTime::now())));
+    let aside = asides.apply(&mut plan);
+    let compiled = match compile::compile(&plan, &control.previous(), number) {
         Ok(compiled) => compiled,
         Err(flaw) => return reply.send(Answer::refused(code::FAILED, format!("{flaw}\n"))),
     };
     let changes = diff::changes(&control.live.draft, &compiled.draft);
     let restart = diff::needs_restart(&control.live.draft, &compiled.draft);
-    let mut summary = origin.summary.clone();
+    let mut summary = origin.summary;
     if changes.is_empty() {
         summary.push_str("diff      no changes\n");
     }
@@ -126,7 +136,10 @@ fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: 
     if !restart.is_empty() && !control.planes.is_empty() {
         summary.push_str(&format!("note      needs a restart of the data plane: {}\n", restart.join(", ")));
     }
-    let entry = control::entry(&compiled, origin.who, origin.why, origin.source, changes);
+    let mut entry = control::entry(&compiled, (origin.who, origin.why), origin.source, changes, aside);
+    if origin.then == Then::Stays {
+        entry.same_as = Some(control.live.entry.same_as.unwrap_or(control.generation()));
+    }
     let image = image::seal(&compiled.draft);
     if let Err(error) = control.journal.write(&entry, &image) {
         return reply.send(Answer::refused(code::FAILED, format!("the journal cannot be written: {error}\n")));
@@ -138,7 +151,7 @@ fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: 
     let planes: Vec<u64> = control.planes.iter().filter(|(_, (_, plane))| plane.hello.is_some()).map(|(id, _)| *id).collect();
     let state = Publishing::new(number, planes.iter().copied(), Instant::now());
     let next = Live { draft: compiled.draft, entry };
-    control.publishing = Some(Underway { state, sealed: sealed.clone(), next, reply, summary, then: origin.then });
+    control.publishing = Some(Underway { state, sealed: sealed.clone(), next, reply, summary, then: origin.then, asides });
     for plane in planes {
         send(control, plane, &sealed);
     }
@@ -159,17 +172,9 @@ pub fn send(control: &mut Control, plane: u64, sealed: &Sealed) {
 /// Gives what is live a number above one that a data plane already serves: our journal was lost.
 pub fn outnumber(control: &mut Control, theirs: u64) {
     control.highest = control.highest.max(theirs);
-    let empty = Secrets::default();
-    let today = (&control.live.entry.keys, control.sealed.as_ref().map_or(&empty, |sealed| &sealed.secrets));
-    match recall::plan(&control.live.draft, &control.live.entry.keys, today, &control.from) {
-        Ok(plan) => {
-            let why = format!("a data plane serves generation {theirs}, which this journal does not know");
-            let source = control.live.entry.source.clone();
-            let origin = Origin { who: "the daemon", why: &why, source: &source, summary: format!("note      {why}\n"), then: Then::Stays };
-            publish_plan(control, &plan, &origin, Reply::Log);
-        }
-        Err(why) => daemon::tell(&mut control.events, "send_failed", vec![("reason".to_owned(), why)]),
-    }
+    let why = format!("a data plane serves generation {theirs}, which this journal does not know");
+    let asides = control.asides.at(time::unix_ms(SystemTime::now()));
+    aside::republish(control, ("the daemon", &why), format!("note      {why}\n"), asides, Reply::Log);
 }
 
 /// Ends a publish whose answer is known, and a trial whose time is up.
@@ -178,6 +183,9 @@ pub fn settle(control: &mut Control, now: Instant) {
         && let Some(underway) = control.publishing.take()
     {
         settled(control, underway, outcome, now);
+    }
+    if control.publishing.is_none() {
+        aside::bring_back(control, now);
     }
     if control.publishing.is_none()
         && let Some((pending, again)) = control.trial.take_due(now)
@@ -235,7 +243,7 @@ fn tried(control: &mut Control, then: Then, was: &Live, now: Instant) -> io::Res
 }
 
 fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome, now: Instant) {
-    let Underway { sealed, mut next, reply, mut summary, then, .. } = underway;
+    let Underway { sealed, mut next, reply, mut summary, then, asides, .. } = underway;
     let number = sealed.generation;
     let before = control.generation();
     let mut answer = if outcome.adopted {
@@ -281,6 +289,7 @@ fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome,
     if outcome.adopted {
         let was = std::mem::replace(&mut control.live, next);
         control.sealed = Some(sealed);
+        aside::adopted(control, asides);
         let said = tried(control, then, &was, now);
         answer.text.push_str(&said.unwrap_or_else(|error| format!("note      the trial could not be written down: {error}\n")));
     }

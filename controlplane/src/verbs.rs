@@ -61,6 +61,8 @@ const RUN: Argument = option("run", "DIR", "Folder of the sockets");
 const STATE: Argument = option("state", "DIR", "Folder of the generations");
 const FORMAT: Argument = option("format", "table|json", "How to answer");
 const FILE: Argument = Argument { name: "file", value: "FILE", positional: true, help: "The policy: a file, or a folder of .yaml files" };
+const TARGET: Argument =
+    Argument { name: "target", value: "TARGET", positional: true, help: "`provider/model`, as `throwover status` shows it" };
 const WHY: Argument = option("why", "TEXT", "Written into the journal");
 
 const fn option(name: &'static str, value: &'static str, help: &'static str) -> Argument {
@@ -202,6 +204,32 @@ pub const VERBS: &[Verb] = &[
         role: Role::Viewer,
         examples: ["throwover events --last 100", "throwover events --follow --format json"],
         handler: Handler::Daemon(answers::events),
+    },
+    Verb {
+        name: "disable",
+        about: "Set a target aside: nobody is sent there, and it comes back by itself",
+        arguments: &[
+            TARGET,
+            RUN,
+            FORMAT,
+            WHY,
+            option("for", "DURATION", "How long, up to 30d; 1h when it is left out"),
+            switch("force", "Also when a chain is left with nobody"),
+        ],
+        role: Role::Operator,
+        examples: [
+            "throwover disable openai/gpt-4o --for 1h --why 'maintenance'",
+            "throwover disable groq/llama-3.3-70b-versatile --for 30m --force",
+        ],
+        handler: Handler::Daemon(answers::disable),
+    },
+    Verb {
+        name: "enable",
+        about: "Bring a target back before its time aside is over",
+        arguments: &[TARGET, RUN, FORMAT],
+        role: Role::Operator,
+        examples: ["throwover enable openai/gpt-4o", "throwover enable openai/gpt-4o --format json"],
+        handler: Handler::Daemon(answers::enable),
     },
     Verb {
         name: "drain",

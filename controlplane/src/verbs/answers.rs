@@ -2,6 +2,7 @@
 
 use super::{Handler, find};
 use crate::{
+    aside,
     control::{Control, Reply},
     document::{Read, Reader, units},
     legible, observe,
@@ -9,7 +10,7 @@ use crate::{
     steer, time, tree,
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Events that are shown when nobody says how many.
 const EVENTS_SHOWN: usize = 20;
@@ -133,6 +134,13 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
         text.push_str(&format!("{line} ({})\n", legible::line(&pending.who)));
         data["trial"] = json!({"generation": pending.generation, "back": pending.back, "left_ms": left_ms, "who": pending.who});
     }
+    let now_ms = time::unix_ms(SystemTime::now());
+    let asides = control.asides.at(now_ms);
+    for (target, aside) in &asides.0 {
+        let left = time::words(aside.until_ms - now_ms);
+        text.push_str(&format!("aside     {target} for {left} ({})\n", legible::line(&aside.reason())));
+    }
+    data["aside"] = json!(asides);
     give(&asked, Answer::new(text, data));
 }
 
@@ -152,6 +160,27 @@ pub(super) fn events(control: &mut Control, asked: Asked) {
     }
 }
 
+pub(super) fn disable(control: &mut Control, asked: Asked) {
+    let target = argument(&asked, "target").to_owned();
+    if target.is_empty() {
+        return give(&asked, Answer::refused(code::USAGE, "which target? `throwover status` shows them\n".to_owned()));
+    }
+    match duration(&asked, "for") {
+        Ok(time) => {
+            let (time, force) = (time.unwrap_or(aside::FOR_USUAL), argument(&asked, "force") == "true");
+            let why = argument(&asked, "why").to_owned();
+            let wish = steer::aside::Wish { target: &target, time, force, why: &why };
+            steer::aside::disable(control, wish, &asked.who, Reply::Operator(asked.reply));
+        }
+        Err(answer) => give(&asked, answer),
+    }
+}
+
+pub(super) fn enable(control: &mut Control, asked: Asked) {
+    let target = argument(&asked, "target").to_owned();
+    steer::aside::enable(control, &target, &asked.who, Reply::Operator(asked.reply));
+}
+
 pub(super) fn drain(control: &mut Control, asked: Asked) {
     let answer = match duration(&asked, "grace") {
         Ok(grace) => {
@@ -162,3 +191,6 @@ pub(super) fn drain(control: &mut Control, asked: Asked) {
     };
     give(&asked, answer);
 }
+
+#[cfg(test)]
+mod tests;
