@@ -34,6 +34,7 @@ pub mod link;
 pub mod observe;
 pub mod steer;
 
+pub mod audit;
 pub mod child;
 pub mod demo;
 pub mod doctor;
