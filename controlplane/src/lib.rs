@@ -38,6 +38,7 @@ pub mod audit;
 pub mod child;
 pub mod demo;
 pub mod doctor;
+pub mod init;
 pub mod places;
 pub mod socket;
 pub mod up;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod here;
+mod pages;
 
 pub use answers::answer;
 
@@ -99,6 +100,17 @@ pub const VERBS: &[Verb] = &[
             "throwover daemon --config conf.d --run /tmp/run --state /tmp/state",
         ],
         handler: Handler::Here(here::daemon),
+    },
+    Verb {
+        name: "init",
+        about: "Write a first policy for the keys that are in the environment: their names, never their values",
+        arguments: &[
+            Argument { name: "file", value: "FILE", positional: true, help: "Where to; throwover.yaml when it is left out" },
+            FORMAT,
+        ],
+        role: Role::Operator,
+        examples: ["throwover init", "throwover init /etc/throwover/throwover.yaml"],
+        handler: Handler::Here(crate::init::init),
     },
     Verb {
         name: "check",
@@ -239,6 +251,22 @@ pub const VERBS: &[Verb] = &[
         examples: ["throwover drain", "throwover drain --grace 30s"],
         handler: Handler::Daemon(answers::drain),
     },
+    Verb {
+        name: "completions",
+        about: "Print what a shell needs to complete this command",
+        arguments: &[Argument { name: "shell", value: "bash|zsh|fish", positional: true, help: "Which shell" }],
+        role: Role::Viewer,
+        examples: ["throwover completions bash > /etc/bash_completion.d/throwover", "throwover completions zsh > ~/.zfunc/_throwover"],
+        handler: Handler::Here(pages::completions),
+    },
+    Verb {
+        name: "man",
+        about: "Print the manual page, or write one for each verb",
+        arguments: &[option("out", "DIR", "Write throwover.1 and a page for each verb there"), FORMAT],
+        role: Role::Viewer,
+        examples: ["throwover man | man -l -", "throwover man --out /usr/local/share/man/man1"],
+        handler: Handler::Here(pages::man),
+    },
 ];
 
 /// The verb of this name.
@@ -263,8 +291,12 @@ pub fn command() -> Command {
                 arg = arg.long(argument.name);
             }
             arg = if argument.value.is_empty() { arg.action(ArgAction::SetTrue) } else { arg.value_name(argument.value) };
+            if argument.value.contains('|') {
+                let words = clap::builder::PossibleValuesParser::new(argument.value.split('|'));
+                arg = arg.value_parser(words).hide_possible_values(true);
+            }
             if argument.name == "format" {
-                arg = arg.value_parser(["table", "json"]).default_value("table").hide_possible_values(true);
+                arg = arg.default_value("table");
             }
             sub = sub.arg(arg);
         }

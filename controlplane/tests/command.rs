@@ -26,6 +26,24 @@ fn exit_codes() {
 }
 
 #[test]
+fn what_init_writes_passes_check() {
+    let house = House::new();
+    let file = house.folder.join("first.yaml");
+    let run = |verb: &str, key: bool| {
+        let mut command = house.command(verb, &[file.to_str().unwrap()]);
+        if key {
+            command.env("OPENAI_API_KEY", "sk-this-is-never-written");
+        }
+        command.output().unwrap()
+    };
+    assert_eq!(run("init", true).status.code(), Some(0));
+    assert_eq!(run("init", true).status.code(), Some(6), "nothing is overwritten");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("sk-this"));
+    assert_eq!(run("check", true).status.code(), Some(0));
+    assert_eq!(run("check", false).status.code(), Some(3), "it asks whom the key was for");
+}
+
+#[test]
 fn the_smallest_file_by_the_command() {
     let house = House::new();
     house.write(include_str!("../examples/smallest.yaml"));
