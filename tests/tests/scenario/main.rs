@@ -7,6 +7,7 @@ mod egress;
 mod failover;
 mod fidelity;
 mod hangup;
+mod metrics;
 mod midstream;
 mod records;
 mod refusals;
