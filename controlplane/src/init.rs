@@ -2,8 +2,7 @@
 //! that they hold.
 
 use crate::{
-    catalogue::{Catalogue, Known},
-    document::Dialect,
+    catalogue::{self, Catalogue, Known},
     reference::Surroundings,
     socket::{Answer, code},
     verbs::Arguments,
@@ -65,7 +64,7 @@ pub fn init(arguments: &Arguments) -> Answer {
 fn policy(from: &Surroundings) -> (String, Vec<String>) {
     let found = found(from);
     let names: Vec<String> = found.iter().map(|(_, _, variable)| variable.clone()).collect();
-    let (asked, silent): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, known, _)| spoken(known.dialect));
+    let (asked, silent): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, known, _)| catalogue::spoken(known.dialect));
     let mut text = String::from("# What Throwover asks, and in which order. `throwover check FILE` says what is wrong with it,\n");
     text.push_str("# `throwover schema` describes every key to an editor.\n");
     let mut line = |line: &str| writeln!(text, "{line}").expect("a String grows");
@@ -114,14 +113,6 @@ fn found(from: &Surroundings) -> Vec<(&'static str, &'static Known, String)> {
         }
     }
     found
-}
-
-fn spoken(dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::OpenAi => policy::Dialect::OpenAi.spoken(),
-        Dialect::Anthropic => policy::Dialect::Anthropic.spoken(),
-        Dialect::Gemini => policy::Dialect::Gemini.spoken(),
-    }
 }
 
 fn starter(provider: &str) -> &'static str {

@@ -36,6 +36,7 @@ pub mod steer;
 
 pub mod audit;
 pub mod child;
+pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod init;

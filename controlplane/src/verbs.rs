@@ -62,6 +62,7 @@ const RUN: Argument = option("run", "DIR", "Folder of the sockets");
 const STATE: Argument = option("state", "DIR", "Folder of the generations");
 const FORMAT: Argument = option("format", "table|json", "How to answer");
 const FILE: Argument = Argument { name: "file", value: "FILE", positional: true, help: "The policy: a file, or a folder of .yaml files" };
+const FILE_OF_ANOTHER: Argument = Argument { name: "file", value: "FILE", positional: true, help: "Its configuration: YAML or JSON" };
 const TARGET: Argument =
     Argument { name: "target", value: "TARGET", positional: true, help: "`provider/model`, as `throwover status` shows it" };
 const WHY: Argument = option("why", "TEXT", "Written into the journal");
@@ -119,6 +120,22 @@ pub const VERBS: &[Verb] = &[
         role: Role::Viewer,
         examples: ["throwover check throwover.yaml", "throwover check conf.d --strict --format json"],
         handler: Handler::Here(here::check),
+    },
+    Verb {
+        name: "convert",
+        about: "Print another gateway's configuration as a policy of this one",
+        arguments: &[
+            FILE_OF_ANOTHER,
+            option("from", "litellm|portkey|bifrost", "Whose configuration it is"),
+            FORMAT,
+            switch("strict", "Fail when something could not be converted"),
+        ],
+        role: Role::Viewer,
+        examples: [
+            "throwover convert --from litellm config.yaml > throwover.yaml",
+            "throwover convert --from bifrost config.json --strict",
+        ],
+        handler: Handler::Here(crate::convert::convert),
     },
     Verb {
         name: "schema",

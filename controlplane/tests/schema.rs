@@ -6,10 +6,7 @@
 
 mod support;
 
-use controlplane::{
-    complaint::Complaints,
-    tree::{self, Node, Value as Tree},
-};
+use controlplane::{complaint::Complaints, tree};
 use serde_json::{Value, json};
 use support::House;
 
@@ -17,21 +14,9 @@ fn schema() -> Value {
     serde_json::from_slice(&House::new().command("schema", &[]).output().unwrap().stdout).unwrap()
 }
 
-fn json_of(node: &Node) -> Value {
-    match &node.value {
-        Tree::Null => Value::Null,
-        Tree::Bool(value) => json!(value),
-        Tree::Whole(value) => json!(value),
-        Tree::Fraction(value) => json!(value),
-        Tree::Text(value) => json!(value),
-        Tree::List(items) => items.iter().map(json_of).collect(),
-        Tree::Map(entries) => Value::Object(entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.node))).collect()),
-    }
-}
-
 fn yaml(text: &str) -> Value {
     let mut complaints = Complaints::default();
-    json_of(&tree::parse(text, 0, &mut complaints).unwrap_or_else(|| panic!("{complaints:?} in {text}")))
+    tree::parse(text, 0, &mut complaints).unwrap_or_else(|| panic!("{complaints:?} in {text}")).json()
 }
 
 /// Where a value breaks the schema, and how.
@@ -170,7 +155,8 @@ fn every_example_and_snippet_keeps_to_it() {
 #[test]
 fn what_it_refuses_is_refused_by_check_too() {
     let schema = schema();
-    let chain = "fallback: {chains: [{name: c, models: [{provider: v, model: m}]}]}\nproviders: {v: {endpoint: \"http://127.0.0.1:1/v1\"}}\n";
+    let chain =
+        "fallback: {chains: [{name: c, models: [{provider: v, model: m}]}]}\nproviders: {v: {endpoint: \"http://127.0.0.1:1/v1\"}}\n";
     assert!(broken(&schema, &yaml(chain), "policy").is_empty());
     for wrong in [
         "gatway: {}",
