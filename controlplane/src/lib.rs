@@ -42,5 +42,6 @@ pub mod doctor;
 pub mod init;
 pub mod places;
 pub mod socket;
+pub mod top;
 pub mod up;
 pub mod verbs;

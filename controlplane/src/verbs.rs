@@ -227,6 +227,14 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Daemon(answers::status),
     },
     Verb {
+        name: "top",
+        about: "Show rates, errors, targets and latencies on one screen, once a second",
+        arguments: &[RUN, switch("once", "Print one frame, without escapes")],
+        role: Role::Viewer,
+        examples: ["throwover top", "throwover top --once | head"],
+        handler: Handler::Here(crate::top::top),
+    },
+    Verb {
         name: "events",
         about: "Show what happened: fallbacks, breakers, publishes",
         arguments: &[RUN, FORMAT, option("last", "COUNT", "How many; 20 when it is left out"), switch("follow", "Wait for more")],
