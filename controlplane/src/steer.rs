@@ -224,7 +224,11 @@ fn tried(control: &mut Control, then: Then, was: &Live, now: Instant) -> io::Res
     let generation = control.generation();
     match then {
         Then::Stays => {}
-        Then::Ends => drop(control.trial.end()?),
+        Then::Ends => {
+            if let Some(ended) = control.trial.end()? {
+                return Ok(format!("note      the trial of generation {} is over with it\n", ended.generation));
+            }
+        }
         Then::Lapses => control.trial.lapse(&was.entry.source)?,
         Then::Begins(within) => {
             let until_ms = time::unix_ms(SystemTime::now() + within);

@@ -119,6 +119,17 @@ fn a_way_back_that_is_refused_is_said_and_the_trial_stays() {
 }
 
 #[test]
+fn a_reload_without_a_trial_ends_the_one_before() {
+    let (house, mut plane) = on_trial("1h");
+    let reload = house.begin("reload", &[]);
+    assert_eq!(plane.arrived().publish.generation, 3);
+    plane.adopt(3);
+    let done = reload.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&done.stdout).contains("the trial of generation 2 is over with it"), "{done:?}");
+    assert_eq!(house.json("status")["trial"], json!(null));
+}
+
+#[test]
 fn a_trial_has_a_longest_time() {
     let mut house = House::new();
     house.start();
