@@ -6,6 +6,9 @@ use std::{
     fmt::Write as _,
 };
 
+/// Most notes; a file that is beyond them is not one of what it was said to be.
+const NOTES_MAX: usize = 1_000;
+
 /// A provider as the other gateway's file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Provider {
@@ -79,7 +82,10 @@ impl Sketch {
     /// Says what could not be converted.
     pub(super) fn note(&mut self, place: impl Into<String>, why: impl Into<String>) {
         let note = (place.into(), why.into());
-        if !self.notes.contains(&note) {
+        if self.notes.len() == NOTES_MAX {
+            self.notes.push(("the rest".to_owned(), format!("{NOTES_MAX} notes are enough; there is more")));
+        }
+        if self.notes.len() < NOTES_MAX && !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
@@ -105,6 +111,10 @@ impl Sketch {
     /// The name under which a provider is declared: an equal one has it already, else one is found.
     pub(super) fn provider(&mut self, wanted: &str, provider: Provider) -> String {
         let mut name = wanted.to_owned();
+        if self.providers.len() >= policy::limits::PROVIDERS_MAX {
+            self.note(format!("provider `{wanted}`"), "a policy holds no more providers");
+            return name;
+        }
         for number in 2.. {
             match self.providers.get(&name) {
                 Some(known) if *known != provider => name = format!("{wanted}-{number}"),

@@ -184,6 +184,16 @@ fn shares_are_whole_and_in_proportion() {
 }
 
 #[test]
+fn a_file_without_measure_is_bounded() {
+    let entry = |n: usize| format!("{{model_name: m{n}, litellm_params: {{model: openai/m, api_key: sk-{n}, odd{n}: 1}}}}");
+    let entries: Vec<String> = (0..3_000).map(entry).collect();
+    let text = format!("model_list: [{}]", entries.join(", "));
+    let (policy, notes) = policy("litellm", &text).unwrap();
+    assert!(notes.len() <= 1_001 && notes.last().unwrap().0 == "the rest", "{}", notes.len());
+    assert!(policy.lines().count() < 30_000);
+}
+
+#[test]
 fn what_is_no_configuration_is_said() {
     for from in ["litellm", "portkey", "bifrost"] {
         for text in ["", "[]", "- a\n- b\n", "{\"a\": [", "x: 1\n"] {
