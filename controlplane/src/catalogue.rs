@@ -134,6 +134,15 @@ impl Catalogue {
     }
 }
 
+/// True when this version speaks it to providers.
+pub fn spoken(dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::OpenAi => policy::Dialect::OpenAi.spoken(),
+        Dialect::Anthropic => policy::Dialect::Anthropic.spoken(),
+        Dialect::Gemini => policy::Dialect::Gemini.spoken(),
+    }
+}
+
 /// Two names of one provider share its models.
 fn canonical(provider: &str) -> &str {
     if provider == "gemini" { "google" } else { provider }

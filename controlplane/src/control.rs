@@ -1,6 +1,7 @@
 //! Everything that the daemon owns, and what it begins with.
 
 use crate::{
+    aside::Asides,
     compile::{self, Compiled, KeyNames, Previous},
     daemon::Places,
     diff,
@@ -12,7 +13,9 @@ use crate::{
     recall,
     reference::Surroundings,
     socket::{Answer, code},
-    time, validate,
+    time,
+    trial::Trial,
+    validate,
 };
 use policy::{Draft, Secrets, image};
 use serde_json::json;
@@ -21,7 +24,7 @@ use std::{
     io,
     os::unix::net::UnixStream,
     sync::mpsc::SyncSender,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 /// Everything that the daemon owns.
@@ -43,8 +46,13 @@ pub struct Control {
     pub events: Events,
     /// A publish on its way.
     pub publishing: Option<Underway>,
-    /// Goes back unless confirmed: until when, and to which generation.
-    pub unconfirmed: Option<(Instant, u64)>,
+    /// Targets that operators have set aside.
+    pub asides: Asides,
+    /// When a target whose time aside is over is brought back again, after that failed, and how long
+    /// was waited for it.
+    pub(crate) bring_back: Option<(Instant, std::time::Duration)>,
+    /// Goes back unless confirmed.
+    pub trial: Trial,
     /// The highest number that any generation ever had, as far as known.
     pub(crate) highest: u64,
 }
@@ -68,7 +76,21 @@ pub struct Underway {
     pub(crate) next: Live,
     pub(crate) reply: Reply,
     pub(crate) summary: String,
-    pub(crate) confirm_within: Option<Duration>,
+    pub(crate) then: Then,
+    pub(crate) asides: Asides,
+}
+
+/// What an adopted publish means for a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: it changes no policy.
+    Stays,
+    /// It begins one, for so long.
+    Begins(std::time::Duration),
+    /// Somebody wants this policy, and no trial of it.
+    Ends,
+    /// It is the way back.
+    Lapses,
 }
 
 /// Who is told how it ended.
@@ -104,25 +126,28 @@ impl Control {
         let from = Surroundings::real();
         let previous =
             last.as_ref().map_or_else(Previous::default, |(entry, draft)| Previous { draft: draft.clone(), keys: entry.keys.clone() });
-        let (live, sealed) = match read(&places, &from) {
-            Ok(read) => {
+        let wall = time::unix_ms(SystemTime::now());
+        let asides = Asides::open(&places.state).at(wall);
+        let trial = Trial::open(&places.state, Instant::now(), wall);
+        let (live, sealed) = match (read(&places, &from), last) {
+            (Ok(read), Some(last)) if trial.lapsed(&read.source) => {
+                let path = places.config.display();
+                eprintln!("throwover: nobody confirmed {path} as it stands; `throwover reload` publishes it");
+                go_on(last, &from)
+            }
+            (Ok(read), last) => {
                 eprint!("{}", read.summary);
-                first(&journal, read, &previous, last, highest)?
+                first(&journal, read, &asides, &previous, last, highest)?
             }
-            Err(answer) => {
-                let Some((entry, draft)) = last else { return Ok(Err(answer)) };
+            (Err(answer), Some(last)) => {
                 eprint!("{}", answer.text);
-                eprintln!("throwover: going on with generation {} of the journal", entry.generation);
-                let sealed = recalled(&draft, &entry, (&KeyNames::default(), &Secrets::default()), &from, entry.generation);
-                if let Err(why) = &sealed {
-                    eprintln!("throwover: it cannot be passed on: {why}");
-                }
-                (Live { draft, entry }, sealed.ok().map(|(_, sealed)| sealed))
+                go_on(last, &from)
             }
+            (Err(answer), None) => return Ok(Err(answer)),
         };
         let highest = highest.max(live.draft.generation);
         let (planes, events) = (BTreeMap::new(), Events::default());
-        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, unconfirmed: None, highest }))
+        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, asides, bring_back: None, trial, highest }))
     }
 
     /// What is live.
@@ -163,14 +188,26 @@ pub(crate) fn read(places: &Places, from: &Surroundings) -> Result<Understood, A
     Ok(Understood { plan: checked.plan, source: hasher.finalize().to_hex().to_string(), summary })
 }
 
+/// Begins with the journal's last generation, and today's secrets.
+fn go_on((entry, draft): (Entry, Draft), from: &Surroundings) -> (Live, Option<Sealed>) {
+    eprintln!("throwover: going on with generation {} of the journal", entry.generation);
+    let sealed = recalled(&draft, &entry, from);
+    if let Err(why) = &sealed {
+        eprintln!("throwover: it cannot be passed on: {why}");
+    }
+    (Live { draft, entry }, sealed.ok())
+}
+
 /// The generation that a daemon begins with: the journal's when nothing differs.
 fn first(
     journal: &Journal,
-    read: Understood,
+    mut read: Understood,
+    asides: &Asides,
     previous: &Previous,
     last: Option<(Entry, Draft)>,
     highest: u64,
 ) -> io::Result<(Live, Option<Sealed>)> {
+    let aside = asides.apply(&mut read.plan);
     let number = last.as_ref().map_or(highest + 1, |(entry, _)| entry.generation);
     let same = compile::compile(&read.plan, previous, number).map_err(io::Error::other)?;
     if let Some((entry, draft)) = last {
@@ -179,13 +216,19 @@ fn first(
             return Ok((Live { draft, entry }, Some(sealed)));
         }
         let compiled = compile::compile(&read.plan, previous, highest + 1).map_err(io::Error::other)?;
-        return begin(journal, compiled, &read.source, diff::changes(&draft, &same.draft));
+        return begin(journal, compiled, &read.source, diff::changes(&draft, &same.draft), aside);
     }
-    begin(journal, same, &read.source, vec!["first generation".to_owned()])
+    begin(journal, same, &read.source, vec!["first generation".to_owned()], aside)
 }
 
-fn begin(journal: &Journal, compiled: Compiled, source: &str, changes: Vec<String>) -> io::Result<(Live, Option<Sealed>)> {
-    let mut entry = entry(&compiled, "start of the daemon", "", source, changes);
+fn begin(
+    journal: &Journal,
+    compiled: Compiled,
+    source: &str,
+    changes: Vec<String>,
+    aside: Vec<String>,
+) -> io::Result<(Live, Option<Sealed>)> {
+    let mut entry = entry(&compiled, ("start of the daemon", ""), source, changes, aside);
     // Nothing serves anything else that this daemon knows of.
     entry.outcome = Outcome::Live;
     let image = image::seal(&compiled.draft);
@@ -194,8 +237,8 @@ fn begin(journal: &Journal, compiled: Compiled, source: &str, changes: Vec<Strin
     Ok((Live { draft: compiled.draft, entry }, Some(sealed)))
 }
 
-/// What the journal is told before a publish.
-pub(crate) fn entry(compiled: &Compiled, who: &str, why: &str, source: &str, changes: Vec<String>) -> Entry {
+/// What the journal is told before a publish: by whom and what for, and so on.
+pub(crate) fn entry(compiled: &Compiled, (who, why): (&str, &str), source: &str, changes: Vec<String>, aside: Vec<String>) -> Entry {
     Entry {
         generation: compiled.draft.generation,
         at: time::stamp(SystemTime::now()),
@@ -204,20 +247,18 @@ pub(crate) fn entry(compiled: &Compiled, who: &str, why: &str, source: &str, cha
         changes,
         source: source.to_owned(),
         keys: compiled.keys.clone(),
+        aside,
+        same_as: None,
         outcome: Outcome::Sealed,
     }
 }
 
-fn recalled(
-    draft: &Draft,
-    entry: &Entry,
-    today: (&KeyNames, &Secrets),
-    from: &Surroundings,
-    generation: u64,
-) -> Result<(Compiled, Sealed), String> {
-    let plan = recall::plan(draft, &entry.keys, today, from)?;
+/// The image of a generation of the journal as it was, with today's secrets. What was set aside
+/// then is so still, until [`crate::steer`] looks at the time.
+fn recalled(draft: &Draft, entry: &Entry, from: &Surroundings) -> Result<Sealed, String> {
+    let as_it_was = Entry { aside: Vec::new(), ..entry.clone() };
+    let plan = recall::plan(draft, &as_it_was, (&KeyNames::default(), &Secrets::default()), from)?;
     let previous = Previous { draft: draft.clone(), keys: entry.keys.clone() };
-    let compiled = compile::compile(&plan, &previous, generation).map_err(|flaw| flaw.to_string())?;
-    let sealed = Sealed::new(generation, image::seal(&compiled.draft), compiled.secrets.clone());
-    Ok((compiled, sealed))
+    let compiled = compile::compile(&plan, &previous, entry.generation).map_err(|flaw| flaw.to_string())?;
+    Ok(Sealed::new(entry.generation, image::seal(&compiled.draft), compiled.secrets))
 }

@@ -5,6 +5,7 @@
 //! they have, and connect again when it is back.
 
 use crate::{
+    audit::Audit,
     control::{Control, Reply},
     link,
     observe::{Events, Plane},
@@ -82,6 +83,7 @@ pub fn run(places: Places) -> io::Result<u8> {
     let (to, messages) = sync_channel(MESSAGES_MAX);
     let link_listener = link::bind(&places.run.join("link.sock"), 0o600)?;
     let operators = link::bind(&places.run.join("operator.sock"), 0o660)?;
+    let audit = Audit::open(&places.state)?;
     let mut control = match Control::start(places)? {
         Ok(control) => control,
         Err(answer) => {
@@ -93,7 +95,7 @@ pub fn run(places: Places) -> io::Result<u8> {
     let sender = to.clone();
     thread::Builder::new().name("link".to_owned()).spawn(move || link::serve(link_listener, sender))?;
     let sender = to.clone();
-    thread::Builder::new().name("operators".to_owned()).spawn(move || socket::serve(operators, sender))?;
+    thread::Builder::new().name("operators".to_owned()).spawn(move || socket::serve(operators, sender, audit))?;
     signals(to)?;
     attend(&mut control, &messages);
     Ok(0)

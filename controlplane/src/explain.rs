@@ -4,6 +4,7 @@
 //! tell another story than the gateway. Breakers and pauses are the live ones when a daemon answers.
 
 use crate::{
+    aside::Asides,
     compile, load, places,
     reference::Surroundings,
     socket::{self, Answer, Request, code},
@@ -23,30 +24,33 @@ use std::collections::HashMap;
 /// Explains one request.
 pub fn explain(arguments: &Arguments) -> Answer {
     let path = places::config(arguments);
-    let prepared = match prepare(&path, &Surroundings::real()) {
+    let (live, asides) = live(arguments);
+    let prepared = match prepare(&path, &asides, &Surroundings::real()) {
         Ok(prepared) => prepared,
         Err(answer) => return answer,
     };
-    let live = live(arguments);
     decision(&prepared, arguments, &live)
 }
 
-fn prepare(path: &std::path::Path, from: &Surroundings) -> Result<Prepared, Answer> {
+fn prepare(path: &std::path::Path, asides: &Asides, from: &Surroundings) -> Result<Prepared, Answer> {
     let loaded = load::load(path).map_err(|error| Answer::refused(code::INVALID, format!("{}: {error}\n", path.display())))?;
-    let checked = validate::validate(&loaded, from);
+    let mut checked = validate::validate(&loaded, from);
     if checked.complaints.refuse() {
         let text = format!("{}{}\n", checked.complaints.render(&loaded.sources), checked.complaints.summary());
         return Err(Answer::refused(code::INVALID, text));
     }
+    asides.apply(&mut checked.plan);
     let ours = |flaw: policy::Flaw| Answer::refused(code::FAILED, format!("this is a mistake of ours: {flaw}\n"));
     let compiled = compile::compile(&checked.plan, &compile::Previous::default(), 1).map_err(ours)?;
     Ok(Prepared::build(Snapshot::try_new(compiled.draft).map_err(ours)?))
 }
 
-/// State of each target as the first data plane tells it; empty when no daemon answers.
-fn live(arguments: &Arguments) -> HashMap<String, String> {
+/// State of each target as the first data plane tells it, and what is set aside; empty when no daemon
+/// answers.
+fn live(arguments: &Arguments) -> (HashMap<String, String>, Asides) {
     let request = Request { verb: "status".to_owned(), ..Request::default() };
-    let Ok((answer, _)) = socket::ask(&places::run(arguments), &request) else { return HashMap::new() };
+    let Ok((answer, _)) = socket::ask(&places::run(arguments), &request) else { return Default::default() };
+    let asides = serde_json::from_value(answer.data["aside"].clone()).unwrap_or_default();
     let targets = answer.data["planes"][0]["stats"]["targets"].as_array().cloned().unwrap_or_default();
     let state = |target: &Value| {
         let mut state = format!("breaker {}", target["breaker"].as_str().unwrap_or("unknown"));
@@ -55,7 +59,7 @@ fn live(arguments: &Arguments) -> HashMap<String, String> {
         }
         Some((target["name"].as_str()?.to_owned(), state))
     };
-    targets.iter().filter_map(state).collect()
+    (targets.iter().filter_map(state).collect(), asides)
 }
 
 /// The gateway's decision, in words.

@@ -4,13 +4,11 @@
 //! the second is the mark that the first is whole. What is torn or damaged is passed over. Secrets
 //! are never here: a rollback resolves today's through the references that are.
 
-use crate::{compile::KeyNames, places};
+use crate::{compile::KeyNames, keep, places};
 use policy::{Draft, image};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -34,6 +32,13 @@ pub struct Entry {
     pub source: String,
     /// Ids of credentials, by provider and reference.
     pub keys: KeyNames,
+    /// Targets that an operator had set aside; the policy itself would have asked them.
+    #[serde(default)]
+    pub aside: Vec<String>,
+    /// The generation whose policy this one has, when it differs in nothing but its number and what
+    /// is set aside: who goes back means the policy before.
+    #[serde(default)]
+    pub same_as: Option<u64>,
     /// How its publish ended.
     pub outcome: Outcome,
 }
@@ -134,7 +139,7 @@ impl Journal {
     /// # Errors
     /// The disk's.
     pub fn write(&self, entry: &Entry, image: &[u8]) -> io::Result<()> {
-        write(&self.path(entry.generation, "snapshot"), image)?;
+        keep::write(&self.path(entry.generation, "snapshot"), image)?;
         self.mark(entry)?;
         let numbers = self.numbers()?;
         for old in numbers.iter().take(numbers.len().saturating_sub(KEPT_MAX)) {
@@ -153,8 +158,7 @@ impl Journal {
     /// # Errors
     /// The disk's.
     pub fn mark(&self, entry: &Entry) -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(entry).map_err(io::Error::other)?;
-        write(&self.path(entry.generation, "json"), &text)
+        keep::write_json(&self.path(entry.generation, "json"), entry)
     }
 
     /// Every number that a file bears, ascending.
@@ -172,25 +176,6 @@ impl Journal {
 
     fn path(&self, generation: u64, ending: &str) -> PathBuf {
         self.folder.join(format!("{generation}.{ending}"))
-    }
-}
-
-/// Whole or not at all, also when the power fails.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    // What an ended daemon left there goes first: nothing that stands there is followed or kept open.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Tenants' digests are in it: nobody else need read them.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }
 

@@ -18,12 +18,15 @@ pub mod plan;
 pub mod reference;
 pub mod time;
 
+pub mod aside;
 pub mod compile;
 pub mod diff;
 pub mod explain;
 pub mod journal;
+pub mod keep;
 pub mod publish;
 pub mod recall;
+pub mod trial;
 
 pub mod control;
 pub mod daemon;
@@ -31,10 +34,14 @@ pub mod link;
 pub mod observe;
 pub mod steer;
 
+pub mod audit;
 pub mod child;
+pub mod convert;
 pub mod demo;
 pub mod doctor;
+pub mod init;
 pub mod places;
 pub mod socket;
+pub mod top;
 pub mod up;
 pub mod verbs;

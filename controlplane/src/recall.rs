@@ -4,6 +4,7 @@
 
 use crate::{
     compile::KeyNames,
+    journal::Entry,
     plan::{self, Plan},
     reference::{self, Reference, Surroundings},
 };
@@ -12,11 +13,12 @@ use std::collections::BTreeMap;
 
 /// Reads an old draft.
 ///
-/// `today` holds the secrets of the live generation by name, for what no reference leads to.
+/// `today` holds the secrets of the live generation by name, for what no reference leads to. Targets
+/// that were set aside then are not so for that reason now.
 ///
 /// # Errors
 /// In words, which credential is missing.
-pub fn plan(draft: &Draft, keys: &KeyNames, today: (&KeyNames, &Secrets), from: &Surroundings) -> Result<Plan, String> {
+pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &Surroundings) -> Result<Plan, String> {
     let mut plan = Plan { gateway: draft.gateway.clone(), ..Plan::default() };
     if draft.gateway.tls {
         let identity = today.1.identity.clone();
@@ -26,7 +28,7 @@ pub fn plan(draft: &Draft, keys: &KeyNames, today: (&KeyNames, &Secrets), from: 
     let target_names = |id| draft.targets[id].name.clone();
     let chain_names = |id| draft.chains[id].name.clone();
     for (_, provider) in draft.providers.iter() {
-        plan.providers.insert(provider.name.clone(), provider_of(draft, provider, keys, today, from)?);
+        plan.providers.insert(provider.name.clone(), provider_of(draft, provider, &entry.keys, today, from)?);
     }
     for (_, target) in draft.targets.iter() {
         plan.targets.insert(
@@ -40,7 +42,7 @@ pub fn plan(draft: &Draft, keys: &KeyNames, today: (&KeyNames, &Secrets), from: 
                     price: target.price,
                     retires: None,
                 },
-                disabled: target.disabled.clone(),
+                disabled: target.disabled.clone().filter(|_| !entry.aside.contains(&target.name)),
             },
         );
     }

@@ -2,9 +2,11 @@
 //!
 //! A line that begins with `{` is JSON and is answered in JSON; any other is a verb with its
 //! arguments, as on the command line, and is answered in text, so that
-//! `echo status | socat - UNIX:RUN/operator.sock` works.
+//! `echo status | socat - UNIX:RUN/operator.sock` works. A line that was cut off is not obeyed: what
+//! it would have gone on to say might have been `--confirm-within`.
 
 use crate::{
+    audit::{Act, Audit},
     daemon::Message,
     legible,
     link::{self, Peer},
@@ -51,6 +53,20 @@ pub mod code {
     pub const TIMED_OUT: u8 = 5;
     /// Refused: by a data plane, or for want of rights.
     pub const REFUSED: u8 = 6;
+
+    /// One word for each.
+    pub const fn word(code: u8) -> &'static str {
+        match code {
+            OK => "ok",
+            FAILED => "failed",
+            USAGE => "usage",
+            INVALID => "invalid",
+            UNREACHED => "unreached",
+            TIMED_OUT => "timed_out",
+            REFUSED => "refused",
+            _ => "unknown",
+        }
+    }
 }
 
 /// What may be done at all.
@@ -123,7 +139,8 @@ pub struct Asked {
 }
 
 /// Accepts operators until the process ends.
-pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
+pub fn serve(listener: UnixListener, to: SyncSender<Message>, audit: Audit) {
+    let audit = Arc::new(audit);
     let own = rustix::process::geteuid().as_raw();
     let count = Arc::new(AtomicUsize::new(0));
     loop {
@@ -134,10 +151,10 @@ pub fn serve(listener: UnixListener, to: SyncSender<Message>) {
             continue;
         }
         count.fetch_add(1, Ordering::Relaxed);
-        let (to, counted) = (to.clone(), Arc::clone(&count));
+        let (to, counted, audit) = (to.clone(), Arc::clone(&count), Arc::clone(&audit));
         let started = thread::Builder::new().name("operator".to_owned()).spawn(move || {
             // An operator who breaks off takes no harm to anybody else.
-            attend(&stream, role(peer, own), &who(peer), &to).ok();
+            attend(&stream, peer, role(peer, own), &to, &audit).ok();
             counted.fetch_sub(1, Ordering::Relaxed);
         });
         if started.is_err() {
@@ -171,21 +188,30 @@ fn who(peer: Peer) -> String {
     name.map_or(format!("uid {}", peer.uid), |name| format!("uid {} {name}", peer.uid))
 }
 
-fn attend(stream: &UnixStream, role: Role, who: &str, to: &SyncSender<Message>) -> io::Result<()> {
+fn attend(stream: &UnixStream, peer: Peer, role: Role, to: &SyncSender<Message>, audit: &Audit) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = String::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line)?;
-    let json = line.starts_with('{');
-    let request = match parse(&line) {
+    let mut line = Vec::new();
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(());
+    }
+    let json = line.starts_with(b"{");
+    let request = match whole(&line).and_then(parse) {
         Ok(request) => request,
         Err(why) => return answer(stream, json, &Answer::refused(code::USAGE, format!("{why}\n"))),
     };
     let (reply, replies) = sync_channel(1);
     let (watch, events) = sync_channel(WATCHED_MAX);
-    let asked = Asked { request, role, who: who.to_owned(), reply, watch };
+    let asked = Asked { request: request.clone(), role, who: who(peer), reply, watch };
     to.send(Message::Asked(asked)).map_err(io::Error::other)?;
-    let first = replies.recv().map_err(io::Error::other)?;
+    let mut first = replies.recv().map_err(io::Error::other)?;
+    let changes = crate::verbs::find(&request.verb).is_some_and(|verb| verb.role > Role::Viewer);
+    if changes && let Err(error) = audit.write(&Act::new(peer, &request, &first)) {
+        // It is done already: all that is left is to say so.
+        eprintln!("throwover: `{}` could not be audited: {error}", request.verb);
+        first.text.push_str(&format!("note      this could not be audited: {error}\n"));
+    }
     answer(stream, json, &first)?;
     follow(stream, json, &events)
 }
@@ -207,14 +233,20 @@ fn answer(mut stream: &UnixStream, json: bool, answer: &Answer) -> io::Result<()
     stream.write_all(legible::lines(&answer.text).as_bytes())
 }
 
+/// The line, if it is one.
+fn whole(line: &[u8]) -> Result<&str, String> {
+    if line.len() as u64 >= LINE_BYTES_MAX {
+        return Err(format!("a line holds fewer than {LINE_BYTES_MAX} bytes"));
+    }
+    let Some(line) = line.strip_suffix(b"\n") else { return Err("the line was cut off: it has no end".to_owned()) };
+    std::str::from_utf8(line).map_err(|_| "a line is UTF-8 text".to_owned())
+}
+
 /// Reads a question in either form.
 ///
 /// # Errors
 /// In words, what is wrong with it.
 pub fn parse(line: &str) -> Result<Request, String> {
-    if line.len() as u64 >= LINE_BYTES_MAX {
-        return Err(format!("a line holds fewer than {LINE_BYTES_MAX} bytes"));
-    }
     if line.starts_with('{') {
         return serde_json::from_str(line).map_err(|error| format!("this is no request: {error}"));
     }

@@ -1,8 +1,11 @@
 //! Changing what is served: reload, rollback, drain; and what follows when data planes answer.
 
+pub mod aside;
+
 use crate::{
+    aside::Asides,
     compile,
-    control::{self, Control, Live, Reply, Underway},
+    control::{self, Control, Live, Reply, Then, Underway},
     daemon, diff,
     journal::Outcome,
     legible,
@@ -11,10 +14,14 @@ use crate::{
     recall,
     socket::{Answer, code},
     time,
+    trial::{self, Pending},
 };
 use policy::{Secrets, image, wire::Frame};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant, SystemTime},
+};
 
 /// Loads the policy again and publishes it.
 pub fn reload(control: &mut Control, who: &str, why: &str, reply: Reply) {
@@ -23,6 +30,10 @@ pub fn reload(control: &mut Control, who: &str, why: &str, reply: Reply) {
 
 /// The same; goes back by itself unless confirmed in time.
 pub fn reload_within(control: &mut Control, who: &str, why: &str, confirm_within: Option<Duration>, reply: Reply) {
+    if confirm_within.is_some_and(|within| within > trial::WITHIN_MAX) {
+        let days = trial::WITHIN_MAX.as_secs() / 86_400;
+        return reply.send(Answer::refused(code::USAGE, format!("a trial takes {days} days at most\n")));
+    }
     let read = match control::read(&control.places, &control.from) {
         Ok(read) => read,
         Err(mut answer) => {
@@ -30,15 +41,18 @@ pub fn reload_within(control: &mut Control, who: &str, why: &str, confirm_within
             return reply.send(answer);
         }
     };
-    publish_plan(control, &read.plan, &Origin { who, why, source: &read.source, summary: read.summary, confirm_within }, reply);
+    let then = confirm_within.map_or(Then::Ends, Then::Begins);
+    let origin = Origin { who, why, source: &read.source, summary: read.summary, then, asides: None };
+    publish_plan(control, read.plan, origin, reply);
 }
 
 /// What would be published, and what it would change.
 pub fn preview(control: &Control) -> Answer {
-    let read = match control::read(&control.places, &control.from) {
+    let mut read = match control::read(&control.places, &control.from) {
         Ok(read) => read,
         Err(answer) => return answer,
     };
+    control.asides.at(time::unix_ms(SystemTime::now())).apply(&mut read.plan);
     match compile::compile(&read.plan, &control.previous(), control.generation()) {
         Ok(compiled) => {
             let changes = diff::changes(&control.live.draft, &compiled.draft);
@@ -60,7 +74,7 @@ pub fn rollback(control: &mut Control, to: Option<u64>, who: &str, why: &str, re
         Ok(entries) => entries,
         Err(error) => return reply.send(Answer::refused(code::FAILED, format!("the journal cannot be read: {error}\n"))),
     };
-    let current = control.generation();
+    let current = control.live.entry.same_as.unwrap_or(control.generation());
     let chosen = match to {
         Some(number) => entries.iter().find(|entry| entry.generation == number),
         None => entries.iter().rev().find(|entry| entry.generation < current && entry.outcome == Outcome::Live),
@@ -75,13 +89,14 @@ pub fn rollback(control: &mut Control, to: Option<u64>, who: &str, why: &str, re
         .journal
         .draft(entry.generation)
         .map_err(|error| format!("generation {} cannot be read: {error}", entry.generation))
-        .and_then(|draft| recall::plan(&draft, &entry.keys, today, &control.from));
+        .and_then(|draft| recall::plan(&draft, entry, today, &control.from));
     match plan {
         Ok(plan) => {
             let why = if why.is_empty() { format!("rollback to {}", entry.generation) } else { why.to_owned() };
             let summary = format!("recall    generation {} of {}\n", entry.generation, entry.at);
             let source = entry.source.clone();
-            publish_plan(control, &plan, &Origin { who, why: &why, source: &source, summary, confirm_within: None }, reply);
+            let origin = Origin { who, why: &why, source: &source, summary, then: Then::Lapses, asides: None };
+            publish_plan(control, plan, origin, reply);
         }
         Err(why) => reply.send(Answer::refused(code::FAILED, format!("{why}\n"))),
     }
@@ -92,22 +107,26 @@ struct Origin<'a> {
     why: &'a str,
     source: &'a str,
     summary: String,
-    confirm_within: Option<Duration>,
+    then: Then,
+    /// Targets to be set aside; `None` leaves them.
+    asides: Option<Asides>,
 }
 
-fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: Reply) {
+fn publish_plan(control: &mut Control, mut plan: Plan, origin: Origin<'_>, reply: Reply) {
     if let Some(underway) = &control.publishing {
         let text = format!("generation {} is on its way; try again when it has arrived\n", underway.state.generation);
         return reply.send(Answer::refused(code::REFUSED, text));
     }
     let number = control.highest + 1;
-    let compiled = match compile::compile(plan, &control.previous(), number) {
+    let asides = origin.asides.unwrap_or_else(|| control.asides.at(time::unix_ms(SystemTime::now())));
+    let aside = asides.apply(&mut plan);
+    let compiled = match compile::compile(&plan, &control.previous(), number) {
         Ok(compiled) => compiled,
         Err(flaw) => return reply.send(Answer::refused(code::FAILED, format!("{flaw}\n"))),
     };
     let changes = diff::changes(&control.live.draft, &compiled.draft);
     let restart = diff::needs_restart(&control.live.draft, &compiled.draft);
-    let mut summary = origin.summary.clone();
+    let mut summary = origin.summary;
     if changes.is_empty() {
         summary.push_str("diff      no changes\n");
     }
@@ -117,7 +136,10 @@ fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: 
     if !restart.is_empty() && !control.planes.is_empty() {
         summary.push_str(&format!("note      needs a restart of the data plane: {}\n", restart.join(", ")));
     }
-    let entry = control::entry(&compiled, origin.who, origin.why, origin.source, changes);
+    let mut entry = control::entry(&compiled, (origin.who, origin.why), origin.source, changes, aside);
+    if origin.then == Then::Stays {
+        entry.same_as = Some(control.live.entry.same_as.unwrap_or(control.generation()));
+    }
     let image = image::seal(&compiled.draft);
     if let Err(error) = control.journal.write(&entry, &image) {
         return reply.send(Answer::refused(code::FAILED, format!("the journal cannot be written: {error}\n")));
@@ -129,8 +151,7 @@ fn publish_plan(control: &mut Control, plan: &Plan, origin: &Origin<'_>, reply: 
     let planes: Vec<u64> = control.planes.iter().filter(|(_, (_, plane))| plane.hello.is_some()).map(|(id, _)| *id).collect();
     let state = Publishing::new(number, planes.iter().copied(), Instant::now());
     let next = Live { draft: compiled.draft, entry };
-    let confirm_within = origin.confirm_within;
-    control.publishing = Some(Underway { state, sealed: sealed.clone(), next, reply, summary, confirm_within });
+    control.publishing = Some(Underway { state, sealed: sealed.clone(), next, reply, summary, then: origin.then, asides });
     for plane in planes {
         send(control, plane, &sealed);
     }
@@ -151,18 +172,9 @@ pub fn send(control: &mut Control, plane: u64, sealed: &Sealed) {
 /// Gives what is live a number above one that a data plane already serves: our journal was lost.
 pub fn outnumber(control: &mut Control, theirs: u64) {
     control.highest = control.highest.max(theirs);
-    let empty = Secrets::default();
-    let today = (&control.live.entry.keys, control.sealed.as_ref().map_or(&empty, |sealed| &sealed.secrets));
-    match recall::plan(&control.live.draft, &control.live.entry.keys, today, &control.from) {
-        Ok(plan) => {
-            let why = format!("a data plane serves generation {theirs}, which this journal does not know");
-            let source = control.live.entry.source.clone();
-            let origin =
-                Origin { who: "the daemon", why: &why, source: &source, summary: format!("note      {why}\n"), confirm_within: None };
-            publish_plan(control, &plan, &origin, Reply::Log);
-        }
-        Err(why) => daemon::tell(&mut control.events, "send_failed", vec![("reason".to_owned(), why)]),
-    }
+    let why = format!("a data plane serves generation {theirs}, which this journal does not know");
+    let asides = control.asides.at(time::unix_ms(SystemTime::now()));
+    aside::republish(control, ("the daemon", &why), format!("note      {why}\n"), asides, Reply::Log);
 }
 
 /// Ends a publish whose answer is known, and a trial whose time is up.
@@ -172,17 +184,70 @@ pub fn settle(control: &mut Control, now: Instant) {
     {
         settled(control, underway, outcome, now);
     }
-    if let Some((until, back)) = control.unconfirmed
-        && now >= until
-        && control.publishing.is_none()
+    if control.publishing.is_none() {
+        aside::bring_back(control, now);
+    }
+    if control.publishing.is_none()
+        && let Some((pending, again)) = control.trial.take_due(now)
     {
-        control.unconfirmed = None;
-        rollback(control, Some(back), "the daemon", "nobody confirmed in time", Reply::Log);
+        if !again {
+            let details = vec![("generation".to_owned(), pending.generation.to_string()), ("back".to_owned(), pending.back.to_string())];
+            daemon::tell(&mut control.events, "unconfirmed", details);
+        }
+        rollback(control, Some(pending.back), "the daemon", "nobody confirmed in time", Reply::Log);
     }
 }
 
+/// Keeps what is on trial.
+pub fn confirm(control: &mut Control, who: &str) -> Answer {
+    let generation = control.generation();
+    if let Some(underway) = &control.publishing {
+        let text = format!("generation {} is on its way; confirm when it has arrived\n", underway.state.generation);
+        return Answer::refused(code::REFUSED, text);
+    }
+    match control.trial.end() {
+        Ok(Some(_)) => {
+            let details = vec![("generation".to_owned(), generation.to_string()), ("who".to_owned(), who.to_owned())];
+            daemon::tell(&mut control.events, "confirmed", details);
+            Answer::new(format!("generation {generation} stays\n"), json!({"generation": generation}))
+        }
+        Ok(None) => Answer::refused(code::FAILED, "there is nothing to confirm\n".to_owned()),
+        Err(error) => {
+            let text = format!("generation {generation} stays, but {error}: remove trial.json from the state folder\n");
+            Answer::refused(code::FAILED, text)
+        }
+    }
+}
+
+/// What an adopted publish means for a trial; the line that says so.
+fn tried(control: &mut Control, then: Then, was: &Live, now: Instant) -> io::Result<String> {
+    let generation = control.generation();
+    match then {
+        Then::Stays => {}
+        Then::Ends => {
+            if let Some(ended) = control.trial.end()? {
+                return Ok(format!("note      the trial of generation {} is over with it\n", ended.generation));
+            }
+        }
+        Then::Lapses => control.trial.lapse(&was.entry.source)?,
+        Then::Begins(within) => {
+            let until_ms = time::unix_ms(SystemTime::now() + within);
+            let (back, who) = (was.entry.generation, control.live.entry.who.clone());
+            let begun = control.trial.begin(Pending { generation, back, until_ms, who }, within, now);
+            let back = control.trial.pending().map_or(back, |pending| pending.back);
+            let mut details = vec![("generation".to_owned(), generation.to_string()), ("back".to_owned(), back.to_string())];
+            details.push(("within_ms".to_owned(), within.as_millis().to_string()));
+            daemon::tell(&mut control.events, "on_trial", details);
+            begun?;
+            let within = time::words(within.as_millis() as u64);
+            return Ok(format!("confirm?  run `throwover confirm` within {within}, or generation {back} comes back\n"));
+        }
+    }
+    Ok(String::new())
+}
+
 fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome, now: Instant) {
-    let Underway { sealed, mut next, reply, mut summary, confirm_within, .. } = underway;
+    let Underway { sealed, mut next, reply, mut summary, then, asides, .. } = underway;
     let number = sealed.generation;
     let before = control.generation();
     let mut answer = if outcome.adopted {
@@ -226,15 +291,11 @@ fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome,
     ];
     daemon::tell(&mut control.events, kind, details);
     if outcome.adopted {
-        control.unconfirmed = confirm_within.map(|within| (now + within, before));
-        if let Some(within) = confirm_within {
-            answer.text.push_str(&format!(
-                "confirm?  run `throwover confirm` within {}, or generation {before} comes back\n",
-                time::words(within.as_millis() as u64)
-            ));
-        }
-        control.live = next;
+        let was = std::mem::replace(&mut control.live, next);
         control.sealed = Some(sealed);
+        aside::adopted(control, asides);
+        let said = tried(control, then, &was, now);
+        answer.text.push_str(&said.unwrap_or_else(|error| format!("note      the trial could not be written down: {error}\n")));
     }
     reply.send(answer);
 }

@@ -15,6 +15,11 @@ pub fn stamp(at: SystemTime) -> String {
     format!("{}T{}Z", date(at), clock(seconds))
 }
 
+/// Milliseconds since 1970.
+pub fn unix_ms(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 /// `23:51:25.042` of microseconds since 1970.
 pub fn clock_us(at_us: u64) -> String {
     format!("{}.{:03}", clock(at_us / 1_000_000), at_us / 1_000 % 1_000)

@@ -53,6 +53,21 @@ pub struct Entry {
     pub node: Node,
 }
 
+impl Node {
+    /// The same without places.
+    pub fn json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Whole(value) => (*value).into(),
+            Value::Fraction(value) => (*value).into(),
+            Value::Text(value) => value.as_str().into(),
+            Value::List(items) => items.iter().map(Node::json).collect(),
+            Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), entry.node.json())).collect(),
+        }
+    }
+}
+
 impl Value {
     /// What it is, in words for complaints.
     pub fn kind(&self) -> &'static str {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod here;
+mod pages;
 
 pub use answers::answer;
 
@@ -61,6 +62,9 @@ const RUN: Argument = option("run", "DIR", "Folder of the sockets");
 const STATE: Argument = option("state", "DIR", "Folder of the generations");
 const FORMAT: Argument = option("format", "table|json", "How to answer");
 const FILE: Argument = Argument { name: "file", value: "FILE", positional: true, help: "The policy: a file, or a folder of .yaml files" };
+const FILE_OF_ANOTHER: Argument = Argument { name: "file", value: "FILE", positional: true, help: "Its configuration: YAML or JSON" };
+const TARGET: Argument =
+    Argument { name: "target", value: "TARGET", positional: true, help: "`provider/model`, as `throwover status` shows it" };
 const WHY: Argument = option("why", "TEXT", "Written into the journal");
 
 const fn option(name: &'static str, value: &'static str, help: &'static str) -> Argument {
@@ -99,12 +103,39 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Here(here::daemon),
     },
     Verb {
+        name: "init",
+        about: "Write a first policy for the keys that are in the environment: their names, never their values",
+        arguments: &[
+            Argument { name: "file", value: "FILE", positional: true, help: "Where to; throwover.yaml when it is left out" },
+            FORMAT,
+        ],
+        role: Role::Operator,
+        examples: ["throwover init", "throwover init /etc/throwover/throwover.yaml"],
+        handler: Handler::Here(crate::init::init),
+    },
+    Verb {
         name: "check",
         about: "Read a policy and say everything that is wrong with it",
         arguments: &[FILE, CONFIG, FORMAT, switch("strict", "Warnings refuse as well")],
         role: Role::Viewer,
         examples: ["throwover check throwover.yaml", "throwover check conf.d --strict --format json"],
         handler: Handler::Here(here::check),
+    },
+    Verb {
+        name: "convert",
+        about: "Print another gateway's configuration as a policy of this one",
+        arguments: &[
+            FILE_OF_ANOTHER,
+            option("from", "litellm|portkey|bifrost", "Whose configuration it is"),
+            FORMAT,
+            switch("strict", "Fail when something could not be converted"),
+        ],
+        role: Role::Viewer,
+        examples: [
+            "throwover convert --from litellm config.yaml > throwover.yaml",
+            "throwover convert --from bifrost config.json --strict",
+        ],
+        handler: Handler::Here(crate::convert::convert),
     },
     Verb {
         name: "schema",
@@ -196,6 +227,14 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Daemon(answers::status),
     },
     Verb {
+        name: "top",
+        about: "Show rates, errors, targets and latencies on one screen, once a second",
+        arguments: &[RUN, switch("once", "Print one frame, without escapes")],
+        role: Role::Viewer,
+        examples: ["throwover top", "throwover top --once | head"],
+        handler: Handler::Here(crate::top::top),
+    },
+    Verb {
         name: "events",
         about: "Show what happened: fallbacks, breakers, publishes",
         arguments: &[RUN, FORMAT, option("last", "COUNT", "How many; 20 when it is left out"), switch("follow", "Wait for more")],
@@ -204,12 +243,54 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Daemon(answers::events),
     },
     Verb {
+        name: "disable",
+        about: "Set a target aside: nobody is sent there, and it comes back by itself",
+        arguments: &[
+            TARGET,
+            RUN,
+            FORMAT,
+            WHY,
+            option("for", "DURATION", "How long, up to 30d; 1h when it is left out"),
+            switch("force", "Also when a chain is left with nobody"),
+        ],
+        role: Role::Operator,
+        examples: [
+            "throwover disable openai/gpt-4o --for 1h --why 'maintenance'",
+            "throwover disable groq/llama-3.3-70b-versatile --for 30m --force",
+        ],
+        handler: Handler::Daemon(answers::disable),
+    },
+    Verb {
+        name: "enable",
+        about: "Bring a target back before its time aside is over",
+        arguments: &[TARGET, RUN, FORMAT],
+        role: Role::Operator,
+        examples: ["throwover enable openai/gpt-4o", "throwover enable openai/gpt-4o --format json"],
+        handler: Handler::Daemon(answers::enable),
+    },
+    Verb {
         name: "drain",
         about: "Tell the data planes to finish what is in flight and end",
         arguments: &[RUN, FORMAT, option("grace", "DURATION", "Time for what is in flight; the policy's `drain` when it is left out")],
         role: Role::Operator,
         examples: ["throwover drain", "throwover drain --grace 30s"],
         handler: Handler::Daemon(answers::drain),
+    },
+    Verb {
+        name: "completions",
+        about: "Print what a shell needs to complete this command",
+        arguments: &[Argument { name: "shell", value: "bash|zsh|fish", positional: true, help: "Which shell" }],
+        role: Role::Viewer,
+        examples: ["throwover completions bash > /etc/bash_completion.d/throwover", "throwover completions zsh > ~/.zfunc/_throwover"],
+        handler: Handler::Here(pages::completions),
+    },
+    Verb {
+        name: "man",
+        about: "Print the manual page, or write one for each verb",
+        arguments: &[option("out", "DIR", "Write throwover.1 and a page for each verb there"), FORMAT],
+        role: Role::Viewer,
+        examples: ["throwover man | man -l -", "throwover man --out /usr/local/share/man/man1"],
+        handler: Handler::Here(pages::man),
     },
 ];
 
@@ -235,8 +316,12 @@ pub fn command() -> Command {
                 arg = arg.long(argument.name);
             }
             arg = if argument.value.is_empty() { arg.action(ArgAction::SetTrue) } else { arg.value_name(argument.value) };
+            if argument.value.contains('|') {
+                let words = clap::builder::PossibleValuesParser::new(argument.value.split('|'));
+                arg = arg.value_parser(words).hide_possible_values(true);
+            }
             if argument.name == "format" {
-                arg = arg.value_parser(["table", "json"]).default_value("table").hide_possible_values(true);
+                arg = arg.default_value("table");
             }
             sub = sub.arg(arg);
         }

@@ -26,6 +26,56 @@ fn exit_codes() {
 }
 
 #[test]
+fn what_is_converted_passes_check_and_what_is_not_is_said() {
+    let house = House::new();
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/convert");
+    for (from, name, keys) in [
+        (
+            "litellm",
+            "litellm.yaml",
+            &["AZURE_API_KEY_EU", "OPENAI_API_KEY", "GROQ_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_AT_10_0_0_7_8000_API_KEY"][..],
+        ),
+        (
+            "portkey",
+            "portkey-fallback.json",
+            &["OPENAI_API_KEY", "OPENAI_BACKUP_API_KEY", "GROQ_PROD_API_KEY", "ANTHROPIC_API_KEY", "MISTRAL_API_KEY"],
+        ),
+        ("bifrost", "bifrost.json", &["OPENAI_API_KEY", "OPENAI_API_KEY_2", "GROQ_API_KEY", "ANTHROPIC_API_KEY"]),
+    ] {
+        let file = format!("{samples}/{name}");
+        let output = house.command("convert", &["--from", from, &file]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("not converted: "), "{from}");
+        house.write(&String::from_utf8(output.stdout).unwrap());
+        let mut check = house.command("check", &[house.config().to_str().unwrap()]);
+        let checked = check.envs(keys.iter().map(|key| (key, "secret-that-is-long-enough"))).output().unwrap();
+        assert_eq!(checked.status.code(), Some(0), "{from}: {}", String::from_utf8_lossy(&checked.stdout));
+        let strict = house.command("convert", &["--from", from, &file, "--strict"]).output().unwrap();
+        assert_eq!(strict.status.code(), Some(1), "{from}");
+    }
+    assert_eq!(house.command("convert", &["--from", "litellm", "/no/such/file"]).output().unwrap().status.code(), Some(1));
+    assert_eq!(house.command("convert", &["--from", "nginx", "x"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn what_init_writes_passes_check() {
+    let house = House::new();
+    let file = house.folder.join("first.yaml");
+    let run = |verb: &str, key: bool| {
+        let mut command = house.command(verb, &[file.to_str().unwrap()]);
+        if key {
+            command.env("OPENAI_API_KEY", "sk-this-is-never-written");
+        }
+        command.output().unwrap()
+    };
+    assert_eq!(run("init", true).status.code(), Some(0));
+    assert_eq!(run("init", true).status.code(), Some(6), "nothing is overwritten");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("sk-this"));
+    assert_eq!(run("check", true).status.code(), Some(0));
+    assert_eq!(run("check", false).status.code(), Some(3), "it asks whom the key was for");
+}
+
+#[test]
 fn the_smallest_file_by_the_command() {
     let house = House::new();
     house.write(include_str!("../examples/smallest.yaml"));

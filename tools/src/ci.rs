@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::tidy;
+use crate::{supply, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -46,9 +46,10 @@ const STEPS: &[Step] = &[
     Step::call("packages", packages),
     Step::run("format", &["cargo", "fmt", "--all", "--check"]),
     Step::call("tidy", |root| tidy::run(root, &[])),
+    Step::call("supply", |root| supply::run(root, &[])),
     Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]),
-    Step::run("release", &["cargo", "build", "--workspace", "--release"]),
+    Step::run("release", &["cargo", "build", "--locked", "--workspace", "--release"]),
     Step::call("python", python),
     Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
     // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod ci;
+mod packages;
+mod sbom;
+mod supply;
 mod tidy;
 
 /// One verb.
@@ -19,6 +22,8 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "ci", arguments: "[--list | STEP…]", help: "run every check there is, or only the named steps", run: ci::run },
     Verb { name: "tidy", arguments: "", help: "check the rules of the repository that compilers do not know", run: tidy::run },
+    Verb { name: "supply", arguments: "", help: "check licences, bans and sources of every package", run: supply::run },
+    Verb { name: "sbom", arguments: "[FILE]", help: "write what the binaries are made of, as CycloneDX JSON", run: sbom::run },
     Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },
 ];
 

@@ -56,7 +56,7 @@ pub(super) fn snapshot() -> Snapshot {
         draft.names.push(Name { name, chain, listed: true });
     }
     for at in 0..TENANTS {
-        draft.tenants.push(Tenant { name: format!("tenant-{at}"), digests: vec![Sha256::digest(key(at)).into()], models: vec![] });
+        draft.tenants.push(Tenant { name: format!("tenant-{at}"), digests: vec![Sha256::digest(key(at)).into()], ..Tenant::default() });
     }
     (0..ROUTES).for_each(|at| draft.routes.push(route(at)));
     Snapshot::try_new(draft).expect("every id of it is in range")

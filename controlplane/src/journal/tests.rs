@@ -27,6 +27,8 @@ fn entry(generation: u64, outcome: Outcome) -> Entry {
         changes: Vec::new(),
         source: String::new(),
         keys: KeyNames::default(),
+        aside: Vec::new(),
+        same_as: None,
         outcome,
     }
 }

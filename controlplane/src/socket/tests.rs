@@ -13,6 +13,24 @@ fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn rights_come_from_the_kernel() {
+    let roles = [(0, Role::Operator), (1000, Role::Operator), (1001, Role::Viewer), (u32::MAX, Role::Viewer)];
+    for (uid, expected) in roles {
+        assert_eq!(role(Peer { uid, pid: 1 }, 1000), expected, "uid {uid}");
+    }
+    // A daemon of root takes orders from root alone.
+    assert_eq!(role(Peer { uid: 1000, pid: 1 }, 0), Role::Viewer);
+}
+
+#[test]
+fn only_a_whole_line_is_obeyed() {
+    assert_eq!(whole(b"reload --confirm-within 60s\n"), Ok("reload --confirm-within 60s"));
+    for line in [&b"reload"[..], b"", b"reload \xff\n", &vec![b'x'; LINE_BYTES_MAX as usize]] {
+        assert!(whole(line).is_err());
+    }
+}
+
+#[test]
 fn a_request_with_what_is_not_known_is_refused() {
     assert!(parse("{\"verb\": \"reload\", \"arguments\": {\"why\": \"x\"}}").is_ok());
     assert!(parse("{\"verb\": \"reload\", \"argument\": {\"confirm-within\": \"60s\"}}").is_err());
@@ -24,7 +42,8 @@ fn an_operator_too_many_is_told_so() {
     std::fs::create_dir_all(&folder).unwrap();
     let listener = UnixListener::bind(folder.join("operator.sock")).unwrap();
     let (to, _messages) = sync_channel(1);
-    thread::spawn(move || serve(listener, to));
+    let audit = Audit::open(&folder).unwrap();
+    thread::spawn(move || serve(listener, to, audit));
     // They say nothing, and keep their places. Who comes next is accepted after them.
     let places: Vec<UnixStream> = (0..OPERATORS_MAX).map(|_| UnixStream::connect(folder.join("operator.sock")).unwrap()).collect();
     let request = Request { verb: "status".to_owned(), ..Request::default() };

@@ -2,14 +2,15 @@
 
 use super::{Handler, find};
 use crate::{
+    aside,
     control::{Control, Reply},
     document::{Read, Reader, units},
     legible, observe,
     socket::{Answer, Asked, code},
-    steer, tree,
+    steer, time, tree,
 };
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Events that are shown when nobody says how many.
 const EVENTS_SHOWN: usize = 20;
@@ -76,11 +77,7 @@ pub(super) fn reload(control: &mut Control, asked: Asked) {
 }
 
 pub(super) fn confirm(control: &mut Control, asked: Asked) {
-    let generation = control.generation();
-    let answer = match control.unconfirmed.take() {
-        Some(_) => Answer::new(format!("generation {generation} stays\n"), json!({"generation": generation})),
-        None => Answer::refused(code::FAILED, "there is nothing to confirm\n".to_owned()),
-    };
+    let answer = steer::confirm(control, &asked.who);
     give(&asked, answer);
 }
 
@@ -129,8 +126,22 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
     if control.sealed.is_none() {
         note.push_str("; it cannot be passed on: its secrets are missing");
     }
-    let text = observe::status_text(control.generation(), &note, &planes);
-    give(&asked, Answer::new(text, observe::status_json(control.generation(), &planes)));
+    let mut text = observe::status_text(control.generation(), &note, &planes);
+    let mut data = observe::status_json(control.generation(), &planes);
+    if let (Some(pending), Some(left)) = (control.trial.pending(), control.trial.left(Instant::now())) {
+        let left_ms = left.as_millis() as u64;
+        let line = format!("trial     generation {} comes back in {} unless confirmed", pending.back, time::words(left_ms));
+        text.push_str(&format!("{line} ({})\n", legible::line(&pending.who)));
+        data["trial"] = json!({"generation": pending.generation, "back": pending.back, "left_ms": left_ms, "who": pending.who});
+    }
+    let now_ms = time::unix_ms(SystemTime::now());
+    let asides = control.asides.at(now_ms);
+    for (target, aside) in &asides.0 {
+        let left = time::words(aside.until_ms - now_ms);
+        text.push_str(&format!("aside     {target} for {left} ({})\n", legible::line(&aside.reason())));
+    }
+    data["aside"] = json!(asides);
+    give(&asked, Answer::new(text, data));
 }
 
 pub(super) fn events(control: &mut Control, asked: Asked) {
@@ -149,6 +160,27 @@ pub(super) fn events(control: &mut Control, asked: Asked) {
     }
 }
 
+pub(super) fn disable(control: &mut Control, asked: Asked) {
+    let target = argument(&asked, "target").to_owned();
+    if target.is_empty() {
+        return give(&asked, Answer::refused(code::USAGE, "which target? `throwover status` shows them\n".to_owned()));
+    }
+    match duration(&asked, "for") {
+        Ok(time) => {
+            let (time, force) = (time.unwrap_or(aside::FOR_USUAL), argument(&asked, "force") == "true");
+            let why = argument(&asked, "why").to_owned();
+            let wish = steer::aside::Wish { target: &target, time, force, why: &why };
+            steer::aside::disable(control, wish, &asked.who, Reply::Operator(asked.reply));
+        }
+        Err(answer) => give(&asked, answer),
+    }
+}
+
+pub(super) fn enable(control: &mut Control, asked: Asked) {
+    let target = argument(&asked, "target").to_owned();
+    steer::aside::enable(control, &target, &asked.who, Reply::Operator(asked.reply));
+}
+
 pub(super) fn drain(control: &mut Control, asked: Asked) {
     let answer = match duration(&asked, "grace") {
         Ok(grace) => {
@@ -159,3 +191,6 @@ pub(super) fn drain(control: &mut Control, asked: Asked) {
     };
     give(&asked, answer);
 }
+
+#[cfg(test)]
+mod tests;

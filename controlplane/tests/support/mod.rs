@@ -69,6 +69,12 @@ impl House {
         }
     }
 
+    /// Files and sockets that the daemon has open.
+    pub fn descriptors(&self) -> usize {
+        let pid = self.daemon.as_ref().unwrap().id();
+        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    }
+
     /// Asks the daemon by the command.
     pub fn ask(&self, verb: &str, arguments: &[&str]) -> Output {
         self.command(verb, arguments).arg("--run").arg(self.folder.join("run")).output().unwrap()

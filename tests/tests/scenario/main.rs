@@ -3,11 +3,13 @@
 
 mod admission;
 mod allowances;
+mod aside;
 mod connections;
 mod egress;
 mod failover;
 mod fidelity;
 mod hangup;
+mod metrics;
 mod midstream;
 mod records;
 mod refusals;
