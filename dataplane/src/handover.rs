@@ -6,7 +6,7 @@
 //! so whatever waits in their queues is answered by one of them. When the new one ends without a
 //! word, the old one has lost nothing and goes on.
 
-use crate::process::Process;
+use crate::{io::Instant, process::Process};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
 };
@@ -33,6 +33,8 @@ const SOCKETS_MAX: usize = 16 * 1_024 + 1;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Either end answers within this time otherwise.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Between two tries to reach the old process.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// The admin listener's thread has looked up within this time.
 pub const ADMIN_TICK: Duration = Duration::from_millis(100);
 /// What the new process says when it serves, and the old one when it has heard.
@@ -116,18 +118,29 @@ pub struct Taken {
     stream: UnixStream,
 }
 
-/// Asks the process that serves from `run` for its sockets.
+/// Asks the process that serves from `run` for its sockets. One that has just started is waited for,
+/// for as long as `patience`.
 ///
 /// # Errors
 /// There is none, or it does not give them.
-pub fn take(run: &Path) -> Result<Taken, String> {
+pub fn take(run: &Path, patience: Duration) -> Result<Taken, String> {
     let path = path(run);
     let failed = |error: std::io::Error| format!("nothing to take over at {}: {error}", path.display());
-    let stream = UnixStream::connect(&path).map_err(failed)?;
+    let stream = reach(&path, patience).map_err(failed)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN)).map_err(failed)?;
     stream.set_write_timeout(Some(ANSWER_WITHIN)).map_err(failed)?;
     let sockets = receive(&stream).map_err(failed)?;
     Ok(Taken { sockets, stream })
+}
+
+fn reach(path: &Path, patience: Duration) -> std::io::Result<UnixStream> {
+    let by = Instant::now() + patience;
+    loop {
+        match UnixStream::connect(path) {
+            Err(_) if Instant::now() < by => std::thread::sleep(BETWEEN_TRIES),
+            result => return result,
+        }
+    }
 }
 
 fn receive(stream: &UnixStream) -> std::io::Result<Vec<OwnedFd>> {

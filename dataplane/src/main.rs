@@ -133,7 +133,7 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     process.seat(shards);
     resolver.repeat();
     let mut inherited = service::sockets()?;
-    let taken = if arguments.take_over { Some(handover::take(&arguments.run)?) } else { None };
+    let taken = if arguments.take_over { Some(handover::take(&arguments.run, PREDECESSOR_WITHIN)?) } else { None };
     let taken = taken.map(|mut taken| {
         inherited.append(&mut taken.sockets);
         taken
@@ -219,6 +219,8 @@ fn obey_signals(process: &Arc<Process>, reload: &Arc<AtomicBool>, reopen: &Arc<A
     Ok(())
 }
 
+/// A process whose place is taken may have started itself this moment.
+const PREDECESSOR_WITHIN: Duration = Duration::from_secs(3);
 /// Between two looks at whether the process is ready, and every shard alive.
 const LOOK: Duration = Duration::from_millis(5);
 

@@ -1,5 +1,4 @@
 use super::*;
-use crate::io::Instant;
 use std::{net::TcpListener, sync::atomic::AtomicU32, sync::atomic::Ordering::Relaxed};
 
 struct Folder(PathBuf);
@@ -43,7 +42,7 @@ fn every_socket_goes_over_and_the_old_process_drains_only_then() {
     for count in [1, PER_MESSAGE, 2 * PER_MESSAGE + 3] {
         let old = process();
         offer(old.clone(), &folder.0, sockets(count)).unwrap();
-        let taken = take(&folder.0).unwrap();
+        let taken = take(&folder.0, Duration::ZERO).unwrap();
         assert_eq!(taken.sockets.len(), count);
         assert!(!old.draining(), "the new process has not said that it serves");
         let addresses: Vec<_> = taken.sockets.iter().map(|socket| rustix::net::getsockname(socket).unwrap()).collect();
@@ -60,9 +59,9 @@ fn a_new_process_that_fails_changes_nothing() {
     let old = process();
     offer(old.clone(), &folder.0, sockets(3)).unwrap();
     for _ in 0..3 {
-        drop(take(&folder.0).unwrap());
+        drop(take(&folder.0, Duration::ZERO).unwrap());
     }
-    let taken = take(&folder.0).unwrap();
+    let taken = take(&folder.0, Duration::ZERO).unwrap();
     assert!(!old.draining() && !old.handed_over());
     taken.serve().unwrap();
     wait_for("the old process drains", || old.draining());
@@ -71,13 +70,13 @@ fn a_new_process_that_fails_changes_nothing() {
 #[test]
 fn a_folder_has_one_that_offers_and_what_a_dead_one_left_is_no_hindrance() {
     let folder = Folder::new();
-    assert!(take(&folder.0).is_err());
+    assert!(take(&folder.0, Duration::ZERO).is_err());
     drop(UnixListener::bind(path(&folder.0)).unwrap());
-    assert!(take(&folder.0).is_err());
+    assert!(take(&folder.0, Duration::ZERO).is_err());
     let (first, second) = (process(), process());
     offer(first.clone(), &folder.0, sockets(1)).unwrap();
     offer(second.clone(), &folder.0, sockets(2)).unwrap();
-    let taken = take(&folder.0).unwrap();
+    let taken = take(&folder.0, Duration::ZERO).unwrap();
     assert_eq!(taken.sockets.len(), 1, "the first is who is asked");
     let mode = std::fs::metadata(path(&folder.0)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
