@@ -84,22 +84,22 @@ impl Validator<'_> {
     /// Whoever can reach a public address spends the operator's money.
     fn public_address(&mut self, document: &Document, gateway: &Gateway, plan: &policy::Gateway) {
         let tenants = document.tenants.as_ref().is_some_and(|tenants| !tenants.is_empty());
-        let listen = gateway.listen.as_ref().map(|listen| listen.span);
-        let introduced = gateway.proxy_protocol.as_ref().map(|introduced| introduced.span);
-        let at = listen.or(introduced).map(|span| At { value: (), span });
-        let public = plan.listen.iter().chain(&plan.introduced).find(|address| !address.ip().is_loopback());
-        if let Some((at, public)) = at.as_ref().zip(public)
+        let listen = gateway.listen.iter().flat_map(|listen| plan.listen.iter().map(|address| (listen.span, *address)));
+        let introduced = gateway.proxy_protocol.iter().flat_map(|at| plan.introduced.iter().map(|address| (at.span, *address)));
+        let public = listen.chain(introduced).find(|(_, address)| !address.ip().is_loopback());
+        let public = public.map(|(span, address)| At { value: address, span });
+        if let Some(at) = &public
             && !tenants
         {
+            let public = at.value;
             self.error(at, format!("{public} can be reached by others, and no tenants are declared"))
                 .help("declare `tenants`, or listen on 127.0.0.1")
                 .path("gateway.listen")
                 .push();
         }
-        if let Some(at) = &at
+        if let Some(at) = &public
             && tenants
             && gateway.tls.is_none()
-            && public.is_some()
         {
             self.warning(at, "tenants' keys cross the network unencrypted").help("declare `gateway.tls`, or put TLS in front").push();
         }
