@@ -76,6 +76,15 @@ impl Kernel {
                 }
                 Piece::Chunk(chunk)
             }
+            Piece::Vec(bytes) if bytes.len() <= JOINED_MAX => {
+                // An event of a stream is small, and its buffer is not: a reader that is behind would
+                // hold a hundred of them.
+                if self.join(slot, &bytes) {
+                    self.local.vectors.done(Piece::Vec(bytes));
+                    return;
+                }
+                Piece::Vec(bytes)
+            }
             piece => piece,
         };
         let socket = &mut self.sockets[slot as usize];
@@ -84,8 +93,8 @@ impl Kernel {
         self.mark(slot);
     }
 
-    /// Copies a small body behind the head that waits to be sent, if it has room for it: one SEND
-    /// is cheaper than a SENDMSG of two pieces, and the buffer goes back while it is warm.
+    /// Copies a few bytes behind what waits to be sent, if that has room for them: one SEND is cheaper
+    /// than a SENDMSG of two pieces, and the buffer goes back while it is warm.
     fn join(&mut self, slot: u32, bytes: &[u8]) -> bool {
         let socket = &mut self.sockets[slot as usize];
         if socket.pieces.len() > usize::from(socket.flying)
