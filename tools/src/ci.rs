@@ -78,7 +78,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// The Debian packages that the steps need.
-const PACKAGES: &[&str] = &["nginx", "openssl", "python3-venv"];
+const PACKAGES: &[&str] = &["haproxy", "nginx", "openssl", "python3-venv", "systemd"];
 
 /// The Python packages of the SDK tests, with hashes.
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
