@@ -249,6 +249,7 @@ impl Gateway {
 
     /// Waits until the daemon knows where the data plane listens.
     pub fn find(&mut self) {
+        let pid = self.plane.as_ref().expect("there is a data plane").child.id();
         let hello = until("the data plane says where it listens", || {
             if let Some(status) = self.plane.as_mut().and_then(Process::ended) {
                 panic!("the data plane ended: {status}\n{}", self.plane_said());
@@ -258,7 +259,8 @@ impl Gateway {
                 .as_array()?
                 .iter()
                 .map(|plane| &plane["hello"])
-                .find(|hello| hello["shards"] != 0 && hello["listen"][0].is_string())?;
+                // One that was killed may not have been missed yet.
+                .find(|hello| hello["pid"] == pid && hello["shards"] != 0 && hello["listen"][0].is_string())?;
             Some(hello.clone())
         });
         let address = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
