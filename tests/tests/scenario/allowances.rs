@@ -63,6 +63,7 @@ fn requests_of_a_minute() {
     Story::of("another tenant", tenant.ask(&ask(OTHER)), &provider, "m").answered_by("primary");
     assert_eq!(tenant.ask(&Ask::get("/v1/models").key(ACME)).head.status, 200, "lists cost nothing");
     assert_eq!(gateway.meter("throwover_rate_limited_total"), 2.0);
+    assert_eq!(gateway.meter("throwover_bodies_refused_total"), 0.0, "their bodies were well");
     assert_eq!(gateway.record(answer.head.field("x-request-id").unwrap())["code"], "rate_limit_exceeded");
 }
 
