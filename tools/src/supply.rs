@@ -17,20 +17,28 @@ use rules::Rules;
 
 /// Where the lists are.
 const FILE: &str = ".deny.toml";
+/// Every folder with a lock file of its own: the workspace, and the fuzz targets outside it.
+const LOCKED: [&str; 2] = ["", "tests/fuzz"];
 
-/// Checks every package of the lock file.
+/// Checks every package of the lock files, which must be up to date.
 pub(crate) fn run(root: &Path, _arguments: &[String]) -> Result<(), String> {
     let text = std::fs::read_to_string(root.join(FILE)).map_err(|error| format!("{FILE}: {error}"))?;
     let rules = Rules::read(&text).map_err(|why| format!("{FILE}: {why}"))?;
-    let graph = packages::read(root)?;
-    let findings: Vec<String> = graph.packages.values().flat_map(|package| judge(package, &rules)).collect();
-    for finding in &findings {
-        println!("{finding}");
+    for folder in LOCKED {
+        let graph = packages::read(&root.join(folder))?;
+        let findings: Vec<String> = graph.packages.values().flat_map(|package| judge(package, &rules)).collect();
+        for finding in &findings {
+            println!("{finding}");
+        }
+        if !findings.is_empty() {
+            return Err(format!("{} of {} packages may not be here", findings.len(), graph.packages.len()));
+        }
+        println!(
+            "{}: {} packages; licences, bans and sources are as {FILE} says",
+            Path::new(folder).join("Cargo.lock").display(),
+            graph.packages.len()
+        );
     }
-    if !findings.is_empty() {
-        return Err(format!("{} of {} packages may not be here", findings.len(), graph.packages.len()));
-    }
-    println!("{} packages: licences, bans and sources are as {FILE} says", graph.packages.len());
     let installed = Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success());
     if !installed {
         println!("advisories are not looked at: `cargo install cargo-deny --locked` brings what does");
