@@ -200,7 +200,7 @@ fn a_damaged_last_good_policy_is_passed_over() {
 #[test]
 fn a_drain_lets_streams_finish() {
     let provider = Provider::new();
-    provider.fault("primary", "pace;gap_ms=60");
+    provider.fault("primary", "pace;gap_ms=250");
     let mut gateway = Gateway::start(&policy(&provider));
     let mut streams: Vec<Tenant> = (0..10).map(|_| gateway.tenant()).collect();
     for tenant in &mut streams {
