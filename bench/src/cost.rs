@@ -74,6 +74,8 @@ pub(crate) struct Verb {
     pub(crate) name: &'static str,
     /// Caches are emptied before each call.
     pub(crate) cold: bool,
+    /// Called behind that with the number of the call to come, and not counted.
+    pub(crate) warm: Option<Box<dyn FnMut(usize)>>,
     pub(crate) call: Box<dyn FnMut(usize)>,
 }
 
@@ -81,7 +83,7 @@ pub(crate) struct Verb {
 type Maker = fn(&'static str) -> Verb;
 
 /// Every verb, by its name; making one prepares what it needs, and no more.
-const VERBS: [(&str, Maker); 15] = [
+const VERBS: [(&str, Maker); 16] = [
     ("request head, 12 fields", bytes::request_head),
     ("answer head, 11 fields", bytes::answer_head),
     ("chunk, one event", bytes::small_chunk),
@@ -94,6 +96,7 @@ const VERBS: [(&str, Maker); 15] = [
     ("decide, hot", decisions::decide_hot),
     ("decide, 4,000 models in turn", decisions::decide_many),
     ("decide, cold", decisions::decide_cold),
+    ("decide, policy cold", decisions::decide_cold_policy),
     ("decide, next, succeeded", decisions::exchange),
     ("judge a 429", decisions::judge),
     ("record", decisions::record),
@@ -104,17 +107,24 @@ const VERBS: [(&str, Maker); 15] = [
 struct Cost {
     best_ns: f64,
     median_ns: f64,
+    /// Of single calls; those of a batch are not told apart.
+    p99_ns: Option<f64>,
     instructions: Option<f64>,
 }
 
 impl Cost {
     fn json(&self) -> Value {
-        json!({"best_ns": self.best_ns, "median_ns": self.median_ns, "instructions": self.instructions})
+        json!({"best_ns": self.best_ns, "median_ns": self.median_ns, "p99_ns": self.p99_ns, "instructions": self.instructions})
     }
 
     fn read(value: &Value) -> Option<Cost> {
         let number = |name: &str| value[name].as_f64();
-        Some(Cost { best_ns: number("best_ns")?, median_ns: number("median_ns")?, instructions: number("instructions") })
+        Some(Cost {
+            best_ns: number("best_ns")?,
+            median_ns: number("median_ns")?,
+            p99_ns: number("p99_ns"),
+            instructions: number("instructions"),
+        })
     }
 }
 
@@ -138,9 +148,10 @@ pub(crate) fn run(line: &Line) -> io::Result<ExitCode> {
     let samples = measure(&mut verbs, line.rounds, line.cold_calls);
     let mut costs = Vec::new();
     for (verb, samples) in verbs.iter().zip(samples) {
+        let p99_ns = verb.cold.then(|| percentile(&samples, 99));
         let found = spread(samples).ok_or_else(|| io::Error::other("nothing was measured"))?;
         let instructions = if line.no_instructions { None } else { callgrind::instructions(verb.name)? };
-        costs.push((verb.name.to_owned(), Cost { best_ns: found.low, median_ns: found.median, instructions }));
+        costs.push((verb.name.to_owned(), Cost { best_ns: found.low, median_ns: found.median, p99_ns, instructions }));
     }
     let value = json!({
         "format": 1,
@@ -200,15 +211,27 @@ fn measure(verbs: &mut [Verb], rounds: usize, cold_calls: usize) -> Vec<Vec<f64>
     let empty = (0..1_000).map(|_| Instant::now().elapsed().as_nanos()).min().unwrap_or(0);
     let mut waste = vec![1_u8; WASTE];
     for (verb, samples) in verbs.iter_mut().zip(&mut samples).filter(|(verb, _)| verb.cold) {
-        for number in 0..cold_calls {
+        for number in (0..cold_calls).map(|number| number * 31 + 7) {
             waste.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
             std::hint::black_box(&waste);
+            if let Some(warm) = &mut verb.warm {
+                warm(number);
+            }
+            // The clock's own pages are as cold as the rest, and are not what is measured.
+            std::hint::black_box(Instant::now());
             let begun = Instant::now();
-            (verb.call)(number * 31 + 7);
+            (verb.call)(number);
             samples.push(begun.elapsed().as_nanos().saturating_sub(empty) as f64);
         }
     }
     samples
+}
+
+/// The nearest rank.
+fn percentile(samples: &[f64], percent: usize) -> f64 {
+    let mut samples = samples.to_vec();
+    samples.sort_by(f64::total_cmp);
+    samples.get((samples.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// Calls that fill a batch.
@@ -252,11 +275,12 @@ fn regressions(now: &[(String, Cost)], before: &[(String, Cost)], allowed: f64, 
 }
 
 fn shown(costs: &[(String, Cost)], before: Option<&[(String, Cost)]>) -> String {
-    let mut text = format!("{:<34} {:>10} {:>10} {:>12}", "", "best ns", "median ns", "instructions");
+    let mut text = format!("{:<34} {:>10} {:>10} {:>10} {:>12}", "", "best ns", "median ns", "p99 ns", "instructions");
     text.push_str(if before.is_some() { "   best, instructions: against before\n" } else { "\n" });
     for (name, cost) in costs {
         let instructions = cost.instructions.map_or("-".to_owned(), |count| format!("{count:.0}"));
-        text.push_str(&format!("{name:<34} {:>10.1} {:>10.1} {instructions:>12}", cost.best_ns, cost.median_ns));
+        let p99 = cost.p99_ns.map_or("-".to_owned(), |ns| format!("{ns:.0}"));
+        text.push_str(&format!("{name:<34} {:>10.1} {:>10.1} {p99:>10} {instructions:>12}", cost.best_ns, cost.median_ns));
         match before.map(|before| named(before, name)) {
             None => {}
             Some(None) => text.push_str("   new"),

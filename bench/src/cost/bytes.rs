@@ -29,7 +29,7 @@ const DELTA: &str = "{\"id\":\"chatcmpl-0123456789abcdefghij\",\"object\":\"chat
     \"model\":\"gpt-5.6\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" hello\"},\"logprobs\":null,\"finish_reason\":null}]}";
 
 fn verb(name: &'static str, call: impl FnMut(usize) + 'static) -> Verb {
-    Verb { name, cold: false, call: Box::new(call) }
+    Verb { name, cold: false, warm: None, call: Box::new(call) }
 }
 
 pub(super) fn request_head(name: &'static str) -> Verb {

@@ -10,8 +10,12 @@ use engine::{
     exchange::Next,
     judge,
 };
-use std::{hint::black_box, sync::OnceLock};
+use std::{hint::black_box, rc::Rc, sync::OnceLock};
 
+/// Routes of the policy that warms the code.
+const SMALL_ROUTES: usize = 10;
+/// Decisions that warm it: one of each kind of model.
+const WARM_CALLS: usize = 8;
 /// When everything happens.
 const NOW: Moment = Moment(1_000_000_000);
 /// The model that is a chain's name, among those that are asked for.
@@ -20,16 +24,16 @@ const NAMED: usize = 2;
 /// The policy, made ready once for all verbs.
 fn prepared() -> &'static Prepared {
     static PREPARED: OnceLock<Prepared> = OnceLock::new();
-    PREPARED.get_or_init(|| Prepared::build(policy::snapshot()))
+    PREPARED.get_or_init(|| Prepared::build(policy::snapshot(policy::ROUTES)))
 }
 
-fn verb(name: &'static str, cold: bool, call: impl FnMut(usize) + 'static) -> Verb {
-    Verb { name, cold, call: Box::new(call) }
+fn verb(name: &'static str, call: impl FnMut(usize) + 'static) -> Verb {
+    Verb { name, cold: false, warm: None, call: Box::new(call) }
 }
 
 pub(super) fn authenticate(name: &'static str) -> Verb {
     let (prepared, keys) = (prepared(), (0..policy::TENANTS).map(policy::key).collect::<Vec<_>>());
-    verb(name, false, move |number| {
+    verb(name, move |number| {
         let key = keys[number % keys.len()].as_bytes();
         black_box(authenticate::authenticate(prepared, Some(black_box(key))).expect("the key is known"));
     })
@@ -44,7 +48,14 @@ struct Deciding {
 
 impl Deciding {
     fn new() -> Deciding {
-        Deciding { prepared: prepared(), board: Board::full(), models: policy::models() }
+        Deciding { prepared: prepared(), board: Board::full(), models: policy::models(policy::ROUTES) }
+    }
+
+    /// The same code, over a policy and a board of its own.
+    fn small() -> Deciding {
+        static PREPARED: OnceLock<Prepared> = OnceLock::new();
+        let prepared = PREPARED.get_or_init(|| Prepared::build(policy::snapshot(SMALL_ROUTES)));
+        Deciding { prepared, board: Board::full(), models: policy::models(SMALL_ROUTES) }
     }
 
     fn decide(&self, number: usize) -> Result<Exchange, decide::Refusal> {
@@ -62,23 +73,34 @@ impl Deciding {
     }
 }
 
-fn deciding(name: &'static str, cold: bool, which: impl Fn(usize) -> usize + 'static) -> Verb {
-    let deciding = Deciding::new();
-    verb(name, cold, move |number| {
+fn deciding(name: &'static str, deciding: Rc<Deciding>, which: impl Fn(usize) -> usize + 'static) -> Verb {
+    verb(name, move |number| {
         black_box(deciding.decide(which(number)).is_ok());
     })
 }
 
 pub(super) fn decide_hot(name: &'static str) -> Verb {
-    deciding(name, false, |_| 4)
+    deciding(name, Rc::new(Deciding::new()), |_| 4)
 }
 
 pub(super) fn decide_many(name: &'static str) -> Verb {
-    deciding(name, false, |number| number)
+    deciding(name, Rc::new(Deciding::new()), |number| number)
 }
 
 pub(super) fn decide_cold(name: &'static str) -> Verb {
-    deciding(name, true, |number| number)
+    Verb { cold: true, ..deciding(name, Rc::new(Deciding::new()), |number| number) }
+}
+
+/// As on a shard that decides all the time, and never twice for the same model: the code was just
+/// run and the model's name just read, and nothing of the policy and the board was touched.
+pub(super) fn decide_cold_policy(name: &'static str) -> Verb {
+    let (measured, other) = (Rc::new(Deciding::new()), Deciding::small());
+    let asked = measured.clone();
+    let warm = move |number: usize| {
+        (0..WARM_CALLS).for_each(|number| drop(black_box(other.decide(number))));
+        black_box(asked.models[number % asked.models.len()].bytes().fold(0, u8::wrapping_add));
+    };
+    Verb { cold: true, warm: Some(Box::new(warm)), ..deciding(name, measured, |number| number) }
 }
 
 /// Random bits that are the same every time.
@@ -102,7 +124,7 @@ fn succeeded(deciding: &Deciding, number: usize, random: &mut impl FnMut() -> u6
 
 pub(super) fn exchange(name: &'static str) -> Verb {
     let (deciding, mut random) = (Deciding::new(), random());
-    verb(name, false, move |number| {
+    verb(name, move |number| {
         black_box(succeeded(&deciding, number, &mut random));
     })
 }
@@ -114,7 +136,7 @@ pub(super) fn judge(name: &'static str) -> Verb {
         param: None,
         message: Some("Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29000."),
     };
-    verb(name, false, move |_| {
+    verb(name, move |_| {
         black_box(judge::status(429, black_box(&fields), Some(1_000), None));
     })
 }
@@ -123,7 +145,7 @@ pub(super) fn record(name: &'static str) -> Verb {
     let deciding = Deciding::new();
     let exchange = succeeded(&deciding, 0, &mut random());
     let measures = Measures { status: 200, tokens_in: 9, tokens_out: 9, bytes_in: 1_024, bytes_out: 1_024, overhead_ns: 12_345 };
-    verb(name, false, move |number| {
+    verb(name, move |number| {
         black_box(Record::of(black_box(&exchange), number as u64, Outcome::Answered, measures, NOW));
     })
 }

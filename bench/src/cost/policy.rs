@@ -8,8 +8,9 @@ use policy::{
 use sha2::{Digest, Sha256};
 
 pub(super) const ROUTES: usize = 10_000;
-pub(super) const CHAINS: usize = 1_000;
 pub(super) const TENANTS: usize = 1_000;
+/// Routes for each chain.
+const ROUTES_PER_CHAIN: usize = 10;
 const PROVIDERS: usize = 20;
 const TARGETS: usize = 200;
 /// Candidates of a chain: steps, and members of each.
@@ -21,8 +22,9 @@ pub(super) fn key(tenant: usize) -> String {
     format!("sk-tenant-{tenant:08}-0123456789abcdef")
 }
 
-/// The snapshot.
-pub(super) fn snapshot() -> Snapshot {
+/// The snapshot, with so many routes.
+pub(super) fn snapshot(routes: usize) -> Snapshot {
+    let chains = routes / ROUTES_PER_CHAIN;
     let mut draft = Draft { generation: 1, ..Draft::default() };
     providers(&mut draft);
     let targets: Vec<TargetId> = (0..TARGETS)
@@ -38,7 +40,7 @@ pub(super) fn snapshot() -> Snapshot {
             })
         })
         .collect();
-    for at in 0..CHAINS {
+    for at in 0..chains {
         let member = |number: usize| Member { target: targets[(at + number * 23) % TARGETS], weight: 1 };
         let step =
             |step: usize| Step { balance: Balance::PeakEwma, members: (0..MEMBERS).map(|other| member(step * MEMBERS + other)).collect() };
@@ -58,7 +60,7 @@ pub(super) fn snapshot() -> Snapshot {
     for at in 0..TENANTS {
         draft.tenants.push(Tenant { name: format!("tenant-{at}"), digests: vec![Sha256::digest(key(at)).into()], ..Tenant::default() });
     }
-    (0..ROUTES).for_each(|at| draft.routes.push(route(at)));
+    (0..routes).for_each(|at| draft.routes.push(route(at, chains)));
     Snapshot::try_new(draft).expect("every id of it is in range")
 }
 
@@ -87,7 +89,7 @@ fn providers(draft: &mut Draft) {
     }
 }
 
-fn route(at: usize) -> Route {
+fn route(at: usize, chains: usize) -> Route {
     let model = match at % 10 {
         0 => Pattern::parse(&format!("team-{at}-*")),
         1 => Pattern::parse(&format!("t{at}-*-latest")),
@@ -95,18 +97,18 @@ fn route(at: usize) -> Route {
     };
     let headers = if at % 10 == 2 { vec![("x-tier".into(), "gold".into())] } else { vec![] };
     let tenant = (at % 10 == 3).then_some(TenantId((at % TENANTS) as u32));
-    Route { name: format!("route-{at}"), when: Predicate { model, tenant, headers }, chain: ChainId((at % CHAINS) as u32) }
+    Route { name: format!("route-{at}"), when: Predicate { model, tenant, headers }, chain: ChainId((at % chains) as u32) }
 }
 
 /// Models that are asked for: of eight, six are taken by a route, one by a chain's name, one by nothing.
-pub(super) fn models() -> Vec<String> {
+pub(super) fn models(routes: usize) -> Vec<String> {
     (0..4_000_usize)
         .map(|number| {
-            let at = number.wrapping_mul(2_654_435_761) % ROUTES;
+            let at = number.wrapping_mul(2_654_435_761) % routes;
             match number % 8 {
                 0 => format!("team-{}-anything", at / 10 * 10),
                 1 => format!("t{}-some-latest", at / 10 * 10 + 1),
-                2 => format!("chain-{:04}", at % CHAINS),
+                2 => format!("chain-{:04}", at % (routes / ROUTES_PER_CHAIN)),
                 3 => format!("unknown-{at}"),
                 _ => format!("team-{at}-model"),
             }

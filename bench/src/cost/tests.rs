@@ -1,8 +1,8 @@
-use super::{Cost, VERBS, Verb, bytes, grown, measure, read, regressions, shown};
+use super::{Cost, VERBS, Verb, bytes, grown, measure, percentile, read, regressions, shown};
 use serde_json::json;
 
 fn cost(best_ns: f64, instructions: Option<f64>) -> Cost {
-    Cost { best_ns, median_ns: best_ns, instructions }
+    Cost { best_ns, median_ns: best_ns, p99_ns: None, instructions }
 }
 
 fn named(costs: &[(&str, Cost)]) -> Vec<(String, Cost)> {
@@ -32,8 +32,8 @@ fn chats_have_their_size_and_are_valid() {
 
 #[test]
 fn verbs_take_turns_and_cold_ones_are_called_one_by_one() {
-    let hot = Verb { name: "hot", cold: false, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };
-    let cold = Verb { name: "cold", cold: true, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };
+    let hot = Verb { name: "hot", cold: false, warm: None, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };
+    let cold = Verb { name: "cold", cold: true, warm: None, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };
     let samples = measure(&mut [hot, cold], 3, 2);
     assert_eq!(samples.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2]);
     assert!(samples.iter().flatten().all(|nanos| *nanos >= 0.0));
@@ -68,4 +68,11 @@ fn kept_costs_are_read_back() {
     std::fs::write(&path, "{\"costs\": {\"a\": {}}}").expect("writable");
     assert!(read(&path).is_err());
     std::fs::remove_file(&path).expect("it was made above");
+}
+
+#[test]
+fn percentiles_are_by_nearest_rank() {
+    let samples: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+    assert_eq!((percentile(&samples, 99), percentile(&samples, 50), percentile(&samples, 100)), (198.0, 100.0, 200.0));
+    assert_eq!(percentile(&[7.0], 99), 7.0);
 }
