@@ -132,8 +132,8 @@ pub fn chain_for(prepared: &Prepared, ask: &Ask<'_>) -> Result<(ChainId, Way), R
     if ask.model.len() > limits::MODEL_NAME_BYTES_MAX {
         return Err(Refusal::UnknownModel(Quote::of(ask.model)));
     }
-    if let Some(route) = prepared.route_for(ask.model, ask.tenant, ask.field) {
-        return Ok((prepared.routes[route.0 as usize].chain, Way::Route(route)));
+    if let Some((route, chain)) = prepared.route_for(ask.model, ask.tenant, ask.field) {
+        return Ok((chain, Way::Route(route)));
     }
     let chain = prepared.chain_for_name(ask.model).ok_or_else(|| Refusal::UnknownModel(Quote::of(ask.model)))?;
     Ok((chain, Way::Name))

@@ -8,7 +8,7 @@ mod digests;
 mod index;
 mod plan;
 
-use index::{Index, Kind};
+use index::{Filing, Index, Kind};
 pub(crate) use plan::Place;
 
 /// A snapshot with its indexes. Immutable; shared by every shard.
@@ -75,23 +75,28 @@ impl Prepared {
 
     /// The chain of this name.
     pub fn chain_called(&self, name: &str) -> Option<ChainId> {
-        self.index.exact(Kind::Chain, name).map(ChainId::new)
+        self.index.exact(Kind::Chain, name)
     }
 
     /// The chain that answers to a name: exactly, or by the longest `prefix/*` that it begins with.
     pub fn chain_for_name(&self, model: &str) -> Option<ChainId> {
-        self.index.exact(Kind::Name, model).or_else(|| self.index.longest(Kind::NamePrefix, model)).map(ChainId::new)
+        self.index.exact(Kind::Name, model).or_else(|| self.index.longest(Kind::NamePrefix, model))
     }
 
-    /// The first route, in the order of the policy, whose every predicate holds.
-    pub fn route_for<'f>(&self, model: &str, tenant: Option<TenantId>, field: &dyn Fn(&str) -> Option<&'f [u8]>) -> Option<RouteId> {
+    /// The first route, in the order of the policy, whose every predicate holds, and its chain.
+    pub fn route_for<'f>(
+        &self,
+        model: &str,
+        tenant: Option<TenantId>,
+        field: &dyn Fn(&str) -> Option<&'f [u8]>,
+    ) -> Option<(RouteId, ChainId)> {
         let holds = |route: u32| {
             let when = &self.snapshot.routes[route as usize].when;
             when.tenant.is_none_or(|wanted| tenant == Some(wanted))
                 && when.model.as_ref().is_none_or(|pattern| pattern.matches(model))
                 && when.headers.iter().all(|(name, value)| field(name) == Some(value.as_bytes()))
         };
-        self.index.route(model, tenant, field, &holds).map(RouteId::new)
+        self.index.route(model, tenant, field, &holds).map(|(route, chain)| (RouteId(route), chain))
     }
 
     /// The model to ask `target` for when the request named `model`. `None` when the target takes
@@ -124,7 +129,7 @@ impl Prepared {
     }
 
     /// The credentials that can be used at a place.
-    pub(crate) fn keys(&self, place: &Place) -> &[policy::Key] {
+    pub(crate) fn keys<'a>(&'a self, place: &'a Place) -> &'a [policy::Key] {
         self.plan.keys(place)
     }
 
@@ -138,31 +143,30 @@ impl Prepared {
 fn build_index(snapshot: &Snapshot) -> Index {
     let mut entries = index::Builder::default();
     for (id, chain) in snapshot.chains.iter() {
-        entries.exact(Kind::Chain, &chain.name, id.0);
+        entries.exact(Kind::Chain, &chain.name, id);
     }
     for name in &snapshot.names {
         match name.name.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) {
-            Some(prefix) => entries.exact(Kind::NamePrefix, prefix, name.chain.0),
-            None => entries.exact(Kind::Name, &name.name, name.chain.0),
+            Some(prefix) => entries.exact(Kind::NamePrefix, prefix, name.chain),
+            None => entries.exact(Kind::Name, &name.name, name.chain),
         }
     }
     for (at, route) in snapshot.routes.iter().enumerate() {
         let when = &route.when;
         // Alone, the key proves everything but further fields and the second end of a glob.
-        let proved = when.headers.is_empty();
-        let at = at as u32;
+        let filing = Filing { tenant: when.tenant, at: at as u32, chain: route.chain, proved: when.headers.is_empty() };
         match &when.model {
-            Some(Pattern::Exact(model)) => entries.route(Kind::RouteExact, model.as_bytes(), when.tenant, at, proved),
+            Some(Pattern::Exact(model)) => entries.route(Kind::RouteExact, model.as_bytes(), filing),
             Some(Pattern::Ends(begin, end)) if !begin.is_empty() => {
-                entries.route(Kind::RoutePrefix, begin.as_bytes(), when.tenant, at, proved && end.is_empty());
+                entries.route(Kind::RoutePrefix, begin.as_bytes(), Filing { proved: filing.proved && end.is_empty(), ..filing });
             }
             Some(Pattern::Ends(_, end)) if !end.is_empty() => {
                 let reversed: Vec<u8> = end.bytes().rev().collect();
-                entries.route(Kind::RouteSuffix, &reversed, when.tenant, at, proved);
+                entries.route(Kind::RouteSuffix, &reversed, filing);
             }
             _ => match when.headers.first() {
-                Some((name, value)) => entries.route_by_field(name, value.as_bytes(), when.tenant, at, when.headers.len() == 1),
-                None => entries.route(Kind::RouteAny, b"", when.tenant, at, true),
+                Some((name, value)) => entries.route_by_field(name, value.as_bytes(), Filing { proved: when.headers.len() == 1, ..filing }),
+                None => entries.route(Kind::RouteAny, b"", filing),
             },
         }
     }

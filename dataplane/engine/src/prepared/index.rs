@@ -10,7 +10,7 @@
 //! The hash is not keyed. Only the operator fills the tables, at most to a half; what a tenant may
 //! choose is which run of slots to walk, and those are as long as the operator's names made them.
 
-use policy::{TenantId, limits};
+use policy::{ChainId, TenantId, limits};
 
 /// What a slot is filed under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +62,13 @@ struct Slot {
     count: u32,
 }
 
-/// A position in the policy, or an id.
+/// What a key leads to.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
+    /// A route's position in the policy; of a chain the same as `chain`.
     at: u32,
+    /// Out of cache, the route itself would be one more wait.
+    chain: u32,
     /// The key proves the whole predicate.
     proved: bool,
 }
@@ -125,6 +128,25 @@ pub(super) struct Builder {
     fields: Vec<String>,
 }
 
+/// A route, to be filed.
+#[derive(Clone, Copy)]
+pub(super) struct Filing {
+    /// Whose requests it takes.
+    pub(super) tenant: Option<TenantId>,
+    /// Its position in the policy.
+    pub(super) at: u32,
+    /// Where it leads.
+    pub(super) chain: ChainId,
+    /// The key proves the whole predicate.
+    pub(super) proved: bool,
+}
+
+impl Filing {
+    fn entry(self) -> Entry {
+        Entry { at: self.at, chain: self.chain.0, proved: self.proved }
+    }
+}
+
 struct Filed {
     hash: u64,
     start: u32,
@@ -135,23 +157,23 @@ struct Filed {
 }
 
 impl Builder {
-    pub(super) fn exact(&mut self, kind: Kind, name: &str, id: u32) {
-        self.file(kind, name.as_bytes(), None, Entry { at: id, proved: true });
+    pub(super) fn exact(&mut self, kind: Kind, name: &str, chain: ChainId) {
+        self.file(kind, name.as_bytes(), None, Entry { at: chain.0, chain: chain.0, proved: true });
     }
 
-    pub(super) fn route(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, at: u32, proved: bool) {
+    pub(super) fn route(&mut self, kind: Kind, key: &[u8], route: Filing) {
         // A pattern longer than any model fits none.
         if key.len() <= limits::MODEL_NAME_BYTES_MAX {
-            self.file(kind, key, tenant, Entry { at, proved });
+            self.file(kind, key, route.tenant, route.entry());
         }
     }
 
-    pub(super) fn route_by_field(&mut self, name: &str, value: &[u8], tenant: Option<TenantId>, at: u32, proved: bool) {
+    pub(super) fn route_by_field(&mut self, name: &str, value: &[u8], route: Filing) {
         if !self.fields.iter().any(|known| known == name) {
             self.fields.push(name.to_owned());
         }
         let key: Vec<u8> = name.bytes().chain([0]).chain(value.iter().copied()).collect();
-        self.file(Kind::RouteField, &key, tenant, Entry { at, proved });
+        self.file(Kind::RouteField, &key, route.tenant, route.entry());
     }
 
     fn file(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, entry: Entry) {
@@ -247,15 +269,15 @@ impl Index {
         None
     }
 
-    /// What is filed under a name.
-    pub(super) fn exact(&self, kind: Kind, name: &str) -> Option<u32> {
+    /// The chain that is filed under a name.
+    pub(super) fn exact(&self, kind: Kind, name: &str) -> Option<ChainId> {
         let hash = Hash::new(kind).bytes(name.as_bytes()).finish(NO_TENANT);
-        self.find(kind, hash, NO_TENANT, |key| key == name.as_bytes()).map(|slot| slot.first.at)
+        self.find(kind, hash, NO_TENANT, |key| key == name.as_bytes()).map(|slot| ChainId(slot.first.chain))
     }
 
-    /// What is filed under the longest beginning of `name` that ends with a slash and leaves
+    /// The chain that is filed under the longest beginning of `name` that ends with a slash and leaves
     /// something behind it.
-    pub(super) fn longest(&self, kind: Kind, name: &str) -> Option<u32> {
+    pub(super) fn longest(&self, kind: Kind, name: &str) -> Option<ChainId> {
         let bytes = name.as_bytes();
         let mut hash = Hash::new(kind);
         let mut found = None;
@@ -265,18 +287,18 @@ impl Index {
                 found = self.find(kind, hash.finish(NO_TENANT), NO_TENANT, |key| key == &bytes[..=at]).or(found);
             }
         }
-        found.map(|slot| slot.first.at)
+        found.map(|slot| ChainId(slot.first.chain))
     }
 
-    /// The lowest position of a route that holds.
+    /// The lowest position of a route that holds, and its chain.
     pub(super) fn route<'f>(
         &self,
         model: &str,
         tenant: Option<TenantId>,
         field: &dyn Fn(&str) -> Option<&'f [u8]>,
         holds: &dyn Fn(u32) -> bool,
-    ) -> Option<u32> {
-        let mut search = Search { index: self, tenant: tenant.map(|tenant| tenant.0), best: u32::MAX, holds };
+    ) -> Option<(u32, ChainId)> {
+        let mut search = Search { index: self, tenant: tenant.map(|tenant| tenant.0), best: u32::MAX, chain: 0, holds };
         let model = &model.as_bytes()[..model.len().min(limits::MODEL_NAME_BYTES_MAX)];
         if self.has(Kind::RouteExact) {
             search.visit(Kind::RouteExact, Hash::new(Kind::RouteExact).bytes(model), |key| key == model);
@@ -304,7 +326,7 @@ impl Index {
         if self.has(Kind::RouteAny) {
             search.visit(Kind::RouteAny, Hash::new(Kind::RouteAny), <[u8]>::is_empty);
         }
-        (search.best != u32::MAX).then_some(search.best)
+        (search.best != u32::MAX).then_some((search.best, ChainId(search.chain)))
     }
 
     fn has(&self, kind: Kind) -> bool {
@@ -317,6 +339,8 @@ struct Search<'a> {
     tenant: Option<u32>,
     /// The lowest position found so far.
     best: u32,
+    /// Where that leads.
+    chain: u32,
     holds: &'a dyn Fn(u32) -> bool,
 }
 
@@ -373,7 +397,7 @@ impl Search<'_> {
                 return;
             }
             if entry.proved || (self.holds)(entry.at) {
-                self.best = entry.at;
+                (self.best, self.chain) = (entry.at, entry.chain);
                 return;
             }
         }

@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) provider: ProviderId,
     pub(crate) in_flight_max: u32,
     keys: Span,
+    /// The first of them: of most providers the only one.
+    key: Option<Key>,
     pub(crate) step: u8,
     pub(crate) member: u8,
     /// The policy says that it is never eligible.
@@ -56,6 +58,7 @@ impl Plan {
                         provider: target.provider,
                         in_flight_max: snapshot.providers[target.provider].in_flight_max,
                         keys: spans[target.provider.index()],
+                        key: snapshot.providers[target.provider].keys.first().copied(),
                         step: at,
                         member: place,
                         disabled: target.disabled.is_some(),
@@ -75,7 +78,11 @@ impl Plan {
     }
 
     /// The credentials of a place's provider.
-    pub(super) fn keys(&self, place: &Place) -> &[Key] {
+    pub(super) fn keys<'a>(&'a self, place: &'a Place) -> &'a [Key] {
+        // Read from beside the place: out of cache, the list would be one more wait.
+        if place.keys.count <= 1 {
+            return place.key.as_slice();
+        }
         &self.keys[place.keys.start as usize..][..place.keys.count as usize]
     }
 }
