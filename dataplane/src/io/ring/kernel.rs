@@ -198,20 +198,22 @@ impl Kernel {
             let arguments = types::SubmitArgs::new().timespec(&time);
             self.uring.submitter().submit_with_args(1, &arguments)
         };
-        match result {
-            Ok(_) => {}
-            Err(error) if is_transient(&error) => {}
-            Err(error) => panic!("the kernel refuses the ring: {error}"),
-        }
+        tolerate(result);
     }
 
-    /// Whether completions wait that the last turn did not get to.
+    /// Submits what is queued, and handles nothing.
+    pub(super) fn submit(&mut self) {
+        let result = self.uring.submit();
+        tolerate(result);
+    }
+
+    /// Whether there is work that the last turn did not get to.
     pub(super) fn is_behind(&mut self) -> bool {
         #[cfg(test)]
         if self.shim.as_ref().is_some_and(|shim| shim.is_holding()) {
             return true;
         }
-        !self.held.is_empty() || !self.uring.completion().is_empty()
+        !self.held.is_empty() || !self.dirty.is_empty() || !self.uring.completion().is_empty()
     }
 
     /// Handles what has completed, up to the turn's bound. Tasks are only queued, not run.
@@ -276,6 +278,15 @@ impl Kernel {
     #[cfg(not(test))]
     pub(super) fn limit_send(&self, len: usize) -> usize {
         len
+    }
+}
+
+/// Lets errors pass that are none.
+fn tolerate(result: io::Result<usize>) {
+    match result {
+        Ok(_) => {}
+        Err(error) if is_transient(&error) => {}
+        Err(error) => panic!("the kernel refuses the ring: {error}"),
     }
 }
 
