@@ -1,7 +1,9 @@
 //! The data plane's process: limits found, policy loaded, shards started, signals obeyed.
 
 use dataplane::{
-    admin, handover,
+    admin,
+    confine::{self, Rules},
+    handover,
     io::{Instant, Settings, ring},
     link,
     listeners::Listeners,
@@ -43,6 +45,8 @@ Examples:
 
 Signals: TERM and INT drain and end (twice: at once); HUP asks the control plane to load the policy
 again; USR1 opens the access log anew.
+
+Exit codes: 0 drained and ended, 1 something stands in the way and is said, 2 usage.
 ";
 
 struct Arguments {
@@ -109,21 +113,12 @@ fn processors(list: &str) -> Result<Vec<usize>, String> {
 }
 
 fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
-    // Keys are in memory: no core dump, no debugger of another process.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(|errno| errno.to_string())?;
+    confine::seal().map_err(|errno| format!("the memory of this process cannot be kept to itself: {errno}"))?;
     let capabilities = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
     let process = Arc::new(Process::new(started));
-    let resolver = resolve::start(process.clone()).map_err(|error| format!("no thread for names: {error}"))?;
-    let store = Store::new(arguments.state.clone());
-    restore(&process, &resolver, &store);
-    let reload = Arc::new(AtomicBool::new(false));
     let reopen = Arc::new(AtomicBool::new(false));
-    obey_signals(&process, &reload, &reopen).map_err(|error| format!("no signals: {error}"))?;
-    let socket = arguments.run.join("link.sock");
-    let drained = process.clone();
-    let drain = Box::new(move |grace| drained.drain(grace));
-    link::start(link::Link { process: process.clone(), resolver: resolver.clone(), store, socket, reload, drain })
-        .map_err(|error| format!("no thread for the link: {error}"))?;
+    let rules = Rules::of(&arguments.run, &arguments.state);
+    let resolver = begin(arguments, &process, &rules, &reopen)?;
     let Some(gateway) = first_policy(&process) else { return Ok(ExitCode::SUCCESS) };
     let shards = match (gateway.shards, &arguments.cpus) {
         (0, Some(cpus)) => cpus.len(),
@@ -139,11 +134,12 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
         taken
     });
     let sockets = Listeners::open(&gateway, shards, inherited)?;
+    let service = Arc::new(service::Service::find()?);
+    enter(&rules.and_log(&gateway.access_log));
     if let Some(listener) = sockets.admin {
         admin::start(process.clone(), listener).map_err(|error| format!("the admin listener: {error}"))?;
     }
     process.set_listen(sockets.bound.clone());
-    let service = Arc::new(service::Service::find()?);
     attend(&process, service.clone(), taken, arguments.run.clone(), sockets.spare)
         .map_err(|error| format!("no thread for the service: {error}"))?;
     let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
@@ -176,6 +172,37 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     service.stopping();
     recorder.finish();
     refused.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Starts the threads that there are before the first policy, and restores that. They are in the
+/// cage from their start: it holds for a thread and whom it starts, so that one starts them which is
+/// in it; this one still has ports to bind, and an access log to be told of.
+fn begin(arguments: &Arguments, process: &Arc<Process>, rules: &Rules, reopen: &Arc<AtomicBool>) -> Result<resolve::Resolver, String> {
+    let begin = || {
+        // Whether it could enter is said of the whole process, once, by `enter`.
+        rules.enforce().ok();
+        let resolver = resolve::start(process.clone()).map_err(|error| format!("no thread for names: {error}"))?;
+        let store = Store::new(arguments.state.clone());
+        restore(process, &resolver, &store);
+        let reload = Arc::new(AtomicBool::new(false));
+        obey_signals(process, &reload, reopen).map_err(|error| format!("no signals: {error}"))?;
+        let socket = arguments.run.join("link.sock");
+        let drained = process.clone();
+        let drain = Box::new(move |grace| drained.drain(grace));
+        link::start(link::Link { process: process.clone(), resolver: resolver.clone(), store, socket, reload, drain })
+            .map_err(|error| format!("no thread for the link: {error}"))?;
+        Ok(resolver)
+    };
+    std::thread::scope(|scope| scope.spawn(begin).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Enters the cage, with every thread that is started from now on. A gateway without one serves as
+/// well as it did before there were any, and says so.
+fn enter(rules: &Rules) {
+    match rules.enforce() {
+        Ok(version) => eprintln!("throwover-dataplane: confined by Landlock {version}"),
+        Err(absent) => eprintln!("throwover-dataplane: not confined: {absent}; everything else goes on"),
+    }
 }
 
 /// Serves the last good policy, when there is one.
