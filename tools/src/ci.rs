@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{supply, tidy};
+use crate::{deb, supply, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +50,7 @@ const STEPS: &[Step] = &[
     Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]),
     Step::run("release", &["cargo", "build", "--locked", "--workspace", "--release"]),
+    Step::call("package", deb::trial::run),
     Step::call("python", python),
     Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
     // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target
@@ -154,7 +155,7 @@ fn perform(root: &Path, step: &Step) -> Result<(), String> {
 }
 
 /// Where builds go: as Cargo decides it, made absolute.
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root.join(dir),
         None => root.join("target"),
