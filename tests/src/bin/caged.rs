@@ -1,8 +1,9 @@
-//! `caged PROFILE PROGRAM ARGUMENT…`: becomes a program under a seccomp profile, as a container
+//! `caged [--known] PROFILE PROGRAM ARGUMENT…`: becomes a program under a seccomp profile, as a container
 //! runtime would start it.
 //!
 //! Reads the format of Docker and Podman, as far as profiles here use it, and stops at anything else:
-//! a part of a profile that was passed over would be a test that cannot fail. The filter is assembled
+//! a part of a profile that was passed over would be a test that cannot fail. With `--known` calls
+//! that are not in the table here are passed over, which makes the filter narrower. The filter is assembled
 //! by hand: a walk through the rules in their order, and the default at its end.
 
 use serde_json::Value;
@@ -84,14 +85,15 @@ fn step(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 }
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
+    let mut words = std::env::args_os().skip(1).peekable();
+    let known = words.next_if(|word| word == "--known").is_some();
     let (Some(profile), Some(program)) = (words.next(), words.next()) else {
-        eprintln!("caged PROFILE PROGRAM ARGUMENT…");
+        eprintln!("caged [--known] PROFILE PROGRAM ARGUMENT…");
         return ExitCode::from(2);
     };
     let text = std::fs::read_to_string(&profile).map_err(|error| format!("{}: {error}", profile.display()));
     let filter =
-        text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())).and_then(|profile| assemble(&profile));
+        text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())).and_then(|profile| assemble(&profile, known));
     if let Err(why) = filter.and_then(|filter| load(&filter)) {
         eprintln!("caged: {why}");
         return ExitCode::from(2);
@@ -111,7 +113,7 @@ fn load(filter: &[libc::sock_filter]) -> Result<(), String> {
     if answer == 0 { Ok(()) } else { Err(format!("the kernel refuses the filter: {}", std::io::Error::last_os_error())) }
 }
 
-fn assemble(profile: &Value) -> Result<Vec<libc::sock_filter>, String> {
+fn assemble(profile: &Value, known: bool) -> Result<Vec<libc::sock_filter>, String> {
     only(profile, &["defaultAction", "defaultErrnoRet", "architectures", "syscalls"])?;
     let native = |list: &Vec<Value>| list.iter().any(|name| name == "SCMP_ARCH_X86_64");
     if !profile["architectures"].as_array().is_some_and(native) {
@@ -125,7 +127,10 @@ fn assemble(profile: &Value) -> Result<Vec<libc::sock_filter>, String> {
         let answer = action(&rule["action"], &rule["errnoRet"])?;
         for name in rule["names"].as_array().ok_or("`names` is no list")? {
             let conditions = rule["args"].as_array().map_or(&[][..], Vec::as_slice);
-            one(&mut filter, number(name.as_str().ok_or("a name is no text")?)?, conditions, answer)?;
+            match number(name.as_str().ok_or("a name is no text")?) {
+                Err(_) if known => {}
+                number => one(&mut filter, number?, conditions, answer)?,
+            }
         }
     }
     filter.push(step(RETURN, default, 0, 0));
