@@ -30,12 +30,14 @@ const HELP: &str = "\
 throwover-dataplane: moves the traffic; `throwover` tells it where
 
 Usage: throwover-dataplane --run DIR --state DIR [--cpus LIST] [--take-over]
+       throwover-dataplane --probe
 
   --run DIR     where the control plane's socket is (link.sock)
   --state DIR   where the last good policy is kept
   --cpus LIST   pin shards to these processors, one each: 0,2 or 0-3
   --take-over   take the listening sockets of the process that serves from DIR now, and its place
                 once this one is ready; that one then finishes what is in flight, and ends
+  --probe       say whether this machine lets it run, and end
   --version     print the version
   --help        print this
 
@@ -49,6 +51,14 @@ again; USR1 opens the access log anew.
 Exit codes: 0 drained and ended, 1 something stands in the way and is said, 2 usage.
 ";
 
+/// What the command line asks for.
+enum Wish {
+    Serve(Arguments),
+    Probe,
+    /// It was printed already.
+    Nothing,
+}
+
 struct Arguments {
     run: PathBuf,
     state: PathBuf,
@@ -58,15 +68,16 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments = match arguments(std::env::args().skip(1)) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
+    let ended = match arguments(std::env::args().skip(1)) {
+        Ok(Wish::Serve(arguments)) => run(&arguments, started),
+        Ok(Wish::Probe) => probe(),
+        Ok(Wish::Nothing) => return ExitCode::SUCCESS,
         Err(complaint) => {
             eprintln!("throwover-dataplane: {complaint}\n\n{HELP}");
             return ExitCode::from(2);
         }
     };
-    match run(&arguments, started) {
+    match ended {
         Ok(code) => code,
         Err(complaint) => {
             eprintln!("throwover-dataplane: {complaint}");
@@ -75,19 +86,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+fn arguments(mut words: impl Iterator<Item = String>) -> Result<Wish, String> {
     let (mut run, mut state, mut cpus, mut take_over) = (None, None, None, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} wants a value"));
         match word.as_str() {
             "--help" | "-h" => {
                 print!("{HELP}");
-                return Ok(None);
+                return Ok(Wish::Nothing);
             }
             "--version" | "-V" => {
                 println!("throwover-dataplane {}", env!("CARGO_PKG_VERSION"));
-                return Ok(None);
+                return Ok(Wish::Nothing);
             }
+            "--probe" => return Ok(Wish::Probe),
             "--run" => run = Some(PathBuf::from(value()?)),
             "--state" => state = Some(PathBuf::from(value()?)),
             "--cpus" => cpus = Some(processors(&value()?)?),
@@ -97,7 +109,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments
     }
     let run = run.ok_or("--run is missing: the folder where the control plane's socket is")?;
     let state = state.ok_or("--state is missing: the folder where the last good policy is kept")?;
-    Ok(Some(Arguments { run, state, cpus, take_over }))
+    Ok(Wish::Serve(Arguments { run, state, cpus, take_over }))
 }
 
 fn processors(list: &str) -> Result<Vec<usize>, String> {
@@ -110,6 +122,14 @@ fn processors(list: &str) -> Result<Vec<usize>, String> {
         }
     }
     if cpus.is_empty() || cpus.len() > 1_024 { Err(format!("--cpus {list:?} names no processor, or too many")) } else { Ok(cpus) }
+}
+
+/// Says what stands in the way here, or that nothing does; `throwover doctor` asks.
+fn probe() -> Result<ExitCode, String> {
+    let found = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
+    let cage = confine::version().map_or_else(|absent| absent.to_string(), |version| format!("Landlock {version}"));
+    println!("works on Linux {}; {cage}", found.kernel);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {

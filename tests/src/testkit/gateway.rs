@@ -53,6 +53,11 @@ fn binaries() -> &'static Path {
     })
 }
 
+/// A binary of ours, for tests that start it by themselves.
+pub fn program(name: &str) -> PathBuf {
+    binaries().join(name)
+}
+
 /// One process of the gateway.
 #[derive(Debug)]
 struct Process {

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 use tests::testkit::{
-    gateway::Gateway,
+    gateway::{Gateway, program},
     policy::Policy,
     provider::{Provider, text_of},
     tenant::{Ask, End},
@@ -154,6 +154,30 @@ fn a_filter_that_forbids_rings_is_named() {
             assert!(said.contains(word), "{word} is not in: {said}");
         }
     }
+}
+
+/// The doctor has the data plane try, since no file tells what a filter forbids.
+#[test]
+fn the_doctor_sees_a_filter_that_forbids_rings() {
+    let gateway = Gateway::prepare(&policy(&Provider::new()));
+    let profile = refusing(&gateway.folder, &["io_uring_setup"], rustix::io::Errno::PERM.raw_os_error());
+    let doctor = |words: &[&str]| {
+        let mut command = match words {
+            [] => Command::new(program("throwover")),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program("throwover"));
+                command
+            }
+        };
+        let output = command.arg("doctor").arg("--config").arg(gateway.folder.join("throwover.yaml")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().find(|line| line.contains(" io_uring ")).unwrap_or_else(|| panic!("{output:?}")).to_owned()
+    };
+    let well = doctor(&[]);
+    assert!(well.starts_with("ok ") && well.contains("works on Linux "), "{well}");
+    let blocked = doctor(&[CAGED, &profile]);
+    assert!(blocked.starts_with("BAD ") && blocked.contains("seccomp filter forbids") && blocked.contains("seccomp.json"), "{blocked}");
 }
 
 /// `kernel.io_uring_disabled` is the whole machine's: the test has the kernel refuse as it then does,
