@@ -12,6 +12,7 @@ use std::{
     fs,
     net::ToSocketAddrs,
     path::Path,
+    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -81,13 +82,31 @@ fn kernel_of(found: String) -> Finding {
     Finding { what: "kernel", state, found, mend: "Linux 6.8 or later is needed" }
 }
 
+/// The data plane itself is asked: what a container's filter forbids, no file tells.
 fn ring_allowed() -> Finding {
-    let (state, found) = match read("/proc/sys/kernel/io_uring_disabled").as_deref() {
-        Some("0") => (State::Good, "allowed".to_owned()),
-        Some(level) => (State::Bad, format!("kernel.io_uring_disabled is {level}")),
-        None => (State::Doubt, "this kernel does not say whether it is allowed".to_owned()),
+    let asked = crate::child::sibling("throwover-dataplane").and_then(|path| Command::new(path).arg("--probe").output());
+    let (state, found, mend) = match asked {
+        Ok(output) if output.status.success() => (State::Good, line(&output.stdout), ""),
+        Ok(output) => {
+            let said = line(&output.stderr);
+            let said = said.strip_prefix("throwover-dataplane: ").unwrap_or(&said);
+            (State::Bad, if said.is_empty() { format!("the data plane was ended: {}", output.status) } else { said.to_owned() }, "")
+        }
+        Err(_) => {
+            let (state, found) = match read("/proc/sys/kernel/io_uring_disabled").as_deref() {
+                Some("0") => (State::Good, "allowed".to_owned()),
+                Some(level) => (State::Bad, format!("kernel.io_uring_disabled is {level}")),
+                None => (State::Doubt, "this kernel does not say whether it is allowed".to_owned()),
+            };
+            (state, found, "sysctl kernel.io_uring_disabled=0")
+        }
     };
-    Finding { what: "io_uring", state, found, mend: "sysctl kernel.io_uring_disabled=0" }
+    Finding { what: "io_uring", state, found, mend }
+}
+
+/// The first line that a command printed.
+fn line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
 }
 
 fn files() -> Finding {

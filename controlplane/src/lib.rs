@@ -40,6 +40,7 @@ pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod init;
+pub mod memory;
 pub mod places;
 pub mod socket;
 pub mod top;

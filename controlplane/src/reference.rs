@@ -1,12 +1,16 @@
-//! Secrets by reference: `${NAME}` from the environment, `${file:/path}` from a file.
+//! Secrets by reference: `${NAME}` from the environment, `${file:/path}` from a file,
+//! `${credential:NAME}` from the service manager.
 
 use policy::Secret;
 use std::{
     fmt,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+/// Where the service manager puts credentials (`LoadCredential=`, systemd.exec(5)): each is a file of
+/// its name, which only this service may read.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Largest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 64 * policy::limits::KIB;
 /// Largest file that is referred to, in bytes; bundles of authorities are the largest.
@@ -61,6 +65,8 @@ pub enum Reference<'a> {
     Variable(&'a str),
     /// In a file, at this path.
     File(&'a str),
+    /// With the service manager, under this name.
+    Credential(&'a str),
     /// In the policy itself.
     Literal,
 }
@@ -70,6 +76,10 @@ pub enum Reference<'a> {
 pub enum Missing {
     /// Not in the environment.
     Unset(String),
+    /// There is no service manager that would have passed the credential of this name.
+    Unmanaged(String),
+    /// No name of a credential.
+    Misnamed(String),
     /// Not to be read: path and reason.
     Unreadable(String, String),
     /// Read, and empty, too long, or with a line break or NUL within.
@@ -80,6 +90,11 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::Unset(name) => write!(f, "the environment variable {name} is not set"),
+            Missing::Unmanaged(name) => write!(
+                f,
+                "the credential {name} is passed by nobody: {CREDENTIALS} is not set; LoadCredential= in the unit sets it, or use ${{file:/path}}"
+            ),
+            Missing::Misnamed(name) => write!(f, "{name:?} is not the name of a credential"),
             Missing::Unreadable(path, why) => write!(f, "{path} cannot be read: {why}"),
             Missing::Unusable(place) => write!(f, "{place} holds nothing that can be sent as a credential"),
         }
@@ -89,12 +104,23 @@ impl fmt::Display for Missing {
 /// Reads the form of a reference.
 pub fn parse(text: &str) -> Reference<'_> {
     match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-        Some(inner) => match inner.strip_prefix("file:") {
-            Some(path) => Reference::File(path),
-            None => Reference::Variable(inner.strip_prefix("env:").unwrap_or(inner)),
+        Some(inner) => match inner.split_once(':') {
+            Some(("file", path)) => Reference::File(path),
+            Some(("credential", name)) => Reference::Credential(name),
+            Some(("env", name)) => Reference::Variable(name),
+            _ => Reference::Variable(inner),
         },
         None => Reference::Literal,
     }
+}
+
+/// The file of a credential.
+fn credential_file(name: &str, from: &Surroundings) -> Result<PathBuf, Missing> {
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        return Err(Missing::Misnamed(name.to_owned()));
+    }
+    let folder = (from.variable)(CREDENTIALS).ok_or_else(|| Missing::Unmanaged(name.to_owned()))?;
+    Ok(Path::new(&folder).join(name))
 }
 
 /// The bytes that a reference leads to, as they are.
@@ -104,9 +130,14 @@ pub fn parse(text: &str) -> Reference<'_> {
 pub fn bytes(text: &str, from: &Surroundings) -> Result<Vec<u8>, Missing> {
     match parse(text) {
         Reference::Variable(name) => (from.variable)(name).map(String::into_bytes).ok_or_else(|| Missing::Unset(name.to_owned())),
-        Reference::File(path) => (from.file)(Path::new(path)).map_err(|error| Missing::Unreadable(path.to_owned(), error.to_string())),
+        Reference::File(path) => file(Path::new(path), from),
+        Reference::Credential(name) => file(&credential_file(name, from)?, from),
         Reference::Literal => Ok(text.as_bytes().to_vec()),
     }
+}
+
+fn file(path: &Path, from: &Surroundings) -> Result<Vec<u8>, Missing> {
+    (from.file)(path).map_err(|error| Missing::Unreadable(path.display().to_string(), error.to_string()))
 }
 
 /// A credential that may stand in a request's head.
@@ -123,6 +154,7 @@ pub fn credential(text: &str, from: &Surroundings) -> Result<Secret, Missing> {
         let place = match parse(text) {
             Reference::Variable(name) => format!("the environment variable {name}"),
             Reference::File(path) => path.to_owned(),
+            Reference::Credential(name) => format!("the credential {name}"),
             Reference::Literal => "this text".to_owned(),
         };
         return Err(Missing::Unusable(place));

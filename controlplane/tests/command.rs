@@ -57,6 +57,33 @@ fn what_is_converted_passes_check_and_what_is_not_is_said() {
     assert_eq!(house.command("convert", &["--from", "nginx", "x"]).output().unwrap().status.code(), Some(2));
 }
 
+/// A key that a service manager passes, with the modes that it gives such files.
+#[test]
+fn keys_come_from_the_service_manager() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    house.write(&support::POLICY.replace("${TEST_PROVIDER_KEY}", "${credential:key_local}"));
+    let folder = house.folder.join("credentials");
+    std::fs::create_dir(&folder).unwrap();
+    let check = |credentials: Option<&std::path::Path>| {
+        let mut command = house.command("check", &[house.config().to_str().unwrap(), "--strict"]);
+        command.env_remove("CREDENTIALS_DIRECTORY").envs(credentials.map(|folder| ("CREDENTIALS_DIRECTORY", folder)));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, said) = check(None);
+    assert!(code == Some(3) && said.contains("LoadCredential="), "{said}");
+    let (code, said) = check(Some(&folder));
+    assert!(code == Some(3) && said.contains("key_local cannot be read"), "{said}");
+    let key = folder.join("key_local");
+    std::fs::write(&key, "sk-of-the-manager\n").unwrap();
+    for mode in [0o400, 0o440] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (code, said) = check(Some(&folder));
+        assert!(code == Some(0) && !said.contains("sk-of"), "{said}");
+    }
+}
+
 #[test]
 fn what_init_writes_passes_check() {
     let house = House::new();

@@ -42,6 +42,7 @@ pub mod shard;
 
 // The other threads.
 pub mod admin;
+pub mod confine;
 pub mod handover;
 pub mod link;
 pub mod listeners;

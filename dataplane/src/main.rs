@@ -1,7 +1,9 @@
 //! The data plane's process: limits found, policy loaded, shards started, signals obeyed.
 
 use dataplane::{
-    admin, handover,
+    admin,
+    confine::{self, Rules},
+    handover,
     io::{Instant, Settings, ring},
     link,
     listeners::Listeners,
@@ -28,12 +30,14 @@ const HELP: &str = "\
 throwover-dataplane: moves the traffic; `throwover` tells it where
 
 Usage: throwover-dataplane --run DIR --state DIR [--cpus LIST] [--take-over]
+       throwover-dataplane --probe
 
   --run DIR     where the control plane's socket is (link.sock)
   --state DIR   where the last good policy is kept
   --cpus LIST   pin shards to these processors, one each: 0,2 or 0-3
   --take-over   take the listening sockets of the process that serves from DIR now, and its place
                 once this one is ready; that one then finishes what is in flight, and ends
+  --probe       say whether this machine lets it run, and end
   --version     print the version
   --help        print this
 
@@ -43,7 +47,17 @@ Examples:
 
 Signals: TERM and INT drain and end (twice: at once); HUP asks the control plane to load the policy
 again; USR1 opens the access log anew.
+
+Exit codes: 0 drained and ended, 1 something stands in the way and is said, 2 usage.
 ";
+
+/// What the command line asks for.
+enum Wish {
+    Serve(Arguments),
+    Probe,
+    /// It was printed already.
+    Nothing,
+}
 
 struct Arguments {
     run: PathBuf,
@@ -54,15 +68,16 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments = match arguments(std::env::args().skip(1)) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
+    let ended = match arguments(std::env::args().skip(1)) {
+        Ok(Wish::Serve(arguments)) => run(&arguments, started),
+        Ok(Wish::Probe) => probe(),
+        Ok(Wish::Nothing) => return ExitCode::SUCCESS,
         Err(complaint) => {
             eprintln!("throwover-dataplane: {complaint}\n\n{HELP}");
             return ExitCode::from(2);
         }
     };
-    match run(&arguments, started) {
+    match ended {
         Ok(code) => code,
         Err(complaint) => {
             eprintln!("throwover-dataplane: {complaint}");
@@ -71,19 +86,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+fn arguments(mut words: impl Iterator<Item = String>) -> Result<Wish, String> {
     let (mut run, mut state, mut cpus, mut take_over) = (None, None, None, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} wants a value"));
         match word.as_str() {
             "--help" | "-h" => {
                 print!("{HELP}");
-                return Ok(None);
+                return Ok(Wish::Nothing);
             }
             "--version" | "-V" => {
                 println!("throwover-dataplane {}", env!("CARGO_PKG_VERSION"));
-                return Ok(None);
+                return Ok(Wish::Nothing);
             }
+            "--probe" => return Ok(Wish::Probe),
             "--run" => run = Some(PathBuf::from(value()?)),
             "--state" => state = Some(PathBuf::from(value()?)),
             "--cpus" => cpus = Some(processors(&value()?)?),
@@ -93,7 +109,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments
     }
     let run = run.ok_or("--run is missing: the folder where the control plane's socket is")?;
     let state = state.ok_or("--state is missing: the folder where the last good policy is kept")?;
-    Ok(Some(Arguments { run, state, cpus, take_over }))
+    Ok(Wish::Serve(Arguments { run, state, cpus, take_over }))
 }
 
 fn processors(list: &str) -> Result<Vec<usize>, String> {
@@ -108,22 +124,21 @@ fn processors(list: &str) -> Result<Vec<usize>, String> {
     if cpus.is_empty() || cpus.len() > 1_024 { Err(format!("--cpus {list:?} names no processor, or too many")) } else { Ok(cpus) }
 }
 
+/// Says what stands in the way here, or that nothing does; `throwover doctor` asks.
+fn probe() -> Result<ExitCode, String> {
+    let found = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
+    let cage = confine::version().map_or_else(|absent| absent.to_string(), |version| format!("Landlock {version}"));
+    println!("works on Linux {}; {cage}", found.kernel);
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
-    // Keys are in memory: no core dump, no debugger of another process.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(|errno| errno.to_string())?;
+    confine::seal().map_err(|errno| format!("the memory of this process cannot be kept to itself: {errno}"))?;
     let capabilities = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
     let process = Arc::new(Process::new(started));
-    let resolver = resolve::start(process.clone()).map_err(|error| format!("no thread for names: {error}"))?;
-    let store = Store::new(arguments.state.clone());
-    restore(&process, &resolver, &store);
-    let reload = Arc::new(AtomicBool::new(false));
     let reopen = Arc::new(AtomicBool::new(false));
-    obey_signals(&process, &reload, &reopen).map_err(|error| format!("no signals: {error}"))?;
-    let socket = arguments.run.join("link.sock");
-    let drained = process.clone();
-    let drain = Box::new(move |grace| drained.drain(grace));
-    link::start(link::Link { process: process.clone(), resolver: resolver.clone(), store, socket, reload, drain })
-        .map_err(|error| format!("no thread for the link: {error}"))?;
+    let rules = Rules::of(&arguments.run, &arguments.state);
+    let resolver = begin(arguments, &process, &rules, &reopen)?;
     let Some(gateway) = first_policy(&process) else { return Ok(ExitCode::SUCCESS) };
     let shards = match (gateway.shards, &arguments.cpus) {
         (0, Some(cpus)) => cpus.len(),
@@ -139,11 +154,12 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
         taken
     });
     let sockets = Listeners::open(&gateway, shards, inherited)?;
+    let service = Arc::new(service::Service::find()?);
+    enter(&rules.and_log(&gateway.access_log));
     if let Some(listener) = sockets.admin {
         admin::start(process.clone(), listener).map_err(|error| format!("the admin listener: {error}"))?;
     }
     process.set_listen(sockets.bound.clone());
-    let service = Arc::new(service::Service::find()?);
     attend(&process, service.clone(), taken, arguments.run.clone(), sockets.spare)
         .map_err(|error| format!("no thread for the service: {error}"))?;
     let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
@@ -176,6 +192,37 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     service.stopping();
     recorder.finish();
     refused.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Starts the threads that there are before the first policy, and restores that. They are in the
+/// cage from their start: it holds for a thread and whom it starts, so that one starts them which is
+/// in it; this one still has ports to bind, and an access log to be told of.
+fn begin(arguments: &Arguments, process: &Arc<Process>, rules: &Rules, reopen: &Arc<AtomicBool>) -> Result<resolve::Resolver, String> {
+    let begin = || {
+        // Whether it could enter is said of the whole process, once, by `enter`.
+        rules.enforce().ok();
+        let resolver = resolve::start(process.clone()).map_err(|error| format!("no thread for names: {error}"))?;
+        let store = Store::new(arguments.state.clone());
+        restore(process, &resolver, &store);
+        let reload = Arc::new(AtomicBool::new(false));
+        obey_signals(process, &reload, reopen).map_err(|error| format!("no signals: {error}"))?;
+        let socket = arguments.run.join("link.sock");
+        let drained = process.clone();
+        let drain = Box::new(move |grace| drained.drain(grace));
+        link::start(link::Link { process: process.clone(), resolver: resolver.clone(), store, socket, reload, drain })
+            .map_err(|error| format!("no thread for the link: {error}"))?;
+        Ok(resolver)
+    };
+    std::thread::scope(|scope| scope.spawn(begin).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Enters the cage, with every thread that is started from now on. A gateway without one serves as
+/// well as it did before there were any, and says so.
+fn enter(rules: &Rules) {
+    match rules.enforce() {
+        Ok(version) => eprintln!("throwover-dataplane: confined by Landlock {version}"),
+        Err(absent) => eprintln!("throwover-dataplane: not confined: {absent}; everything else goes on"),
+    }
 }
 
 /// Serves the last good policy, when there is one.

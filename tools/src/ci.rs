@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{supply, tidy};
+use crate::{deb, supply, tidy};
 
 #[cfg(test)]
 mod tests;
 
 /// What a step does.
 enum Act {
-    /// Runs a command in the root; `{target}` stands for the target directory.
+    /// Runs a command in the root; `{target}` stands for the target directory, in its environment too.
     Run(&'static [&'static str]),
     /// Calls a function with the root.
     Call(fn(&Path) -> Result<(), String>),
@@ -48,8 +48,10 @@ const STEPS: &[Step] = &[
     Step::call("tidy", |root| tidy::run(root, &[])),
     Step::call("supply", |root| supply::run(root, &[])),
     Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]),
+    Step::call("promtool", promtool),
+    Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]).with(&[("PROMTOOL", "{target}/promtool/usr/bin/promtool")]),
     Step::run("release", &["cargo", "build", "--locked", "--workspace", "--release"]),
+    Step::call("package", deb::trial::run),
     Step::call("python", python),
     Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
     // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target
@@ -146,15 +148,18 @@ fn perform(root: &Path, step: &Step) -> Result<(), String> {
         Act::Call(function) => function(root),
         Act::Run(words) => {
             let target = target(root);
-            let words: Vec<String> = words.iter().map(|word| word.replace("{target}", &target.to_string_lossy())).collect();
+            let filled = |word: &str| word.replace("{target}", &target.to_string_lossy());
+            let words: Vec<String> = words.iter().map(|word| filled(word)).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            command(root, &words, step.env)
+            let env: Vec<(&str, String)> = step.env.iter().map(|(name, value)| (*name, filled(value))).collect();
+            let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            command(root, &words, &env)
         }
     }
 }
 
 /// Where builds go: as Cargo decides it, made absolute.
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root.join(dir),
         None => root.join("target"),
@@ -201,6 +206,27 @@ fn installed(package: &str) -> bool {
 fn is_root() -> bool {
     let user = Command::new("id").arg("-u").output();
     user.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Fetches promtool, which reads what the metrics page says. It comes in a package with a daemon, which
+/// an installation would start: the package is unpacked in the target folder, and nothing installed.
+fn promtool(root: &Path) -> Result<(), String> {
+    let folder = target(root).join("promtool");
+    let program = folder.join("usr/bin/promtool");
+    if program.is_file() {
+        println!("{} is there", program.display());
+        return Ok(());
+    }
+    let told = |error: std::io::Error| format!("{}: {error}", folder.display());
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(told(error)),
+        _ => std::fs::create_dir_all(&folder).map_err(told)?,
+    }
+    // apt proves what it downloads by the keys of the distribution.
+    let download = || command(&folder, &["apt-get", "download", "prometheus"], &[]);
+    let update: &[&str] = if is_root() { &["apt-get", "update"] } else { &["sudo", "apt-get", "update"] };
+    download().or_else(|_| command(root, update, &[]).and_then(|()| download()))?;
+    command(&folder, &["sh", "-c", "dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb && usr/bin/promtool --version"], &[])
 }
 
 /// Makes the Python environment of the SDK tests, unless the lock file it was made from is still

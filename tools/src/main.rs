@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod ci;
+mod deb;
 mod packages;
 mod sbom;
 mod supply;
@@ -24,6 +25,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "tidy", arguments: "", help: "check the rules of the repository that compilers do not know", run: tidy::run },
     Verb { name: "supply", arguments: "", help: "check licences, bans and sources of every package", run: supply::run },
     Verb { name: "sbom", arguments: "[FILE]", help: "write what the binaries are made of, as CycloneDX JSON", run: sbom::run },
+    Verb { name: "deb", arguments: "", help: "build the Debian package from the release binaries", run: deb::run },
     Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },
 ];
 

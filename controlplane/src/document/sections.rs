@@ -133,7 +133,7 @@ section! {
     }
     /// One credential of a provider.
     KeyEntry = "a key" {
-        /// Reference: `${OPENAI_API_KEY}` or `${file:/path}`.
+        /// Reference: `${OPENAI_API_KEY}`, `${file:/path}`, or `${credential:NAME}` of the service manager.
         key: String, "required";
         /// Share of the attempts.
         weight: Count, "1";

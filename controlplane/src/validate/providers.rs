@@ -240,7 +240,10 @@ impl Validator<'_> {
         let weight = self.bounded(&key.0.weight, "weight", 1, 1_000_000, 1) as u32;
         let literal = reference::parse(text) == Reference::Literal;
         if literal {
-            self.warning(text, "a secret stands in the policy itself").help("refer to it: `${NAME}` or `${file:/path}`").path(path).push();
+            self.warning(text, "a secret stands in the policy itself")
+                .help("refer to it: `${NAME}`, `${file:/path}` or `${credential:NAME}`")
+                .path(path)
+                .push();
         }
         match reference::credential(text, self.from) {
             Ok(secret) => {

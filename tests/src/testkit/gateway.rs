@@ -53,6 +53,11 @@ fn binaries() -> &'static Path {
     })
 }
 
+/// A binary of ours, for tests that start it by themselves.
+pub fn program(name: &str) -> PathBuf {
+    binaries().join(name)
+}
+
 /// One process of the gateway.
 #[derive(Debug)]
 struct Process {
@@ -185,10 +190,15 @@ impl Gateway {
 
     /// Starts the daemon and waits until it answers.
     pub fn start_daemon(&mut self) {
+        self.start_daemon_by(&[]);
+    }
+
+    /// The same, by way of words that become it.
+    pub fn start_daemon_by(&mut self, before: &[&str]) {
         let (config, run, state) = (self.folder.join("throwover.yaml"), self.folder.join("run"), self.folder.join("state"));
         let arguments: [&Path; 7] =
             [Path::new("daemon"), Path::new("--config"), &config, Path::new("--run"), &run, Path::new("--state"), &state];
-        self.daemon = Some(Process::start("throwover", &arguments, &self.folder));
+        self.daemon = Some(Process::start_before("throwover", before, &arguments, Stdio::null(), &self.folder));
         until("the daemon answers", || {
             if let Some(status) = self.daemon.as_mut().and_then(Process::ended) {
                 panic!("the daemon ended: {status}\n{}", self.daemon_said());
@@ -199,9 +209,14 @@ impl Gateway {
 
     /// Starts the data plane.
     pub fn start_plane(&mut self) {
+        self.start_plane_by(&[]);
+    }
+
+    /// Starts the data plane by way of words that become it, such as a filter or a limit.
+    pub fn start_plane_by(&mut self, before: &[&str]) {
         let (run, state) = (self.folder.join("run"), self.folder.join("state"));
         let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
-        self.plane = Some(Process::start("throwover-dataplane", &arguments, &self.folder));
+        self.plane = Some(Process::start_before("throwover-dataplane", before, &arguments, Stdio::null(), &self.folder));
     }
 
     /// Starts the data plane with a listening socket that a service manager would have opened, and
@@ -234,12 +249,8 @@ impl Gateway {
 
     /// Starts the data plane with so many descriptors at most.
     pub fn start_plane_within(&mut self, descriptors: u32) {
-        let (run, state) = (self.folder.join("run"), self.folder.join("state"));
-        let arguments: [&Path; 4] = [Path::new("--run"), &run, Path::new("--state"), &state];
         // The shell sets the limit and becomes the program.
-        let script = format!("ulimit -n {descriptors} && exec \"$@\"");
-        let before = ["/bin/sh", "-c", &script, "sh"];
-        self.plane = Some(Process::start_before("throwover-dataplane", &before, &arguments, Stdio::null(), &self.folder));
+        self.start_plane_by(&["/bin/sh", "-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"]);
     }
 
     /// What the data plane weighs.
@@ -313,6 +324,16 @@ impl Gateway {
     /// Kills the data plane without warning.
     pub fn kill_plane(&mut self) {
         drop(self.plane.take().expect("there is a data plane"));
+    }
+
+    /// Sends the data plane a signal.
+    pub fn signal_plane(&self, signal: Signal) {
+        self.plane.as_ref().expect("there is a data plane").signal(signal);
+    }
+
+    /// The data plane's process, and the daemon's.
+    pub fn pids(&self) -> [u32; 2] {
+        [&self.plane, &self.daemon].map(|process| process.as_ref().expect("both run").child.id())
     }
 
     /// Sends the data plane SIGTERM.

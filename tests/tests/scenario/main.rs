@@ -4,6 +4,7 @@
 mod admission;
 mod allowances;
 mod aside;
+mod cage;
 mod connections;
 mod egress;
 mod failover;

@@ -18,7 +18,11 @@ const HOMES: &[Home] = &[
     Home {
         words: &["glommio", "io_uring"],
         within: "",
-        homes: &[("dataplane/src/io/", "the seam"), ("controlplane/src/doctor", "tells the operator of it")],
+        homes: &[
+            ("dataplane/src/io/", "the seam"),
+            ("controlplane/src/doctor", "tells the operator of it"),
+            ("dataplane/src/confine/tests", "asks the kernel whether a ring is a way out"),
+        ],
     },
     Home {
         words: &["std::time::Instant", "SystemTime"],
@@ -59,6 +63,8 @@ const HOMES: &[Home] = &[
         homes: &[
             ("dataplane/src/io/", "buffers that the kernel writes into"),
             ("dataplane/tests/allocations", "an allocator that counts"),
+            ("tests/src/bin/caged", "loads a seccomp filter"),
+            ("dataplane/src/confine", "system calls that no package here knows"),
             ("dataplane/src/service", "descriptors that a service manager passed"),
         ],
     },

@@ -92,9 +92,10 @@ impl fmt::Display for Obstacle {
             Obstacle::Filtered => write!(
                 out,
                 "a seccomp filter forbids io_uring, as the default profile of container runtimes \
-                 does; start the container with a profile that allows io_uring_setup, \
-                 io_uring_enter and io_uring_register, or to try it out with: \
-                 docker run --security-opt seccomp=unconfined"
+                 does; start the container with the profile that comes with Throwover \
+                 (dataplane/containers/seccomp.json of the source, /usr/share/throwover/seccomp.json \
+                 of the package), which allows io_uring_setup, io_uring_enter and \
+                 io_uring_register, with: docker run --security-opt seccomp=seccomp.json"
             ),
             Obstacle::Missing { kernel } => write!(
                 out,
