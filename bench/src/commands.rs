@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    compare, cost, machine, peers, report, run,
+    child, compare, cost, inside, machine, peers, report, run,
     sink::{Answers, Sink},
     stage::Stage,
     startup,
@@ -37,6 +37,7 @@ use std::{
         throwover-bench peers\n  \
         throwover-bench peers --work json-20k,added-500,sse\n  \
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
+        throwover-bench inside --seconds 60\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
         throwover-bench publish --routes 10000\n\n\
@@ -63,6 +64,8 @@ enum Command {
     Sink(SinkLine),
     /// CPU time per request of Throwover, nginx and HAProxy, in turns
     Peers(PeersLine),
+    /// What Throwover adds and how long a switch takes, by its own clocks at half of its saturation
+    Inside(Box<inside::Line>),
     /// Memory of Throwover and nginx with idle connections
     Idle(IdleLine),
     /// Start to ready, and kill to first answer
@@ -196,9 +199,27 @@ struct PublishLine {
     places: Places,
 }
 
+impl Command {
+    /// It takes a place before other work.
+    fn first_in_line(&self) -> bool {
+        match self {
+            Command::Compare(line) => line.first_in_line,
+            Command::Inside(line) => line.first_in_line,
+            Command::Peers(line) => line.first_in_line,
+            _ => false,
+        }
+    }
+}
+
 /// Does what the command line says.
 pub(crate) fn run() -> io::Result<ExitCode> {
-    match Line::parse().command {
+    let command = Line::parse().command;
+    if command.first_in_line()
+        && let Some(code) = child::in_own_session()?
+    {
+        return Ok(code);
+    }
+    match command {
         Command::Run(line) => run::run(&line),
         Command::Report(line) => report::run(&line),
         Command::Compare(line) => compare::run(&line),
@@ -215,6 +236,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works)? };
             print(line.places.format, found)
         }
+        Command::Inside(line) => inside::run(&line),
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),

@@ -4,8 +4,11 @@
 //! own account of the proxy's threads, which other work on the machine disturbs least; latencies
 //! count from intended starts; every answer is compared with the one that was sent.
 
+mod alone;
 mod axis;
+mod bars;
 mod bootstrap;
+mod buckets;
 mod canned;
 mod check;
 mod child;
@@ -15,6 +18,7 @@ mod compare;
 mod cost;
 mod figures;
 mod haproxy;
+mod inside;
 mod intervals;
 mod load;
 mod machine;
@@ -24,6 +28,7 @@ mod outcome;
 mod peers;
 mod provenance;
 mod reader;
+mod records;
 mod report;
 mod run;
 mod schedule;

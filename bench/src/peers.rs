@@ -90,14 +90,15 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     let (plain, tls) = (sink.address()?, sink.tls_address().ok_or_else(|| io::Error::other("no sink with TLS"))?);
     let ca = authority.ca_path();
 
-    let (upstreams, place) = (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line });
+    let (upstreams, place) =
+        (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line, last: false });
     let mut nginx = nginx::start(&wanted.nginx, &upstreams, folder.path(), place)?;
     let traffic = haproxy::Traffic { connections: wanted.connections, streams: !wanted.interval.is_zero() };
     let mut haproxy =
         wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, traffic, folder.path(), place)).transpose()?;
-    let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
+    let providers = Providers::new(plain, Some((tls, ca)), WARM);
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let mut daemon = gateway.start_daemon()?;
+    let mut daemon = gateway.start_daemon(Place::default())?;
     let mut plane = gateway.start_plane(wanted.proxy_cpu, wanted.first_in_line)?;
     // From here on on one core; what was started before has its own.
     machine::pin(wanted.load_cpu)?;
