@@ -147,6 +147,12 @@ struct PeersLine {
     /// HAProxy; left out where it is not installed
     #[arg(long, default_value = "/usr/sbin/haproxy", value_name = "FILE")]
     haproxy: PathBuf,
+    /// Envoy; left out where it is not installed
+    #[arg(long, default_value = "/usr/bin/envoy", value_name = "FILE")]
+    envoy: PathBuf,
+    /// Microseconds that Throwover's shard looks for work before it sleeps, in work that is about it
+    #[arg(long, default_value_t = 1_000, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    spin_us: u32,
     /// Rounds; proxies take turns within each
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -232,8 +238,9 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
             wanted.first_in_line = line.first_in_line;
             wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
+            wanted.envoy = Some(line.envoy).filter(|program| program.is_file());
             let works = if line.all_work { works::ALL.to_vec() } else { line.work };
-            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works)? };
+            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works, line.spin_us)? };
             print(line.places.format, found)
         }
         Command::Inside(line) => inside::run(&line),
@@ -275,6 +282,8 @@ pub(crate) fn wanted(places: &Places) -> peers::Wanted {
         keep: places.keep,
         nginx: places.nginx.clone(),
         haproxy: None,
+        envoy: None,
+        spin_us: None,
         binaries: places.binaries.clone().unwrap_or_else(peers::here),
     }
 }
