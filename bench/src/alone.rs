@@ -45,6 +45,7 @@ pub(crate) struct Alone {
     pub(crate) gateway: Gateway,
     pub(crate) plane: Process,
     daemon: Process,
+    addresses: Addresses,
     wanted: Wanted,
     _first: Option<FirstInLine>,
     /// Last, so that it goes after what writes into it.
@@ -91,7 +92,7 @@ impl Alone {
         let plane = gateway.start_plane(wanted.proxy_cpu, wanted.first_in_line)?;
         // From here on on one core.
         machine::pin(wanted.load_cpu)?;
-        let mut alone = Alone { stage, gateway, plane, daemon, wanted, _first: None, _folder: folder };
+        let mut alone = Alone { stage, gateway, plane, daemon, addresses, wanted, _first: None, _folder: folder };
         alone.await_ready()?;
         alone._first = alone.wanted.first_in_line.then(FirstInLine::take).transpose()?;
         Ok(alone)
@@ -127,6 +128,11 @@ impl Alone {
     pub(crate) fn way(&self, upstream: Upstream) -> Way {
         let model = if upstream == Upstream::Tls { throwover::FAILING_TLS } else { throwover::FAILING_PLAIN };
         Way { name: "throwover", to: self.gateway.listen, model, key: throwover::TENANT_KEY, pids: vec![self.plane.pid()] }
+    }
+
+    /// The policy with so many routes that nobody asks for.
+    pub(crate) fn policy(&self, routes: usize) -> String {
+        self.gateway.policy(&self.addresses.providers(), routes)
     }
 
     /// Sends nothing new, and waits for what is under way; how much of it never came.

@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    child, compare, cost, inside, machine, peers, report, run,
+    child, compare, cost, inside, machine, peers, reloads, report, run,
     sink::{Answers, Sink},
     stage::Stage,
     startup,
@@ -38,6 +38,7 @@ use std::{
         throwover-bench peers --work json-20k,added-500,sse\n  \
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
         throwover-bench inside --seconds 60\n  \
+        throwover-bench reloads --reloads 1000\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
         throwover-bench publish --routes 10000\n\n\
@@ -66,6 +67,8 @@ enum Command {
     Peers(PeersLine),
     /// What Throwover adds and how long a switch takes, by its own clocks at half of its saturation
     Inside(Box<inside::Line>),
+    /// What reloads do to the latency of whoever asks meanwhile
+    Reloads(reloads::Line),
     /// Memory of Throwover and nginx with idle connections
     Idle(IdleLine),
     /// Start to ready, and kill to first answer
@@ -212,6 +215,7 @@ impl Command {
             Command::Compare(line) => line.first_in_line,
             Command::Inside(line) => line.first_in_line,
             Command::Peers(line) => line.first_in_line,
+            Command::Reloads(line) => line.first_in_line,
             _ => false,
         }
     }
@@ -244,6 +248,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             print(line.places.format, found)
         }
         Command::Inside(line) => inside::run(&line),
+        Command::Reloads(line) => reloads::run(&line),
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),

@@ -31,6 +31,8 @@ mod peers;
 mod provenance;
 mod reader;
 mod records;
+mod reloader;
+mod reloads;
 mod report;
 mod run;
 mod schedule;

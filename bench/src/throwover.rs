@@ -123,7 +123,12 @@ impl Gateway {
 
     /// Replaces the policy's file.
     pub(crate) fn write(&self, policy: &str) -> io::Result<()> {
-        fs::write(self.folder.join("throwover.yaml"), policy)
+        fs::write(self.config(), policy)
+    }
+
+    /// The policy's file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join("throwover.yaml")
     }
 
     fn places(&self) -> [PathBuf; 2] {
@@ -137,7 +142,7 @@ impl Gateway {
 
     /// Starts the daemon.
     pub(crate) fn start_daemon(&self, place: Place) -> io::Result<Process> {
-        let ([run, state], config) = (self.places(), self.folder.join("throwover.yaml"));
+        let ([run, state], config) = (self.places(), self.config());
         let arguments: [&OsStr; 7] = [
             "daemon".as_ref(),
             "--config".as_ref(),

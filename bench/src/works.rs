@@ -9,6 +9,7 @@ use crate::{
     load::{Pace, Plan},
     machine,
     peers::{self, Observed, TIMEOUT_NS, Wanted, Way},
+    tally::Tally,
 };
 use serde_json::{Value, json};
 use std::{io, time::Duration};
@@ -229,16 +230,22 @@ fn measured(shape: &Shape, way: &Way, found: &Observed) -> Round {
     let saturated = matches!(shape.pace, Pace::Closed) && !way.pids.is_empty();
     let void = if !found.errors.is_empty() {
         Some(found.errors.clone())
-    } else if held > HELD_MAX {
-        Some(format!("other work had its core for {:.0} % of the time", held * 100.0))
-    } else if saturated && busy + held < crate::table::BUSY_MIN {
+    } else if held <= HELD_MAX && saturated && busy + held < crate::table::BUSY_MIN {
         Some(format!("its core was busy for {:.0} % of the time only", (busy + held) * 100.0))
-    } else if tally.lateness.count() > 0 && tally.lateness.at(0.5) > LATENESS_MAX_US {
-        Some(format!("the generator was late by {:.0} us in half of all starts", tally.lateness.at(0.5)))
     } else {
-        None
+        disturbed(tally, held)
     };
     Round { values, void }
+}
+
+/// Why a round says more of the machine than of who was measured: others had the core for this
+/// share of the time, or the generator was late.
+pub(crate) fn disturbed(tally: &Tally, held: f64) -> Option<String> {
+    if held > HELD_MAX {
+        return Some(format!("other work had its core for {:.0} % of the time", held * 100.0));
+    }
+    let late = tally.lateness.at(0.5);
+    (tally.lateness.count() > 0 && late > LATENESS_MAX_US).then(|| format!("the generator was late by {late:.0} us in half of all starts"))
 }
 
 /// What each adds to direct answers of the same round.
