@@ -23,6 +23,9 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that are kept ready.
 const WARM: usize = 64;
+/// Between two looks at pools that fill, and the most of them.
+const FILLING: Duration = Duration::from_millis(700);
+const FILLING_MAX: usize = 15;
 /// What is under way at the end is waited for as long as for any request.
 const LAST_ANSWERS: Duration = Duration::from_nanos(TIMEOUT_NS);
 
@@ -114,9 +117,22 @@ impl Alone {
         match ended {
             Some(error) => Err(error),
             None if !up => Err(io::Error::other("Throwover did not come up in time")),
-            // The pool is filled one or two connections a turn.
-            None => self.stage.run(Duration::from_millis(700)).map(|_| ()),
+            None => self.fill_pools(),
         }
+    }
+
+    /// Waits until no more connections are opened ahead of need, a few in a turn.
+    fn fill_pools(&mut self) -> io::Result<()> {
+        let mut before = 0.0;
+        for _ in 0..FILLING_MAX {
+            self.stage.run(FILLING)?;
+            let idle = self.gateway.meters(&["upstream_connections_idle"])?[0];
+            if idle > 0.0 && idle == before {
+                break;
+            }
+            before = idle;
+        }
+        Ok(())
     }
 
     /// An error when something has ended.

@@ -5,6 +5,7 @@ mod load;
 use crate::{
     child, compare, cost, inside, machine, peers, reloads, report, run,
     sink::{Answers, Sink},
+    soak,
     stage::Stage,
     startup,
     works::{self, Work},
@@ -39,6 +40,7 @@ use std::{
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
         throwover-bench inside --seconds 60\n  \
         throwover-bench reloads --reloads 1000\n  \
+        throwover-bench soak --minutes 10\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
         throwover-bench publish --routes 10000\n\n\
@@ -69,6 +71,8 @@ enum Command {
     Inside(Box<inside::Line>),
     /// What reloads do to the latency of whoever asks meanwhile
     Reloads(reloads::Line),
+    /// Minutes of a mixed load with churn, failures and reloads, and whether memory grows
+    Soak(soak::Line),
     /// Memory of Throwover and nginx with idle connections
     Idle(IdleLine),
     /// Start to ready, and kill to first answer
@@ -249,6 +253,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         }
         Command::Inside(line) => inside::run(&line),
         Command::Reloads(line) => reloads::run(&line),
+        Command::Soak(line) => soak::run(&line),
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),

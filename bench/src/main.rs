@@ -37,6 +37,7 @@ mod report;
 mod run;
 mod schedule;
 mod sink;
+mod soak;
 mod socket;
 mod spectrum;
 mod stage;
@@ -46,6 +47,7 @@ mod table;
 mod tally;
 mod through;
 mod throwover;
+mod trend;
 mod works;
 
 use std::process::ExitCode;
