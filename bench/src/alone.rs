@@ -47,7 +47,7 @@ pub(crate) struct Alone {
     pub(crate) stage: Stage,
     pub(crate) gateway: Gateway,
     pub(crate) plane: Process,
-    daemon: Process,
+    pub(crate) daemon: Process,
     addresses: Addresses,
     wanted: Wanted,
     _first: Option<FirstInLine>,

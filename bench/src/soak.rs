@@ -135,8 +135,18 @@ struct Given {
 struct Sample {
     at_s: f64,
     rss_bytes: u64,
+    /// The daemon's, which compiles and keeps what is published.
+    daemon_bytes: u64,
     files: usize,
 }
+
+/// Memory of one of the two processes.
+type Resident = fn(&Sample) -> u64;
+
+/// Whose memory is told, and whether its growth is a failure: the daemon keeps the last events and
+/// generations, and grows until it has as many as it keeps, which takes some 2,000 reloads.
+const RESIDENT: [(&str, Resident, bool); 2] =
+    [("the data plane", |sample| sample.rss_bytes, true), ("the daemon", |sample| sample.daemon_bytes, false)];
 
 /// Everything that was seen.
 struct Seen {
@@ -194,7 +204,12 @@ fn go_on(line: &Line, alone: &mut Alone) -> io::Result<Seen> {
     while begun.elapsed() < time {
         let next = Duration::from_secs(samples.len() as u64 + 1).min(time);
         alone.stage.run(next.saturating_sub(begun.elapsed()))?;
-        samples.push(Sample { at_s: begun.elapsed().as_secs_f64(), rss_bytes: machine::resident(&[pid])?, files: machine::files(pid)? });
+        samples.push(Sample {
+            at_s: begun.elapsed().as_secs_f64(),
+            rss_bytes: machine::resident(&[pid])?,
+            daemon_bytes: machine::resident(&[alone.daemon.pid()])?,
+            files: machine::files(pid)?,
+        });
         alone.still_up()?;
         if (samples.len() as u64).is_multiple_of(PROGRESS_S) {
             eprintln!("{} s of {}: RSS {:.1} MB", samples.len(), time.as_secs(), samples[samples.len() - 1].rss_bytes as f64 / 1e6);
@@ -292,9 +307,9 @@ fn hang_up(to: SocketAddr, per_second: f64, stop: &AtomicBool) -> (u64, u64) {
 }
 
 /// Memory over what comes after the settling, in MB by hours.
-fn growth(samples: &[Sample]) -> Option<Trend> {
+fn growth(samples: &[Sample], bytes: Resident) -> Option<Trend> {
     let from = (samples.len() as f64 * SETTLING).ceil() as usize;
-    let points: Vec<(f64, f64)> = samples.iter().skip(from).map(|sample| (sample.at_s / 3_600.0, sample.rss_bytes as f64 / 1e6)).collect();
+    let points: Vec<(f64, f64)> = samples.iter().skip(from).map(|sample| (sample.at_s / 3_600.0, bytes(sample) as f64 / 1e6)).collect();
     trend::of(&points)
 }
 
@@ -334,16 +349,20 @@ fn told(line: &Line, seen: &Seen) -> (String, Value, bool) {
     say(format_args!("{:<18} {:>8}, adopted after {} ms", "reloads", seen.reloads_ms.len(), crate::figures::spread_text(&seen.reloads_ms)));
     let counters: Vec<String> = COUNTERS.iter().zip(&seen.counters).map(|(name, value)| format!("{name} {value}")).collect();
     say(format_args!("the gateway counted: {}", counters.join(", ")));
-    let (growth, mb) = (growth(&seen.samples), |bytes: u64| bytes as f64 / 1e6);
-    let (verdict, grows) = judged(growth);
-    let rss = |sample: Option<&Sample>| sample.map_or(0.0, |sample| mb(sample.rss_bytes));
-    let most = seen.samples.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
-    say(format_args!(
-        "RSS {:.1} MB after a second, {:.1} MB at the end, {:.1} MB at most; the last 80 %: {verdict}",
-        rss(seen.samples.first()),
-        rss(seen.samples.last()),
-        mb(most)
-    ));
+    let (mut grows, mut trends) = (false, serde_json::Map::new());
+    for (name, bytes, decides) in RESIDENT {
+        let growth = growth(&seen.samples, bytes);
+        let (verdict, failed) = judged(growth);
+        grows |= failed && decides;
+        let mb = |sample: Option<&Sample>| sample.map_or(0.0, |sample| bytes(sample) as f64 / 1e6);
+        say(format_args!(
+            "RSS of {name}: {:.1} MB after a second, {:.1} MB at the end, {:.1} MB at most; the last 80 %: {verdict}",
+            mb(seen.samples.first()),
+            mb(seen.samples.last()),
+            mb(seen.samples.iter().max_by_key(|sample| bytes(sample)))
+        ));
+        trends.insert(name.to_owned(), json!({"rss_mb_per_hour": growth.map(|found| found.json()), "verdict": verdict}));
+    }
     let left: Vec<String> = LEVELS.iter().zip(&seen.levels).map(|(name, value)| format!("{name} {value}")).collect();
     say(format_args!(
         "left over once nobody asks: {}; descriptors {} before, {} after; idle upstream connections {} before, {} after",
@@ -354,15 +373,14 @@ fn told(line: &Line, seen: &Seen) -> (String, Value, bool) {
         seen.idle_upstream.1
     ));
     good &= !grows && nothing_left(seen);
-    let samples: Vec<Value> = seen.samples.iter().map(|one| json!([one.at_s, one.rss_bytes, one.files])).collect();
+    let samples: Vec<Value> = seen.samples.iter().map(|one| json!([one.at_s, one.rss_bytes, one.daemon_bytes, one.files])).collect();
     let named = |names: &[&str], values: &[f64]| names.iter().zip(values).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let (levels, counters): (serde_json::Map<_, _>, serde_json::Map<_, _>) =
         (named(&LEVELS, &seen.levels), named(&COUNTERS, &seen.counters));
     let value = json!({
         "machine": machine::described(), "seconds": seconds, "traffic": given, "hung_up": seen.hung_up.0, "hang_ups_failed": seen.hung_up.1,
         "reloads_ms": seen.reloads_ms, "counters": counters, "levels": levels, "files": [seen.files.0, seen.files.1],
-        "idle_upstream": [seen.idle_upstream.0, seen.idle_upstream.1], "rss_mb_per_hour": growth.map(|found| found.json()),
-        "verdict": verdict, "good": good, "samples_s_rss_files": samples,
+        "idle_upstream": [seen.idle_upstream.0, seen.idle_upstream.1], "memory": trends, "good": good, "samples_s_rss_daemon_files": samples,
     });
     (text, value, good)
 }

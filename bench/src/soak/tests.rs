@@ -6,20 +6,20 @@ fn samples(mb_per_hour: f64, from: u64) -> Vec<Sample> {
     let one = |second: u64| {
         let settling = if second < from { 1e6 * second as f64 } else { 1e6 * from as f64 };
         let grown = mb_per_hour * 1e6 * second as f64 / 3_600.0;
-        Sample { at_s: second as f64, rss_bytes: (40e6 + settling + grown) as u64, files: 20 }
+        Sample { at_s: second as f64, rss_bytes: (40e6 + settling + grown) as u64, daemon_bytes: 0, files: 20 }
     };
     (1..=600).map(one).collect()
 }
 
 #[test]
 fn what_happens_while_it_settles_is_no_growth() {
-    let (said, failed) = judged(growth(&samples(0.0, 100)));
+    let (said, failed) = judged(growth(&samples(0.0, 100), |sample| sample.rss_bytes));
     assert!(said.starts_with("flat: +0.00 MB per hour") && !failed, "{said}");
-    let (said, failed) = judged(growth(&samples(30.0, 100)));
+    let (said, failed) = judged(growth(&samples(30.0, 100), |sample| sample.rss_bytes));
     assert!(said.starts_with("grows by 30.00 MB per hour") && failed, "{said}");
-    let (said, failed) = judged(growth(&samples(0.5, 0)));
+    let (said, failed) = judged(growth(&samples(0.5, 0), |sample| sample.rss_bytes));
     assert!(said.starts_with("flat: +0.50") && !failed, "{said}");
-    assert_eq!(judged(growth(&samples(0.0, 0)[..8])), ("no trend of so few samples".to_owned(), false));
+    assert_eq!(judged(growth(&samples(0.0, 0)[..8], |sample| sample.rss_bytes)), ("no trend of so few samples".to_owned(), false));
 }
 
 #[test]
