@@ -44,6 +44,13 @@ pub(crate) fn request(asking: &Asking<'_>) -> Rc<[u8]> {
     (head + &body).into_bytes().into()
 }
 
+/// The same request on a connection that ends with its answer.
+pub(crate) fn closing(request: &[u8]) -> Rc<[u8]> {
+    let (keep, close) = (&b"Connection: keep-alive\r\n"[..], &b"Connection: close\r\n"[..]);
+    let at = memchr::memmem::find(request, keep).expect("every request of ours has the field");
+    [&request[..at], close, &request[at + keep.len()..]].concat().into()
+}
+
 /// The body of a chat completion, of this size.
 pub(crate) fn completion(bytes: usize) -> Rc<[u8]> {
     let front = format!(
@@ -132,7 +139,7 @@ fn padded(front: &str, back: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asking, PATH, completion, request, same_but_stamp, stamp, stamp_place, stream, write_stamp};
+    use super::{Asking, PATH, closing, completion, request, same_but_stamp, stamp, stamp_place, stream, write_stamp};
     use serde_json::Value;
 
     #[test]
@@ -144,6 +151,8 @@ mod tests {
             assert_eq!(value["object"], "chat.completion");
             let asking = Asking { path: PATH, host: "h", key: "k", model: "m", bytes, stream: true };
             let whole = request(&asking);
+            let closing = closing(&whole);
+            assert!(memchr::memmem::find(&closing, b"Connection: close\r\n").is_some() && closing.len() + 5 == whole.len());
             let at = memchr::memmem::find(&whole, b"\r\n\r\n").expect("a head ends") + 4;
             let value: Value = serde_json::from_slice(&whole[at..]).expect("valid JSON");
             assert_eq!(value["stream"], true);

@@ -6,14 +6,20 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
 /// The first argument of a process that is about to become another.
 pub(crate) const LEASH: &str = "__leash";
+/// Its fourth argument: in a session of its own and before ordinary work, only in a session of its
+/// own, behind ordinary work, or none of these.
+const FIRST: &str = "first";
+const SESSION: &str = "session";
+const LAST: &str = "last";
+const ORDINARY: &str = "ordinary";
 /// A child that was asked to end is killed after so long.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -32,7 +38,12 @@ impl Process {
         let file = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(LEASH).arg(std::process::id().to_string()).arg(place.cpu.map_or("any".to_owned(), |cpu| cpu.to_string()));
-        command.arg(if place.first { "first" } else { "ordinary" }).arg(program).args(arguments);
+        let rank = match place {
+            Place { first: true, .. } => FIRST,
+            Place { last: true, .. } => LAST,
+            Place { .. } => ORDINARY,
+        };
+        command.arg(rank).arg(program).args(arguments);
         let started = command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
         let child = started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display())))?;
         Ok(Process { child, log: log.to_owned() })
@@ -87,12 +98,34 @@ pub(crate) struct Place {
     pub(crate) cpu: Option<usize>,
     /// Before ordinary work.
     pub(crate) first: bool,
+    /// Behind whatever else runs there, unless it comes first.
+    pub(crate) last: bool,
+}
+
+/// Runs this very command in a session of its own and gives back how it ended; `None` when it leads
+/// one already.
+///
+/// Where the kernel groups processes by session, a place before ordinary work is the session's. A
+/// session that was made for the measurement ends with it, by whatever signal; the one that the
+/// command was typed in would keep the place, since nothing takes it back when this program is
+/// killed. The process that waits here has its child ended by the kernel when it dies.
+pub(crate) fn in_own_session() -> io::Result<Option<ExitCode>> {
+    if machine::leads_a_session()? {
+        return Ok(None);
+    }
+    let program = std::env::current_exe()?;
+    let mut command = Command::new(&program);
+    command.arg(LEASH).arg(std::process::id().to_string()).args(["any", SESSION]).arg(&program).args(std::env::args_os().skip(1));
+    let status = command.status()?;
+    // A signal has no code of its own; as shells say it.
+    let code = status.code().or_else(|| Some(128 + status.signal()?)).and_then(|code| u8::try_from(code).ok());
+    Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
 /// Becomes the program on a leash; comes back only when that fails.
 pub(crate) fn become_leashed(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let mut word = || arguments.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
-    let (parent, cpu, first) = (word().parse::<i32>().ok(), word().parse::<usize>().ok(), word() == "first");
+    let (parent, cpu, place) = (word().parse::<i32>().ok(), word().parse::<usize>().ok(), word());
     let Some(program) = arguments.next() else { return io::Error::other("no program was given") };
     let prepared = || -> io::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
@@ -104,9 +137,14 @@ pub(crate) fn become_leashed(mut arguments: impl Iterator<Item = OsString>) -> i
             machine::pin(cpu)?;
         }
         machine::wake_as_usual()?;
-        if first {
-            // A session of its own: niceness of a group is the group's.
+        if [FIRST, SESSION].contains(&place.as_str()) {
+            // Niceness of a group is the group's.
             rustix::process::setsid()?;
+        }
+        if place == LAST {
+            rustix::process::setpriority_process(None, 19)?;
+        }
+        if place == FIRST {
             // It lasts as long as the program.
             std::mem::forget(machine::FirstInLine::take()?);
         }

@@ -3,8 +3,9 @@
 mod load;
 
 use crate::{
-    compare, cost, machine, peers, report, run,
+    child, compare, cost, inside, machine, peers, reloads, report, run,
     sink::{Answers, Sink},
+    soak,
     stage::Stage,
     startup,
     works::{self, Work},
@@ -37,6 +38,9 @@ use std::{
         throwover-bench peers\n  \
         throwover-bench peers --work json-20k,added-500,sse\n  \
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
+        throwover-bench inside --seconds 60\n  \
+        throwover-bench reloads --reloads 1000\n  \
+        throwover-bench soak --minutes 10\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
         throwover-bench publish --routes 10000\n\n\
@@ -63,6 +67,12 @@ enum Command {
     Sink(SinkLine),
     /// CPU time per request of Throwover, nginx and HAProxy, in turns
     Peers(PeersLine),
+    /// What Throwover adds and how long a switch takes, by its own clocks at half of its saturation
+    Inside(Box<inside::Line>),
+    /// What reloads do to the latency of whoever asks meanwhile
+    Reloads(reloads::Line),
+    /// Minutes of a mixed load with churn, failures and reloads, and whether memory grows
+    Soak(soak::Line),
     /// Memory of Throwover and nginx with idle connections
     Idle(IdleLine),
     /// Start to ready, and kill to first answer
@@ -144,6 +154,12 @@ struct PeersLine {
     /// HAProxy; left out where it is not installed
     #[arg(long, default_value = "/usr/sbin/haproxy", value_name = "FILE")]
     haproxy: PathBuf,
+    /// Envoy; left out where it is not installed
+    #[arg(long, default_value = "/usr/bin/envoy", value_name = "FILE")]
+    envoy: PathBuf,
+    /// Microseconds that Throwover's shard looks for work before it sleeps, in work that is about it
+    #[arg(long, default_value_t = 1_000, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    spin_us: u32,
     /// Rounds; proxies take turns within each
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -196,9 +212,28 @@ struct PublishLine {
     places: Places,
 }
 
+impl Command {
+    /// It takes a place before other work.
+    fn first_in_line(&self) -> bool {
+        match self {
+            Command::Compare(line) => line.first_in_line,
+            Command::Inside(line) => line.first_in_line,
+            Command::Peers(line) => line.first_in_line,
+            Command::Reloads(line) => line.first_in_line,
+            _ => false,
+        }
+    }
+}
+
 /// Does what the command line says.
 pub(crate) fn run() -> io::Result<ExitCode> {
-    match Line::parse().command {
+    let command = Line::parse().command;
+    if command.first_in_line()
+        && let Some(code) = child::in_own_session()?
+    {
+        return Ok(code);
+    }
+    match command {
         Command::Run(line) => run::run(&line),
         Command::Report(line) => report::run(&line),
         Command::Compare(line) => compare::run(&line),
@@ -211,10 +246,14 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             (wanted.request_bytes, wanted.answer_bytes) = (line.request_bytes, line.answer_bytes);
             wanted.first_in_line = line.first_in_line;
             wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
+            wanted.envoy = Some(line.envoy).filter(|program| program.is_file());
             let works = if line.all_work { works::ALL.to_vec() } else { line.work };
-            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works)? };
+            let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works, line.spin_us)? };
             print(line.places.format, found)
         }
+        Command::Inside(line) => inside::run(&line),
+        Command::Reloads(line) => reloads::run(&line),
+        Command::Soak(line) => soak::run(&line),
         Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),
@@ -253,6 +292,8 @@ pub(crate) fn wanted(places: &Places) -> peers::Wanted {
         keep: places.keep,
         nginx: places.nginx.clone(),
         haproxy: None,
+        envoy: None,
+        spin_us: None,
         binaries: places.binaries.clone().unwrap_or_else(peers::here),
     }
 }

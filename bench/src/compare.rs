@@ -6,7 +6,7 @@
 
 use crate::{
     bootstrap::{self, SAMPLES_MIN},
-    child::Folder,
+    child::{Folder, Place},
     commands::{self, Places},
     figures::{self, Contestant, Figure, Round, Verdict},
     intervals::Second,
@@ -62,7 +62,7 @@ pub(crate) struct Line {
     answer_bytes: usize,
     /// Run builds and load before all other work (niceness -20), for machines that are not quiet
     #[arg(long)]
-    first_in_line: bool,
+    pub(crate) first_in_line: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -191,8 +191,8 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
     for (name, binaries) in [("a", &line.ours), ("b", &line.theirs)] {
         let own = folder.path().join(name);
         fs::create_dir_all(&own)?;
-        let gateway = Gateway::prepare(binaries, &own, &Providers { plain: sink, tls: None, warm: WARM })?;
-        let daemon = gateway.start_daemon()?;
+        let gateway = Gateway::prepare(binaries, &own, &Providers::new(sink, None, WARM))?;
+        let daemon = gateway.start_daemon(Place::default())?;
         let plane = gateway.start_plane(line.places.proxy_cpu, line.first_in_line)?;
         running.push(Build { gateway, plane, daemon });
     }

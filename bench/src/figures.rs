@@ -53,14 +53,19 @@ pub(crate) enum Verdict {
     None(String, Option<Estimate>),
 }
 
-/// How many times ours theirs is.
-pub(crate) fn verdict(ours: &Contestant, theirs: &Contestant, figure: Figure) -> Verdict {
+/// Theirs divided by ours, round by round, of rounds that count for both.
+pub(crate) fn ratios(ours: &Contestant, theirs: &Contestant, figure: Figure) -> Vec<f64> {
     let pairs = ours.rounds.iter().zip(&theirs.rounds).filter(|(ours, theirs)| ours.void.is_none() && theirs.void.is_none());
-    let ratios: Vec<f64> = pairs
+    pairs
         .filter_map(|(ours, theirs)| Some((*ours.values.get(figure.name)?, *theirs.values.get(figure.name)?)))
         .filter(|(ours, theirs)| *ours > 0.0 && *theirs > 0.0)
         .map(|(ours, theirs)| theirs / ours)
-        .collect();
+        .collect()
+}
+
+/// How many times ours theirs is.
+pub(crate) fn verdict(ours: &Contestant, theirs: &Contestant, figure: Figure) -> Verdict {
+    let ratios = ratios(ours, theirs, figure);
     if ratios.len() < SAMPLES_MIN {
         return Verdict::None(format!("{} rounds count for both; {SAMPLES_MIN} are needed", ratios.len()), None);
     }

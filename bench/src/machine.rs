@@ -29,7 +29,14 @@ pub(crate) fn wake_as_usual() -> io::Result<()> {
 /// The kernel's own timer slack.
 const USUAL_SLACK_NS: u64 = 50_000;
 
-/// Puts this process before ordinary ones until it ends or this is dropped.
+/// Whether this process leads its session, so that the session ends with it.
+pub(crate) fn leads_a_session() -> io::Result<bool> {
+    Ok(rustix::process::getsid(None)? == rustix::process::getpid())
+}
+
+/// Puts this process, and its session where those are groups, before ordinary ones until it ends or
+/// this is dropped. Only for one that leads its session: another one's keeps the place when this
+/// process is killed.
 ///
 /// Niceness, not SCHED_FIFO: there a shard that is never idle keeps the recorder beside it from
 /// running at all, and a recorder before it spins on a queue whose writer cannot go on.
@@ -46,6 +53,9 @@ const GROUP: &str = "/proc/self/autogroup";
 
 impl FirstInLine {
     pub(crate) fn take() -> io::Result<FirstInLine> {
+        if !leads_a_session()? {
+            return Err(io::Error::other("a session that others use takes no place before other work"));
+        }
         let refused =
             |error: io::Error| io::Error::new(error.kind(), format!("no place before other work ({error}): it needs CAP_SYS_NICE"));
         rustix::process::setpriority_process(None, FIRST).map_err(|error| refused(error.into()))?;

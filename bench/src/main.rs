@@ -4,8 +4,11 @@
 //! own account of the proxy's threads, which other work on the machine disturbs least; latencies
 //! count from intended starts; every answer is compared with the one that was sent.
 
+mod alone;
 mod axis;
+mod bars;
 mod bootstrap;
+mod buckets;
 mod canned;
 mod check;
 mod child;
@@ -13,8 +16,11 @@ mod clock;
 mod commands;
 mod compare;
 mod cost;
+mod envoy;
 mod figures;
+mod goals;
 mod haproxy;
+mod inside;
 mod intervals;
 mod load;
 mod machine;
@@ -24,10 +30,14 @@ mod outcome;
 mod peers;
 mod provenance;
 mod reader;
+mod records;
+mod reloader;
+mod reloads;
 mod report;
 mod run;
 mod schedule;
 mod sink;
+mod soak;
 mod socket;
 mod spectrum;
 mod stage;
@@ -37,6 +47,7 @@ mod table;
 mod tally;
 mod through;
 mod throwover;
+mod trend;
 mod works;
 
 use std::process::ExitCode;

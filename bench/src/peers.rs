@@ -3,7 +3,8 @@
 use crate::{
     canned::{self, Asking},
     check::Expected,
-    child::{Folder, Place},
+    child::{Folder, Place, Process},
+    envoy::{self, Envoy},
     haproxy::{self, Haproxy},
     load::{Pace, Plan},
     machine::{self, FirstInLine, Used},
@@ -50,6 +51,10 @@ pub(crate) struct Wanted {
     pub(crate) nginx: PathBuf,
     /// Left out when there is none.
     pub(crate) haproxy: Option<PathBuf>,
+    /// Left out when there is none.
+    pub(crate) envoy: Option<PathBuf>,
+    /// A second Throwover takes part, whose shard looks for work for so many microseconds before it sleeps.
+    pub(crate) spin_us: Option<u32>,
     pub(crate) binaries: PathBuf,
 }
 
@@ -68,13 +73,33 @@ pub(crate) struct Scene {
     pub(crate) stage: Stage,
     pub(crate) nginx: Nginx,
     pub(crate) haproxy: Option<Haproxy>,
+    pub(crate) envoy: Option<Envoy>,
+    pub(crate) spinning: Option<Spinning>,
     pub(crate) gateway: Gateway,
-    pub(crate) plane: crate::child::Process,
-    _daemon: crate::child::Process,
+    pub(crate) plane: Process,
+    _daemon: Process,
     sinks: (SocketAddr, SocketAddr),
     _first: Option<FirstInLine>,
     /// Last, so that it goes after what writes into it.
     _folder: Folder,
+}
+
+/// A second Throwover.
+pub(crate) struct Spinning {
+    gateway: Gateway,
+    plane: Process,
+    daemon: Process,
+}
+
+impl Spinning {
+    fn start(wanted: &Wanted, spin_us: u32, providers: &Providers<'_>, folder: &Path) -> io::Result<Spinning> {
+        let folder = folder.join("spinning");
+        std::fs::create_dir_all(&folder)?;
+        let gateway = Gateway::prepare(&wanted.binaries, &folder, &Providers { spin_us, ..providers.clone() })?;
+        let daemon = gateway.start_daemon(Place::default())?;
+        let plane = gateway.start_plane(wanted.proxy_cpu, wanted.first_in_line)?;
+        Ok(Spinning { gateway, plane, daemon })
+    }
 }
 
 /// Starts sink, proxies and Throwover, and waits until they are ready.
@@ -90,22 +115,30 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     let (plain, tls) = (sink.address()?, sink.tls_address().ok_or_else(|| io::Error::other("no sink with TLS"))?);
     let ca = authority.ca_path();
 
-    let (upstreams, place) = (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line });
+    let (upstreams, place) =
+        (Upstreams { plain, tls, ca }, Place { cpu: Some(wanted.proxy_cpu), first: wanted.first_in_line, last: false });
     let mut nginx = nginx::start(&wanted.nginx, &upstreams, folder.path(), place)?;
     let traffic = haproxy::Traffic { connections: wanted.connections, streams: !wanted.interval.is_zero() };
     let mut haproxy =
         wanted.haproxy.as_ref().map(|program| haproxy::start(program, &upstreams, traffic, folder.path(), place)).transpose()?;
-    let providers = Providers { plain, tls: Some((tls, ca)), warm: WARM };
+    let mut envoy = wanted.envoy.as_ref().map(|program| envoy::start(program, &upstreams, folder.path(), place)).transpose()?;
+    let providers = Providers::new(plain, Some((tls, ca)), WARM);
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let mut daemon = gateway.start_daemon()?;
+    let mut daemon = gateway.start_daemon(Place::default())?;
     let mut plane = gateway.start_plane(wanted.proxy_cpu, wanted.first_in_line)?;
+    let mut spinning = wanted.spin_us.map(|spin_us| Spinning::start(wanted, spin_us, &providers, folder.path())).transpose()?;
     // From here on on one core; what was started before has its own.
     machine::pin(wanted.load_cpu)?;
     let mut died = None;
     let up = stage.until(PATIENCE, |_| {
+        let listeners = [Some(nginx.plain), haproxy.as_ref().map(|haproxy| haproxy.plain), envoy.as_ref().map(|envoy| envoy.plain)];
         let peers = [&mut nginx.process, &mut daemon, &mut plane].into_iter().chain(haproxy.as_mut().map(|haproxy| &mut haproxy.process));
-        died = peers.into_iter().find_map(|process| process.still_up().err());
-        died.is_some() || (gateway.ready() && listens(nginx.plain) && haproxy.as_ref().is_none_or(|haproxy| listens(haproxy.plain)))
+        let peers = peers.chain(envoy.as_mut().map(|envoy| &mut envoy.process));
+        let mut peers = peers.chain(spinning.iter_mut().flat_map(|spinning| [&mut spinning.plane, &mut spinning.daemon]));
+        died = peers.find_map(|process| process.still_up().err());
+        drop(peers);
+        let up = || listeners.into_iter().flatten().all(listens) && spinning.as_ref().is_none_or(|spinning| spinning.gateway.ready());
+        died.is_some() || (gateway.ready() && up())
     })?;
     match died {
         Some(error) => return Err(error),
@@ -115,7 +148,19 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     // The pool is filled one or two connections a turn.
     stage.run(Duration::from_millis(500))?;
     let first = wanted.first_in_line.then(FirstInLine::take).transpose()?;
-    Ok(Scene { stage, nginx, haproxy, gateway, plane, _daemon: daemon, sinks: (plain, tls), _first: first, _folder: folder })
+    Ok(Scene {
+        stage,
+        nginx,
+        haproxy,
+        envoy,
+        spinning,
+        gateway,
+        plane,
+        _daemon: daemon,
+        sinks: (plain, tls),
+        _first: first,
+        _folder: folder,
+    })
 }
 
 fn listens(address: SocketAddr) -> bool {
@@ -183,8 +228,18 @@ pub(crate) fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> 
         plain.push(way("haproxy", haproxy.plain, canned::MODEL, "", &pids));
         tls.push(way("haproxy", haproxy.tls, canned::MODEL, "", &pids));
     }
+    if let Some(envoy) = &scene.envoy {
+        let pids = [envoy.process.pid()];
+        plain.push(way("envoy", envoy.plain, canned::MODEL, "", &pids));
+        tls.push(way("envoy", envoy.tls, canned::MODEL, "", &pids));
+    }
     plain.push(way("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours));
     tls.push(way("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours));
+    if let Some(spinning) = &scene.spinning {
+        let (to, pids) = (spinning.gateway.listen, [spinning.plane.pid()]);
+        plain.push(way("throwover, spin", to, throwover::PLAIN, throwover::TENANT_KEY, &pids));
+        tls.push(way("throwover, spin", to, throwover::TLS, throwover::TENANT_KEY, &pids));
+    }
     Ok([("plain", plain), ("TLS upstream", tls)])
 }
 

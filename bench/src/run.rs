@@ -122,7 +122,7 @@ impl Line {
                 answers: self.answers()?,
                 connections: self.connections,
                 stream: self.stream,
-                place: Place { cpu: Some(self.places.proxy_cpu), first: false },
+                place: Place { cpu: Some(self.places.proxy_cpu), first: false, last: false },
                 keep: self.places.keep,
                 nginx: self.places.nginx.clone(),
                 haproxy: self.haproxy.clone(),

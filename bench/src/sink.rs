@@ -19,6 +19,10 @@ use std::{
     time::Duration,
 };
 
+mod failing;
+
+pub(crate) use failing::{Failing, Failure};
+
 const LISTEN_PLAIN: u64 = SINK | u32::MAX as u64;
 const LISTEN_TLS: u64 = SINK | (u32::MAX as u64 - 1);
 /// Connections taken in one turn, so that answers go on meanwhile.
@@ -54,6 +58,7 @@ pub(crate) struct Seen {
 pub(crate) struct Sink {
     plain: TcpListener,
     tls: Option<(TcpListener, Arc<ServerConfig>)>,
+    failing: Option<failing::Ports>,
     completion: Rc<[u8]>,
     models: Rc<[u8]>,
     unknown: Rc<[u8]>,
@@ -100,6 +105,8 @@ struct Connection {
     socket: Socket,
     reader: Reader,
     number: u64,
+    /// It came in where requests fail.
+    failing: bool,
     front: Vec<u8>,
     asked: Option<(bool, Path)>,
     /// Pieces of a stream that have gone.
@@ -117,6 +124,7 @@ impl Sink {
         Ok(Sink {
             plain,
             tls,
+            failing: None,
             completion: canned::answer("200 OK", "application/json", &canned::completion(answers.bytes)),
             models: canned::answer(
                 "200 OK",
@@ -140,6 +148,17 @@ impl Sink {
             opened: 0,
             seen: Seen::default(),
         })
+    }
+
+    /// Opens two further ports, plain and TLS, at which a share of the requests fails.
+    pub(crate) fn fail(&mut self, failing: Failing, poll: &Poll) -> io::Result<()> {
+        self.failing = Some(failing::Ports::open(failing, &self.completion, poll)?);
+        Ok(())
+    }
+
+    /// Where requests fail, plainly and over TLS.
+    pub(crate) fn failing_addresses(&self) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
+        self.failing.as_ref().map(failing::Ports::addresses).transpose()
     }
 
     /// Where it answers plainly.
@@ -173,7 +192,7 @@ impl Sink {
     /// A socket is ready.
     pub(crate) fn ready(&mut self, ready: Ready, now: u64, poll: &Poll, scratch: &mut [u8]) {
         match ready.token {
-            LISTEN_PLAIN | LISTEN_TLS => self.accept(ready.token == LISTEN_TLS, poll),
+            door @ (LISTEN_PLAIN | LISTEN_TLS | failing::LISTEN_PLAIN | failing::LISTEN_TLS) => self.accept(door, poll),
             token => {
                 let index = (token & u64::from(u32::MAX)) as usize;
                 if let Err(_gone) = self.attend(index, now, poll, scratch) {
@@ -183,10 +202,19 @@ impl Sink {
         }
     }
 
-    fn accept(&mut self, tls: bool, poll: &Poll) {
+    fn accept(&mut self, door: u64, poll: &Poll) {
+        let (tls, failing) =
+            ([LISTEN_TLS, failing::LISTEN_TLS].contains(&door), door == failing::LISTEN_PLAIN || door == failing::LISTEN_TLS);
         for _ in 0..ACCEPTS {
-            let listener = match &self.tls {
-                Some((listener, _)) if tls => listener,
+            let listener = match (&self.tls, &self.failing) {
+                (_, Some(ports)) if failing => {
+                    if tls {
+                        &ports.tls
+                    } else {
+                        &ports.plain
+                    }
+                }
+                (Some((listener, _)), _) if tls => listener,
                 _ => &self.plain,
             };
             let Ok((stream, _)) = listener.accept() else { return };
@@ -208,7 +236,7 @@ impl Sink {
                     self.seen.connections += 1;
                     let reader = Reader::new(Side::Requests);
                     let (number, front) = (self.opened, Vec::with_capacity(FRONT));
-                    self.connections[index] = Some(Connection { socket, reader, number, front, asked: None, sent: 0 });
+                    self.connections[index] = Some(Connection { socket, reader, number, failing, front, asked: None, sent: 0 });
                 }
                 Err(_) => self.free.push(index),
             }
@@ -247,7 +275,18 @@ impl Sink {
                     }
                     Piece::End => {
                         self.seen.requests += 1;
-                        let answer = match connection.asked.take() {
+                        let asked = connection.asked.take();
+                        if connection.failing
+                            && let Some(ports) = self.failing.as_mut()
+                            && ports.strikes()
+                        {
+                            connection.socket.send(&ports.answer, poll)?;
+                            if ports.cuts {
+                                return Err(io::ErrorKind::ConnectionAborted.into());
+                            }
+                            continue;
+                        }
+                        let answer = match asked {
                             Some((true, Path::Completions)) if wants_stream(&connection.front) => None,
                             Some((true, Path::Completions)) => Some(&self.completion),
                             Some((false, Path::Models)) => Some(&self.models),

@@ -2,7 +2,7 @@
 
 use crate::{
     canned::{self, Asking},
-    child::{self, Folder},
+    child::{self, Folder, Place},
     machine, peers,
     sink::{Answers, Sink},
     stage::Stage,
@@ -90,9 +90,9 @@ fn await_ready(gateway: &Gateway, process: &mut child::Process, since: Instant) 
 pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
     let folder = Folder::make(wanted.keep)?;
     let sink = Background::start()?;
-    let providers = Providers { plain: sink.address, tls: None, warm: 4 };
+    let providers = Providers::new(sink.address, None, 4);
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let mut daemon = gateway.start_daemon()?;
+    let mut daemon = gateway.start_daemon(Place::default())?;
     let mut plane = gateway.start_plane(wanted.cpu, false)?;
     await_ready(&gateway, &mut plane, Instant::now())?;
     plane.end(PATIENCE);
@@ -139,9 +139,9 @@ pub(crate) fn startup(wanted: &Wanted) -> io::Result<(String, Value)> {
 pub(crate) fn publish(wanted: &Wanted, routes: usize) -> io::Result<(String, Value)> {
     let folder = Folder::make(wanted.keep)?;
     let sink = Background::start()?;
-    let providers = Providers { plain: sink.address, tls: None, warm: 4 };
+    let providers = Providers::new(sink.address, None, 4);
     let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
-    let _daemon = gateway.start_daemon()?;
+    let _daemon = gateway.start_daemon(Place::default())?;
     let mut plane = gateway.start_plane(wanted.cpu, false)?;
     await_ready(&gateway, &mut plane, Instant::now())?;
     let (mut adopted, mut whole) = (Vec::new(), Vec::new());

@@ -82,7 +82,7 @@ impl Times {
         &self.0
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let mut points: serde_json::Map<String, Value> =
             POINTS.iter().map(|(name, share)| (format!("{name}_us"), json!(self.at(*share)))).collect();
         points.insert("mean_us".to_owned(), json!(self.0.mean() / 1e3));

@@ -150,7 +150,7 @@ pub(crate) fn start(wanted: &Wanted, stage: &mut Stage) -> io::Result<Set> {
             set
         }
         Through::Throwover => {
-            let providers = Providers { plain, tls: Some((tls, upstreams.ca)), warm: WARM };
+            let providers = Providers::new(plain, Some((tls, upstreams.ca)), WARM);
             let gateway = Gateway::prepare(&wanted.binaries, folder.path(), &providers)?;
             let program = wanted.binaries.join("throwover-dataplane");
             let described = peer("throwover", &program, &folder.path().join("throwover/throwover.yaml"), folder.path())?;
@@ -159,7 +159,7 @@ pub(crate) fn start(wanted: &Wanted, stage: &mut Stage) -> io::Result<Set> {
             set.key = throwover::TENANT_KEY.to_owned();
             // The data plane first: it is the one whose time counts, and the first to end.
             set.processes.push(gateway.start_plane(wanted.place.cpu.unwrap_or(0), wanted.place.first)?);
-            set.processes.push(gateway.start_daemon()?);
+            set.processes.push(gateway.start_daemon(Place::default())?);
             await_up(stage, &mut set, |_| gateway.ready())?;
             set
         }

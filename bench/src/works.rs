@@ -5,9 +5,11 @@ use crate::{
     canned::{self, Asking},
     check::Expected,
     figures::{self, Contestant, Figure, Round},
+    goals::{self, Bound, Goal},
     load::{Pace, Plan},
     machine,
     peers::{self, Observed, TIMEOUT_NS, Wanted, Way},
+    tally::Tally,
 };
 use serde_json::{Value, json};
 use std::{io, time::Duration};
@@ -30,12 +32,19 @@ pub(crate) enum Work {
     /// What is added to direct answers at 2,000 requests/s
     #[value(name = "added-2000")]
     Added2000,
+    /// What is added to direct answers at 500 requests/s, also by a shard that looks for work before it sleeps
+    #[value(name = "spin-500")]
+    Spin500,
+    /// The same at 2,000 requests/s
+    #[value(name = "spin-2000")]
+    Spin2000,
     /// 200 streams at a time, 64 events 5 ms apart
     Sse,
 }
 
 /// All of them.
-pub(crate) const ALL: [Work; 6] = [Work::Json1k, Work::Json20k, Work::Json200k, Work::Added500, Work::Added2000, Work::Sse];
+pub(crate) const ALL: [Work; 8] =
+    [Work::Json1k, Work::Json20k, Work::Json200k, Work::Added500, Work::Added2000, Work::Spin500, Work::Spin2000, Work::Sse];
 
 const CPU_REQUEST: Figure = Figure { name: "cpu_us_per_request", title: "CPU us/request" };
 const THROUGHPUT: Figure = Figure { name: "answers_per_second", title: "answers/s, saturated" };
@@ -43,6 +52,9 @@ const P50: Figure = Figure { name: "p50_us", title: "p50 us" };
 const ADDED: Figure = Figure { name: "added_p50_us", title: "added p50 us" };
 const CPU_EVENT: Figure = Figure { name: "cpu_us_per_event", title: "CPU us/event" };
 const FIRST: Figure = Figure { name: "first_event_p50_us", title: "first event p50 us" };
+/// Throughput is to be so many times nginx's, and what a spinning shard adds no more than so many times what nginx adds.
+const THROUGHPUT_GOAL: Goal = Goal { figure: THROUGHPUT, than: "nginx", bound: Bound::AtLeast(1.4) };
+const ADDED_GOAL: Goal = Goal { figure: ADDED, than: "nginx", bound: Bound::AtMost(0.6) };
 const DELAY: Figure = Figure { name: "delay_p50_us", title: "event's delay p50 us" };
 
 /// Streams at a time, their events with content, and what is between two of them.
@@ -77,8 +89,8 @@ impl Work {
             Work::Json1k => json(1_024, 64),
             Work::Json20k => json(20_480, 32),
             Work::Json200k => json(204_800, 16),
-            Work::Added500 => at(500.0),
-            Work::Added2000 => at(2_000.0),
+            Work::Added500 | Work::Spin500 => at(500.0),
+            Work::Added2000 | Work::Spin2000 => at(2_000.0),
             // By a schedule, so that streams do not beat in time: role, words and stop are EVENTS + 1 gaps.
             Work::Sse => Shape {
                 pace: Pace::Open { per_second: STREAMS / ((EVENTS + 1) as f64 * INTERVAL.as_secs_f64()) },
@@ -89,12 +101,28 @@ impl Work {
         }
     }
 
+    /// A second Throwover takes part, whose shard looks for work before it sleeps.
+    fn spins(self) -> bool {
+        matches!(self, Work::Spin500 | Work::Spin2000)
+    }
+
+    fn goal(self) -> Option<Goal> {
+        match self {
+            Work::Json1k | Work::Json20k | Work::Json200k => Some(THROUGHPUT_GOAL),
+            Work::Spin2000 => Some(ADDED_GOAL),
+            Work::Added500 | Work::Added2000 | Work::Spin500 | Work::Sse => None,
+        }
+    }
+
     fn title(self, shape: &Shape, wanted: &Wanted) -> String {
         let what = match (self, shape.pace) {
             (Work::Sse, Pace::Open { per_second }) => {
                 format!("{per_second:.0} streams/s, so {STREAMS} at a time, {EVENTS} events 5 ms apart")
             }
-            (_, Pace::Open { per_second }) => format!("{} B each way, {per_second} requests/s", shape.bytes),
+            (_, Pace::Open { per_second }) => {
+                let spin = wanted.spin_us.map_or(String::new(), |spin_us| format!(", spin_us: {spin_us} where it says spin"));
+                format!("{} B each way, {per_second} requests/s{spin}", shape.bytes)
+            }
             _ => format!("{} B each way, {} connections, as fast as it goes", shape.bytes, shape.connections),
         };
         format!("{what}; {} rounds of {} s", wanted.rounds, wanted.time.as_secs_f64())
@@ -102,7 +130,7 @@ impl Work {
 }
 
 /// Measures these kinds of work; returns the text and the same as JSON.
-pub(crate) fn run(wanted: &Wanted, works: &[Work]) -> io::Result<(String, Value)> {
+pub(crate) fn run(wanted: &Wanted, works: &[Work], spin_us: u32) -> io::Result<(String, Value)> {
     let mut text = format!("{}\n", machine::described());
     let mut all = Vec::new();
     for &work in works {
@@ -110,12 +138,19 @@ pub(crate) fn run(wanted: &Wanted, works: &[Work]) -> io::Result<(String, Value)
         let mut wanted = wanted.clone();
         (wanted.request_bytes, wanted.answer_bytes, wanted.connections) = (shape.bytes, shape.bytes, shape.connections);
         (wanted.events, wanted.interval) = (EVENTS, if shape.stream { INTERVAL } else { Duration::ZERO });
+        wanted.spin_us = work.spins().then_some(spin_us);
         let contestants = rounds(&wanted, work, &shape)?;
         let title = work.title(&shape, &wanted);
         text.push_str(&format!("\n{}", figures::text(&title, shape.figures, &contestants)));
         let mut value = figures::json(&title, shape.figures, &contestants);
         let added: Vec<Value> = if shape.figures.contains(&ADDED) { self::added(&contestants, &mut text) } else { Vec::new() };
         value["added_p50_us"] = json!(added);
+        if let (Some(goal), Some(ours)) = (work.goal(), contestants.last())
+            && let Some((line, said)) = goals::told(goal, ours, &contestants)
+        {
+            text.push_str(&line);
+            value["goal"] = said;
+        }
         all.push(value);
     }
     Ok((text, json!({"machine": machine::described(), "works": all})))
@@ -195,16 +230,22 @@ fn measured(shape: &Shape, way: &Way, found: &Observed) -> Round {
     let saturated = matches!(shape.pace, Pace::Closed) && !way.pids.is_empty();
     let void = if !found.errors.is_empty() {
         Some(found.errors.clone())
-    } else if held > HELD_MAX {
-        Some(format!("other work had its core for {:.0} % of the time", held * 100.0))
-    } else if saturated && busy + held < crate::table::BUSY_MIN {
+    } else if held <= HELD_MAX && saturated && busy + held < crate::table::BUSY_MIN {
         Some(format!("its core was busy for {:.0} % of the time only", (busy + held) * 100.0))
-    } else if tally.lateness.count() > 0 && tally.lateness.at(0.5) > LATENESS_MAX_US {
-        Some(format!("the generator was late by {:.0} us in half of all starts", tally.lateness.at(0.5)))
     } else {
-        None
+        disturbed(tally, held)
     };
     Round { values, void }
+}
+
+/// Why a round says more of the machine than of who was measured: others had the core for this
+/// share of the time, or the generator was late.
+pub(crate) fn disturbed(tally: &Tally, held: f64) -> Option<String> {
+    if held > HELD_MAX {
+        return Some(format!("other work had its core for {:.0} % of the time", held * 100.0));
+    }
+    let late = tally.lateness.at(0.5);
+    (tally.lateness.count() > 0 && late > LATENESS_MAX_US).then(|| format!("the generator was late by {late:.0} us in half of all starts"))
 }
 
 /// What each adds to direct answers of the same round.
