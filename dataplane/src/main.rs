@@ -134,6 +134,9 @@ fn probe() -> Result<ExitCode, String> {
 
 fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     confine::seal().map_err(|errno| format!("the memory of this process cannot be kept to itself: {errno}"))?;
+    // Huge pages would hold 17 MB more at the start, and 11 MB more with 10,000 idle connections, and
+    // save no time that could be measured. A kernel without them needs no telling.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
     let capabilities = ring::probe::probe().map_err(|obstacle| obstacle.to_string())?;
     let process = Arc::new(Process::new(started));
     let reopen = Arc::new(AtomicBool::new(false));
