@@ -4,11 +4,13 @@ use crate::moment::Moment;
 use policy::{Breaker, ChainId, Model, RouteId, Snapshot, TargetId, TenantId, id::Id, limits, route::Pattern};
 use std::{ops::Deref, sync::Arc};
 
+mod condition;
 mod digests;
 mod index;
 mod plan;
 
-use index::{Filing, Index, Kind};
+use condition::Condition;
+use index::{Goal, Index, Kind};
 pub(crate) use plan::Place;
 
 /// A snapshot with its indexes. Immutable; shared by every shard.
@@ -90,13 +92,7 @@ impl Prepared {
         tenant: Option<TenantId>,
         field: &dyn Fn(&str) -> Option<&'f [u8]>,
     ) -> Option<(RouteId, ChainId)> {
-        let holds = |route: u32| {
-            let when = &self.snapshot.routes[route as usize].when;
-            when.tenant.is_none_or(|wanted| tenant == Some(wanted))
-                && when.model.as_ref().is_none_or(|pattern| pattern.matches(model))
-                && when.headers.iter().all(|(name, value)| field(name) == Some(value.as_bytes()))
-        };
-        self.index.route(model, tenant, field, &holds).map(|(route, chain)| (RouteId(route), chain))
+        self.index.route(model, tenant, field).map(|(route, chain)| (RouteId(route), chain))
     }
 
     /// The model to ask `target` for when the request named `model`. `None` when the target takes
@@ -153,20 +149,22 @@ fn build_index(snapshot: &Snapshot) -> Index {
     }
     for (at, route) in snapshot.routes.iter().enumerate() {
         let when = &route.when;
-        // Alone, the key proves everything but further fields and the second end of a glob.
-        let filing = Filing { tenant: when.tenant, at: at as u32, chain: route.chain, proved: when.headers.is_empty() };
+        let fields: Vec<Condition<'_>> = when.headers.iter().map(|(name, value)| Condition::Field(name, value.as_bytes())).collect();
+        let goal = |rest| Goal { at: at as u32, chain: route.chain, rest };
         match &when.model {
-            Some(Pattern::Exact(model)) => entries.route(Kind::RouteExact, model.as_bytes(), filing),
+            Some(Pattern::Exact(model)) => entries.route(Kind::RouteExact, model.as_bytes(), when.tenant, goal(&fields)),
             Some(Pattern::Ends(begin, end)) if !begin.is_empty() => {
-                entries.route(Kind::RoutePrefix, begin.as_bytes(), Filing { proved: filing.proved && end.is_empty(), ..filing });
+                let end = Some(Condition::End(end.as_bytes())).filter(|_| !end.is_empty());
+                let rest: Vec<Condition<'_>> = end.into_iter().chain(fields).collect();
+                entries.route(Kind::RoutePrefix, begin.as_bytes(), when.tenant, goal(&rest));
             }
             Some(Pattern::Ends(_, end)) if !end.is_empty() => {
                 let reversed: Vec<u8> = end.bytes().rev().collect();
-                entries.route(Kind::RouteSuffix, &reversed, filing);
+                entries.route(Kind::RouteSuffix, &reversed, when.tenant, goal(&fields));
             }
             _ => match when.headers.first() {
-                Some((name, value)) => entries.route_by_field(name, value.as_bytes(), Filing { proved: when.headers.len() == 1, ..filing }),
-                None => entries.route(Kind::RouteAny, b"", filing),
+                Some((name, value)) => entries.route_by_field((name, value.as_bytes()), when.tenant, goal(&fields[1..])),
+                None => entries.route(Kind::RouteAny, b"", when.tenant, goal(&[])),
             },
         }
     }

@@ -10,6 +10,7 @@
 //! The hash is not keyed. Only the operator fills the tables, at most to a half; what a tenant may
 //! choose is which run of slots to walk, and those are as long as the operator's names made them.
 
+use super::condition::Condition;
 use policy::{ChainId, TenantId, limits};
 
 /// What a slot is filed under.
@@ -69,8 +70,9 @@ struct Entry {
     at: u32,
     /// Out of cache, the route itself would be one more wait.
     chain: u32,
-    /// The key proves the whole predicate.
-    proved: bool,
+    /// What the key does not prove: `text[rest..rest + rest_length]`, right behind the key.
+    rest: u32,
+    rest_length: u32,
 }
 
 /// The tables.
@@ -128,23 +130,15 @@ pub(super) struct Builder {
     fields: Vec<String>,
 }
 
-/// A route, to be filed.
+/// Where a key leads, to be filed.
 #[derive(Clone, Copy)]
-pub(super) struct Filing {
-    /// Whose requests it takes.
-    pub(super) tenant: Option<TenantId>,
-    /// Its position in the policy.
+pub(super) struct Goal<'a> {
+    /// A route's position in the policy; of a chain its id.
     pub(super) at: u32,
-    /// Where it leads.
+    /// The chain in the end.
     pub(super) chain: ChainId,
-    /// The key proves the whole predicate.
-    pub(super) proved: bool,
-}
-
-impl Filing {
-    fn entry(self) -> Entry {
-        Entry { at: self.at, chain: self.chain.0, proved: self.proved }
-    }
+    /// What must hold besides the key.
+    pub(super) rest: &'a [Condition<'a>],
 }
 
 struct Filed {
@@ -158,27 +152,30 @@ struct Filed {
 
 impl Builder {
     pub(super) fn exact(&mut self, kind: Kind, name: &str, chain: ChainId) {
-        self.file(kind, name.as_bytes(), None, Entry { at: chain.0, chain: chain.0, proved: true });
+        self.file(kind, name.as_bytes(), None, Goal { at: chain.0, chain, rest: &[] });
     }
 
-    pub(super) fn route(&mut self, kind: Kind, key: &[u8], route: Filing) {
+    pub(super) fn route(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, goal: Goal<'_>) {
         // A pattern longer than any model fits none.
         if key.len() <= limits::MODEL_NAME_BYTES_MAX {
-            self.file(kind, key, route.tenant, route.entry());
+            self.file(kind, key, tenant, goal);
         }
     }
 
-    pub(super) fn route_by_field(&mut self, name: &str, value: &[u8], route: Filing) {
+    pub(super) fn route_by_field(&mut self, (name, value): (&str, &[u8]), tenant: Option<TenantId>, goal: Goal<'_>) {
         if !self.fields.iter().any(|known| known == name) {
             self.fields.push(name.to_owned());
         }
         let key: Vec<u8> = name.bytes().chain([0]).chain(value.iter().copied()).collect();
-        self.file(Kind::RouteField, &key, route.tenant, route.entry());
+        self.file(Kind::RouteField, &key, tenant, goal);
     }
 
-    fn file(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, entry: Entry) {
+    fn file(&mut self, kind: Kind, key: &[u8], tenant: Option<TenantId>, goal: Goal<'_>) {
         let start = self.text.len() as u32;
         self.text.extend_from_slice(key);
+        let rest = self.text.len() as u32;
+        goal.rest.iter().for_each(|condition| condition.write(&mut self.text));
+        let entry = Entry { at: goal.at, chain: goal.chain.0, rest, rest_length: self.text.len() as u32 - rest };
         let tenant = tenant.map_or(NO_TENANT, |tenant| tenant.0);
         self.filed.push(Filed { hash: Hash::new(kind).bytes(key).finish(tenant), start, length: key.len() as u32, tenant, kind, entry });
     }
@@ -296,10 +293,9 @@ impl Index {
         model: &str,
         tenant: Option<TenantId>,
         field: &dyn Fn(&str) -> Option<&'f [u8]>,
-        holds: &dyn Fn(u32) -> bool,
     ) -> Option<(u32, ChainId)> {
-        let mut search = Search { index: self, tenant: tenant.map(|tenant| tenant.0), best: u32::MAX, chain: 0, holds };
         let model = &model.as_bytes()[..model.len().min(limits::MODEL_NAME_BYTES_MAX)];
+        let mut search = Search { index: self, tenant: tenant.map(|tenant| tenant.0), model, field, best: u32::MAX, chain: 0 };
         if self.has(Kind::RouteExact) {
             search.visit(Kind::RouteExact, Hash::new(Kind::RouteExact).bytes(model), |key| key == model);
         }
@@ -334,17 +330,18 @@ impl Index {
     }
 }
 
-struct Search<'a> {
+struct Search<'a, 'f> {
     index: &'a Index,
     tenant: Option<u32>,
+    model: &'a [u8],
+    field: &'a dyn Fn(&str) -> Option<&'f [u8]>,
     /// The lowest position found so far.
     best: u32,
     /// Where that leads.
     chain: u32,
-    holds: &'a dyn Fn(u32) -> bool,
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// The tenants that a key of this kind is to be looked up with.
     fn tenants(&self, kind: Kind) -> [Option<u32>; 2] {
         let [without, with] = self.index.tables[kind as usize].tenants;
@@ -396,7 +393,8 @@ impl Search<'_> {
             if entry.at >= self.best {
                 return;
             }
-            if entry.proved || (self.holds)(entry.at) {
+            let rest = self.index.key(entry.rest, entry.rest_length);
+            if Condition::hold(rest, self.model, slot.length as usize, self.field) {
                 (self.best, self.chain) = (entry.at, entry.chain);
                 return;
             }
