@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    child, compare, cost, inside, machine, peers, reloads, report, run,
+    child, compare, cost, idle, inside, machine, peers, reloads, report, run,
     sink::{Answers, Sink},
     soak,
     stage::Stage,
@@ -254,7 +254,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         Command::Inside(line) => inside::run(&line),
         Command::Reloads(line) => reloads::run(&line),
         Command::Soak(line) => soak::run(&line),
-        Command::Idle(line) => print(line.places.format, peers::idle(&wanted(&line.places), line.connections)?),
+        Command::Idle(line) => print(line.places.format, idle::run(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),
     }

@@ -20,6 +20,7 @@ mod envoy;
 mod figures;
 mod goals;
 mod haproxy;
+mod idle;
 mod inside;
 mod intervals;
 mod load;
