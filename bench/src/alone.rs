@@ -4,11 +4,11 @@
 use crate::{
     child::{Folder, Place, Process},
     machine::{self, FirstInLine},
-    peers::{TIMEOUT_NS, Way},
     sink::{Answers, Failing, Sink},
     stage::Stage,
     through::Upstream,
     throwover::{self, Gateway, Providers},
+    way::{TIMEOUT_NS, Way},
 };
 use mock::certs::{Authority, CertificateKind};
 use serde_json::Value;
@@ -143,7 +143,7 @@ impl Alone {
     /// The way through it to the failing first target, over such upstreams.
     pub(crate) fn way(&self, upstream: Upstream) -> Way {
         let model = if upstream == Upstream::Tls { throwover::FAILING_TLS } else { throwover::FAILING_PLAIN };
-        Way { name: "throwover", to: self.gateway.listen, model, key: throwover::TENANT_KEY, pids: vec![self.plane.pid()] }
+        Way::new("throwover", self.gateway.listen, model, throwover::TENANT_KEY, &[self.plane.pid()])
     }
 
     /// The policy with so many routes that nobody asks for.

@@ -33,7 +33,7 @@ pub(crate) fn request(asking: &Asking<'_>) -> Rc<[u8]> {
     let body = padded(&front, "\"}]}", asking.bytes);
     let authorization = if asking.key.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", asking.key) };
     let head = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\
+        "POST {} HTTP/1.1\r\nHost: {}\r\n{ENCODINGS}{KEEP}\
          Accept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 1.99.0\r\n\
          X-Stainless-Lang: python\r\nX-Stainless-OS: Linux\r\nX-Stainless-Runtime: CPython\r\n{authorization}\
          x-stainless-retry-count: 0\r\nContent-Length: {}\r\n\r\n",
@@ -46,9 +46,30 @@ pub(crate) fn request(asking: &Asking<'_>) -> Rc<[u8]> {
 
 /// The same request on a connection that ends with its answer.
 pub(crate) fn closing(request: &[u8]) -> Rc<[u8]> {
-    let (keep, close) = (&b"Connection: keep-alive\r\n"[..], &b"Connection: close\r\n"[..]);
-    let at = memchr::memmem::find(request, keep).expect("every request of ours has the field");
-    [&request[..at], close, &request[at + keep.len()..]].concat().into()
+    let at = place(request, KEEP);
+    [&request[..at.start], b"Connection: close\r\n", &request[at.end..]].concat().into()
+}
+
+/// The same request with further header lines, each with its end.
+pub(crate) fn with_fields(request: &[u8], fields: &str) -> Rc<[u8]> {
+    let at = place(request, KEEP).end;
+    [&request[..at], fields.as_bytes(), &request[at..]].concat().into()
+}
+
+/// The same request, which does not ask for compression.
+pub(crate) fn uncompressed(request: &[u8]) -> Rc<[u8]> {
+    let at = place(request, ENCODINGS);
+    [&request[..at.start], &request[at.end..]].concat().into()
+}
+
+/// Fields that every request of ours has.
+const KEEP: &str = "Connection: keep-alive\r\n";
+const ENCODINGS: &str = "Accept-Encoding: gzip, deflate\r\n";
+
+/// Where one of them is.
+fn place(request: &[u8], field: &str) -> Range<usize> {
+    let at = memchr::memmem::find(request, field.as_bytes()).expect("every request of ours has the field");
+    at..at + field.len()
 }
 
 /// The body of a chat completion, of this size.
@@ -139,7 +160,9 @@ fn padded(front: &str, back: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asking, PATH, closing, completion, request, same_but_stamp, stamp, stamp_place, stream, write_stamp};
+    use super::{
+        Asking, PATH, closing, completion, request, same_but_stamp, stamp, stamp_place, stream, uncompressed, with_fields, write_stamp,
+    };
     use serde_json::Value;
 
     #[test]
@@ -153,6 +176,10 @@ mod tests {
             let whole = request(&asking);
             let closing = closing(&whole);
             assert!(memchr::memmem::find(&closing, b"Connection: close\r\n").is_some() && closing.len() + 5 == whole.len());
+            let plain = uncompressed(&whole);
+            assert!(memchr::memmem::find(&plain, b"Accept-Encoding").is_none() && plain.len() + 32 == whole.len());
+            let further = with_fields(&whole, "x-one: 1\r\nx-two: 2\r\n");
+            assert!(memchr::memmem::find(&further, b"\r\nx-one: 1\r\nx-two: 2\r\n").is_some() && further.len() == whole.len() + 20);
             let at = memchr::memmem::find(&whole, b"\r\n\r\n").expect("a head ends") + 4;
             let value: Value = serde_json::from_slice(&whole[at..]).expect("valid JSON");
             assert_eq!(value["stream"], true);

@@ -1,10 +1,13 @@
-//! Whether an answer is the one that was sent: every byte where it is known, its shape where not.
+//! Whether an answer is the one that was sent: every byte where it is known, its shape where not,
+//! and what it says where it is written anew on the way.
 
-use crate::canned;
+use crate::{canned, meaning::Meaning};
 use std::rc::Rc;
 
 /// Bytes of one line of a stream, at most.
 const LINE_MAX: usize = 1024 * 1024;
+/// Bytes of a completion that is read as a whole, at most.
+const BODY_MAX: usize = 4 * 1024 * 1024;
 
 /// What an answer should be.
 #[derive(Clone, Debug)]
@@ -13,6 +16,17 @@ pub(crate) enum Expected {
     Json(Option<Rc<[u8]>>),
     /// A stream of events that ends with its marker; exactly these data, when they are known.
     Stream(Option<Rc<[String]>>),
+    /// A completion that says this, however it is written.
+    JsonSaying(Rc<Meaning>),
+    /// A stream of chunks that say this together and end with their marker, however they are cut.
+    StreamSaying(Rc<Meaning>),
+}
+
+impl Expected {
+    /// It is a stream of events.
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self, Expected::Stream(_) | Expected::StreamSaying(_))
+    }
 }
 
 /// What is wrong with an answer's body.
@@ -32,15 +46,22 @@ pub(crate) struct Check {
     last: u8,
     marked: bool,
     line: Vec<u8>,
+    /// A body that is read as a whole.
+    whole: Vec<u8>,
+    /// What a stream has said so far.
+    meaning: Meaning,
 }
 
 impl Check {
     /// Begins anew.
     pub(crate) fn clear(&mut self) {
         let (mut line, mut stamps) = (std::mem::take(&mut self.line), std::mem::take(&mut self.stamps));
+        let (mut whole, mut meaning) = (std::mem::take(&mut self.whole), std::mem::take(&mut self.meaning));
         line.clear();
         stamps.clear();
-        *self = Check { line, stamps, ..Check::default() };
+        whole.clear();
+        meaning.clear();
+        *self = Check { line, stamps, whole, meaning, ..Check::default() };
     }
 
     /// Takes a piece of the body.
@@ -62,7 +83,12 @@ impl Check {
                 }
                 Ok(())
             }
-            Expected::Stream(known) => self.events(known.as_deref(), bytes),
+            Expected::JsonSaying(_) if self.whole.len() + bytes.len() > BODY_MAX => Err(Wrong),
+            Expected::JsonSaying(_) => {
+                self.whole.extend_from_slice(bytes);
+                Ok(())
+            }
+            Expected::Stream(_) | Expected::StreamSaying(_) => self.events(expected, bytes),
         }
     }
 
@@ -72,20 +98,22 @@ impl Check {
             Expected::Json(Some(whole)) => self.bytes == whole.len() as u64,
             Expected::Json(None) => (self.first, self.last) == (b'{', b'}'),
             Expected::Stream(known) => self.marked && known.as_ref().is_none_or(|data| self.events + 1 == data.len()),
+            Expected::JsonSaying(known) => Meaning::of_completion(&self.whole).is_some_and(|said| said == **known),
+            Expected::StreamSaying(known) => self.marked && self.meaning == **known,
         };
         if right { Ok(()) } else { Err(Wrong) }
     }
 
-    fn events(&mut self, known: Option<&[String]>, mut bytes: &[u8]) -> Result<(), Wrong> {
+    fn events(&mut self, expected: &Expected, mut bytes: &[u8]) -> Result<(), Wrong> {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(end);
             bytes = &rest[1..];
             if self.line.is_empty() {
-                self.event(known, line)?;
+                self.event(expected, line)?;
             } else {
                 self.line.extend_from_slice(line);
                 let line = std::mem::take(&mut self.line);
-                let outcome = self.event(known, &line);
+                let outcome = self.event(expected, &line);
                 self.line = line;
                 self.line.clear();
                 outcome?;
@@ -98,16 +126,20 @@ impl Check {
         Ok(())
     }
 
-    fn event(&mut self, known: Option<&[String]>, line: &[u8]) -> Result<(), Wrong> {
+    fn event(&mut self, expected: &Expected, line: &[u8]) -> Result<(), Wrong> {
         // Comments and other fields may be added on the way.
         let Some(data) = line.strip_prefix(b"data:") else { return Ok(()) };
         let data = data.trim_ascii();
-        if self.marked
-            || known.is_some_and(|known| known.get(self.events).is_none_or(|known| !canned::same_but_stamp(known.as_bytes(), data)))
-        {
+        let marks = data == b"[DONE]";
+        let right = match expected {
+            Expected::Stream(Some(known)) => known.get(self.events).is_some_and(|known| canned::same_but_stamp(known.as_bytes(), data)),
+            Expected::StreamSaying(known) => marks || (self.meaning.add_chunk(data).is_some() && self.meaning.begins(known)),
+            _ => true,
+        };
+        if self.marked || !right {
             return Err(Wrong);
         }
-        if data == b"[DONE]" {
+        if marks {
             self.marked = true;
         } else {
             self.events += 1;
@@ -119,7 +151,8 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
-    use super::{Check, Expected, Wrong};
+    use super::{BODY_MAX, Check, Expected, Wrong};
+    use crate::{canned, meaning::Meaning};
     use std::rc::Rc;
 
     fn check(expected: &Expected, text: &str) -> Result<usize, Wrong> {
@@ -160,5 +193,41 @@ mod tests {
         assert_eq!(check(&unknown, "data: 1\n\ndata: [DONE]\n\n"), Ok(1));
         assert_eq!(check(&unknown, "data: 1\n\n"), Err(Wrong));
         assert_eq!(check(&unknown, "data: [DONE]\n\ndata: 1\n\n"), Err(Wrong));
+    }
+
+    #[test]
+    fn an_answer_that_is_written_anew_says_the_same() {
+        let body = canned::completion(400);
+        let known = Expected::JsonSaying(Rc::new(Meaning::of_completion(&body).expect("a completion")));
+        let text = std::str::from_utf8(&body).expect("JSON is UTF-8");
+        let anew = text.replace("chatcmpl-bench", "other").replace("\":", "\" : ").replace("\"usage\"", "\"more\" : [], \"usage\"");
+        assert_eq!(check(&known, &anew), Ok(0));
+        for wrong in [&text.replace("quick", "slow"), &text[..text.len() - 1], ""] {
+            assert_eq!(check(&known, wrong), Err(Wrong), "{wrong}");
+        }
+        let mut check = Check::default();
+        assert_eq!(check.body(&known, &vec![b' '; BODY_MAX]), Ok(()));
+        assert_eq!(check.body(&known, b" "), Err(Wrong), "no more than that is held");
+        check.clear();
+        assert_eq!(check.body(&known, &body).and_then(|()| check.end(&known)), Ok(()), "nothing is left of the last one");
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_anew_says_the_same() {
+        let data = canned::stream(2);
+        let known = Expected::StreamSaying(Rc::new(Meaning::of_stream(data[..4].iter().map(String::as_str)).expect("chunks")));
+        let sent = |data: &[&str]| data.iter().map(|data| format!("data: {data}\n\n")).collect::<String>();
+        let (first, last) = (data[1].replace(" word 0", " word"), data[2].replace(" word 1", " 0 word 1"));
+        assert_eq!(check(&known, &sent(&[&first, &last, &data[3], "[DONE]"])), Ok(3));
+        let wrong: [&[&str]; 5] = [
+            &[&data[1], &data[2], &data[3]],
+            &[&data[1], &data[2], "[DONE]"],
+            &[&data[1], &data[3], "[DONE]"],
+            &[&data[2], &data[1], &data[3], "[DONE]"],
+            &[&data[1], &data[2], &data[3], "[DONE]", &data[3]],
+        ];
+        for wrong in wrong {
+            assert_eq!(check(&known, &sent(wrong)), Err(Wrong), "{wrong:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    child, compare, cost, idle, inside, machine, peers, reloads, report, run,
+    child, compare, cost, gateways, idle, inside, machine, peers, reloads, report, run,
     sink::{Answers, Sink},
     soak,
     stage::Stage,
@@ -157,6 +157,15 @@ struct PeersLine {
     /// Envoy; left out where it is not installed
     #[arg(long, default_value = "/usr/bin/envoy", value_name = "FILE")]
     envoy: PathBuf,
+    /// SGLang's router (its program smg); takes part where it is given
+    #[arg(long, value_name = "FILE")]
+    sglang: Option<PathBuf>,
+    /// LiteLLM's proxy (the program litellm of its virtual environment); takes part where it is given
+    #[arg(long, value_name = "FILE")]
+    litellm: Option<PathBuf>,
+    /// Portkey's gateway (the program gateway of its package); takes part where it is given
+    #[arg(long, value_name = "FILE")]
+    portkey: Option<PathBuf>,
     /// Microseconds that Throwover's shard looks for work before it sleeps, in work that is about it
     #[arg(long, default_value_t = 1_000, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     spin_us: u32,
@@ -247,6 +256,9 @@ pub(crate) fn run() -> io::Result<ExitCode> {
             wanted.first_in_line = line.first_in_line;
             wanted.haproxy = Some(line.haproxy).filter(|program| program.is_file());
             wanted.envoy = Some(line.envoy).filter(|program| program.is_file());
+            let gateways =
+                [(gateways::Kind::Sglang, line.sglang), (gateways::Kind::Litellm, line.litellm), (gateways::Kind::Portkey, line.portkey)];
+            wanted.gateways = gateways.into_iter().filter_map(|(kind, program)| Some((kind, program?))).collect();
             let works = if line.all_work { works::ALL.to_vec() } else { line.work };
             let found = if works.is_empty() { peers::run(&wanted)? } else { works::run(&wanted, &works, line.spin_us)? };
             print(line.places.format, found)
@@ -293,6 +305,7 @@ pub(crate) fn wanted(places: &Places) -> peers::Wanted {
         nginx: places.nginx.clone(),
         haproxy: None,
         envoy: None,
+        gateways: Vec::new(),
         spin_us: None,
         binaries: places.binaries.clone().unwrap_or_else(peers::here),
     }

@@ -12,10 +12,11 @@ use crate::{
     intervals::Second,
     machine,
     outcome::Outcome,
-    peers::{self, Way},
+    peers,
     sink::{Answers, Sink},
     stage::Stage,
     throwover::{self, Gateway, Providers},
+    way::Way,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -242,13 +243,7 @@ fn turns(line: &Line, stage: &mut Stage, running: &[Build]) -> io::Result<[Conte
         for turn in 0..2 {
             let index = (turn + round) % 2;
             let build = &running[index];
-            let way = Way {
-                name: "throwover",
-                to: build.gateway.listen,
-                model: throwover::PLAIN,
-                key: throwover::TENANT_KEY,
-                pids: vec![build.plane.pid()],
-            };
+            let way = Way::new("throwover", build.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &[build.plane.pid()]);
             let found = peers::measure(stage, &wanted, &way)?;
             let values = [
                 (CPU.name, found.cpu_us.unwrap_or(0.0)),

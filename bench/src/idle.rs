@@ -1,13 +1,13 @@
 //! What an idle connection costs in memory, of Throwover and of nginx.
 
 use crate::{
-    canned::{self, Asking},
-    check::Expected,
-    load::{Pace, Plan},
+    canned,
+    load::Pace,
     machine,
-    peers::{self, TIMEOUT_NS, Wanted, Way},
+    peers::{self, Wanted},
     stage::Stage,
     throwover,
+    way::{Asked, Way},
 };
 use serde_json::{Value, json};
 use std::{io, time::Duration};
@@ -24,27 +24,14 @@ pub(crate) fn run(wanted: &Wanted, connections: usize) -> io::Result<(String, Va
     let mut all = Vec::new();
     let nginx = machine::family(scene.nginx.process.pid())?;
     let ways = [
-        Way { name: "nginx", to: scene.nginx.plain, model: canned::MODEL, key: "", pids: nginx },
-        Way {
-            name: "throwover",
-            to: scene.gateway.listen,
-            model: throwover::PLAIN,
-            key: throwover::TENANT_KEY,
-            pids: vec![scene.plane.pid()],
-        },
+        Way::new("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
+        Way::new("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &[scene.plane.pid()]),
     ];
+    let asked =
+        Asked { request_bytes: wanted.request_bytes, answer_bytes: wanted.answer_bytes, events: None, connections, pace: Pace::Once };
     for way in &ways {
         let before = machine::resident(&way.pids)?;
-        let host = way.to.to_string();
-        let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
-        scene.stage.begin(Plan {
-            to: way.to,
-            request: canned::request(&asking),
-            expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
-            connections,
-            pace: Pace::Once,
-            timeout_ns: TIMEOUT_NS,
-        });
+        scene.stage.begin(way.plan(&asked));
         let served = |stage: &mut Stage| stage.load().is_some_and(|load| load.served() == connections);
         let complete = scene.stage.until(Duration::from_secs(120), served)?;
         scene.stage.run(Duration::from_secs(1))?;

@@ -15,7 +15,7 @@ use crate::{
     table,
     tally::{Tally, Times},
     through::Upstream,
-    throwover,
+    throwover, way,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -181,7 +181,7 @@ fn plan(line: &Line, alone: &Alone, upstream: Upstream, pace: Pace) -> Plan {
         expected: Expected::Json(Some(canned::completion(line.answer_bytes))),
         connections: line.connections,
         pace,
-        timeout_ns: peers::TIMEOUT_NS,
+        timeout_ns: way::TIMEOUT_NS,
     }
 }
 

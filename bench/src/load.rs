@@ -291,7 +291,7 @@ impl Load {
                 Ok(Some(Piece::Head(head))) => {
                     let Start::Answer { status } = head.start else { continue };
                     (asked.status, asked.close) = (status, head.close);
-                    let right = !matches!(self.plan.expected, Expected::Stream(_)) || head.events;
+                    let right = !self.plan.expected.streams() || head.events;
                     if status != 200 || !right {
                         return self.fail(index, if status == 200 { Kind::Content } else { Kind::Status(status) }, now);
                     }

@@ -111,11 +111,24 @@ pub(crate) struct Used {
     pub(crate) busiest_wait_ns: u64,
 }
 
+impl Used {
+    /// Of threads that share one core: their time on it, and the busiest one's time kept from it by
+    /// anything but the others of them.
+    pub(crate) fn of_one_core(&self) -> (u64, u64) {
+        (self.run_ns, self.busiest_wait_ns.saturating_sub(self.run_ns - self.busiest_run_ns))
+    }
+}
+
 /// Reads the use of these processes.
 pub(crate) fn usage(pids: &[u32]) -> io::Result<Usage> {
     let mut usage = Usage::default();
     for pid in pids {
-        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let threads = match fs::read_dir(format!("/proc/{pid}/task")) {
+            // One that has ended answers nothing any more, which is told where answers are counted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            threads => threads?,
+        };
+        for entry in threads {
             let entry = entry?;
             let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             // A thread may end between the two looks.
@@ -218,6 +231,8 @@ mod tests {
         let after = usage(&[(1, "a", 150, 9), (2, "b", 310, 7), (3, "a", 4, 0)]);
         let by_name = [("a".to_owned(), 54), ("b".to_owned(), 300)].into();
         assert_eq!(after.since(&before), Used { by_name, run_ns: 354, busiest_run_ns: 300, busiest_wait_ns: 7 });
+        let used = |wait: u64| Used { run_ns: 90, busiest_run_ns: 60, busiest_wait_ns: wait, ..Used::default() };
+        assert_eq!((used(40).of_one_core(), used(20).of_one_core()), ((90, 10), (90, 0)));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The same work through nginx, HAProxy and Throwover, in turns, and what each request costs.
+//! The same work through nginx, HAProxy, other gateways and Throwover, in turns, and what each request costs.
 
 use crate::{
-    canned::{self, Asking},
-    check::Expected,
+    canned,
     child::{Folder, Place, Process},
     envoy::{self, Envoy},
+    gateways::{self, Gateways},
     haproxy::{self, Haproxy},
     load::{Pace, Plan},
     machine::{self, FirstInLine, Used},
@@ -14,6 +14,7 @@ use crate::{
     table::{self, Contestant, Round},
     tally::Tally,
     throwover::{self, Gateway, Providers},
+    way::{Asked, Way},
 };
 use mock::certs::{Authority, CertificateKind};
 use serde_json::{Value, json};
@@ -21,17 +22,22 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Everything comes up within so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests before anything is counted, in each round.
 const WARM_UP: Duration = Duration::from_millis(400);
+/// A slow contestant warms up no longer than this.
+const SLOW_WARM_UP: Duration = Duration::from_secs(10);
+/// Its rounds are no more than so many times as long as others'.
+const LONGER: u32 = 5;
+/// It is waited for no longer than this until it rests, and looked at so often.
+const REST_MAX: Duration = Duration::from_secs(20);
+const REST_LOOK: Duration = Duration::from_millis(50);
 /// Connections that Throwover keeps ready; nginx keeps what it was made to open.
 const WARM: usize = 64;
-/// A request that takes longer is an error.
-pub(crate) const TIMEOUT_NS: u64 = 30_000_000_000;
 
 /// What is measured, and how.
 #[derive(Clone, Debug)]
@@ -53,19 +59,11 @@ pub(crate) struct Wanted {
     pub(crate) haproxy: Option<PathBuf>,
     /// Left out when there is none.
     pub(crate) envoy: Option<PathBuf>,
+    /// Other LLM gateways.
+    pub(crate) gateways: gateways::Given,
     /// A second Throwover takes part, whose shard looks for work for so many microseconds before it sleeps.
     pub(crate) spin_us: Option<u32>,
     pub(crate) binaries: PathBuf,
-}
-
-/// What a contestant is, for one kind of work.
-pub(crate) struct Way {
-    pub(crate) name: &'static str,
-    pub(crate) to: SocketAddr,
-    pub(crate) model: &'static str,
-    pub(crate) key: &'static str,
-    /// Whose CPU time counts.
-    pub(crate) pids: Vec<u32>,
 }
 
 /// Everything that runs.
@@ -74,6 +72,7 @@ pub(crate) struct Scene {
     pub(crate) nginx: Nginx,
     pub(crate) haproxy: Option<Haproxy>,
     pub(crate) envoy: Option<Envoy>,
+    pub(crate) gateways: Gateways,
     pub(crate) spinning: Option<Spinning>,
     pub(crate) gateway: Gateway,
     pub(crate) plane: Process,
@@ -145,6 +144,7 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
         None if !up => return Err(io::Error::other("proxies and Throwover did not come up in time")),
         None => {}
     }
+    let gateways = Gateways::start(wanted, &mut stage, plain, folder.path())?;
     // The pool is filled one or two connections a turn.
     stage.run(Duration::from_millis(500))?;
     let first = wanted.first_in_line.then(FirstInLine::take).transpose()?;
@@ -153,6 +153,7 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
         nginx,
         haproxy,
         envoy,
+        gateways,
         spinning,
         gateway,
         plane,
@@ -163,7 +164,8 @@ pub(crate) fn set(wanted: &Wanted) -> io::Result<Scene> {
     })
 }
 
-fn listens(address: SocketAddr) -> bool {
+/// Somebody listens there.
+pub(crate) fn listens(address: SocketAddr) -> bool {
     std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }
 
@@ -205,40 +207,45 @@ pub(crate) fn run(wanted: &Wanted) -> io::Result<(String, Value)> {
         text.push_str(&format!("\n{}", table::text(&title, table)));
         all.push(table::json(&title, table));
     }
+    let notes = scene.gateways.notes();
+    text.extend(notes.iter().map(|note| format!("\n{note}")));
     text.push_str(&per_exchange(&counted));
     let counters: serde_json::Map<String, Value> =
         COUNTERS.iter().zip(counted).map(|(name, sum)| ((*name).to_owned(), json!(sum))).collect();
-    Ok((text, json!({"machine": machine::described(), "works": all, "throwover_counters": counters})))
+    Ok((text, json!({"machine": machine::described(), "works": all, "notes": notes, "throwover_counters": counters})))
 }
 
 /// Who does which work, by its name.
 pub(crate) fn works(scene: &Scene) -> io::Result<[(&'static str, Vec<Way>); 2]> {
-    let way = |name, to, model, key, pids: &[u32]| Way { name, to, model, key, pids: pids.to_vec() };
     let nginx = machine::family(scene.nginx.process.pid())?;
     let ours = [scene.plane.pid()];
     let (log_plain, log_tls) = scene.nginx.logging;
     let mut plain = vec![
-        way("direct", scene.sinks.0, canned::MODEL, "", &[]),
-        way("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
-        way("nginx, log", log_plain, canned::MODEL, "", &nginx),
+        Way::new("direct", scene.sinks.0, canned::MODEL, "", &[]),
+        Way::new("nginx", scene.nginx.plain, canned::MODEL, "", &nginx),
+        Way::new("nginx, log", log_plain, canned::MODEL, "", &nginx),
     ];
-    let mut tls = vec![way("nginx", scene.nginx.tls, canned::MODEL, "", &nginx), way("nginx, log", log_tls, canned::MODEL, "", &nginx)];
+    let mut tls =
+        vec![Way::new("nginx", scene.nginx.tls, canned::MODEL, "", &nginx), Way::new("nginx, log", log_tls, canned::MODEL, "", &nginx)];
     if let Some(haproxy) = &scene.haproxy {
         let pids = machine::family(haproxy.process.pid())?;
-        plain.push(way("haproxy", haproxy.plain, canned::MODEL, "", &pids));
-        tls.push(way("haproxy", haproxy.tls, canned::MODEL, "", &pids));
+        plain.push(Way::new("haproxy", haproxy.plain, canned::MODEL, "", &pids));
+        tls.push(Way::new("haproxy", haproxy.tls, canned::MODEL, "", &pids));
     }
     if let Some(envoy) = &scene.envoy {
         let pids = [envoy.process.pid()];
-        plain.push(way("envoy", envoy.plain, canned::MODEL, "", &pids));
-        tls.push(way("envoy", envoy.tls, canned::MODEL, "", &pids));
+        plain.push(Way::new("envoy", envoy.plain, canned::MODEL, "", &pids));
+        tls.push(Way::new("envoy", envoy.tls, canned::MODEL, "", &pids));
     }
-    plain.push(way("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours));
-    tls.push(way("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours));
+    for gateway in &scene.gateways.up {
+        plain.push(gateway.way()?);
+    }
+    plain.push(Way::new("throwover", scene.gateway.listen, throwover::PLAIN, throwover::TENANT_KEY, &ours));
+    tls.push(Way::new("throwover", scene.gateway.listen, throwover::TLS, throwover::TENANT_KEY, &ours));
     if let Some(spinning) = &scene.spinning {
         let (to, pids) = (spinning.gateway.listen, [spinning.plane.pid()]);
-        plain.push(way("throwover, spin", to, throwover::PLAIN, throwover::TENANT_KEY, &pids));
-        tls.push(way("throwover, spin", to, throwover::TLS, throwover::TENANT_KEY, &pids));
+        plain.push(Way::new("throwover, spin", to, throwover::PLAIN, throwover::TENANT_KEY, &pids));
+        tls.push(Way::new("throwover, spin", to, throwover::TLS, throwover::TENANT_KEY, &pids));
     }
     Ok([("plain", plain), ("TLS upstream", tls)])
 }
@@ -284,10 +291,32 @@ pub(crate) struct Observed {
 pub(crate) fn observe(stage: &mut Stage, plan: Plan, pids: &[u32], time: Duration) -> io::Result<Observed> {
     stage.begin(plan);
     stage.run(WARM_UP)?;
+    looked_at(stage, pids, time, 0)
+}
+
+/// The same through a contestant: a slow one is given time to answer anything, and to come to rest.
+pub(crate) fn observe_way(stage: &mut Stage, way: &Way, asked: &Asked, time: Duration) -> io::Result<Observed> {
+    if !way.slow {
+        return observe(stage, way.plan(asked), &way.pids, time);
+    }
+    stage.begin(way.plan(asked));
+    stage.run(WARM_UP)?;
+    let once = way.answers_min(asked).min(asked.connections as u64);
+    stage.until(SLOW_WARM_UP, |stage| stage.load().is_none_or(|load| load.tally.answers + load.tally.errors() >= once))?;
+    let found = looked_at(stage, &way.pids, time, way.answers_min(asked))?;
+    rest(stage, &way.pids)?;
+    Ok(found)
+}
+
+/// Looks on for so long, and up to `LONGER` times as long for so many answers.
+fn looked_at(stage: &mut Stage, pids: &[u32], time: Duration, answers_min: u64) -> io::Result<Observed> {
     let warm_up_errors = stage.load().map_or(0, |load| load.tally.errors());
     let before = machine::usage(pids)?;
     stage.load().ok_or_else(|| io::Error::other("no load"))?.begin();
-    let elapsed = stage.run(time)?;
+    let mut elapsed = stage.run(time)?;
+    while elapsed < time * LONGER && stage.load().is_some_and(|load| load.tally.answers + load.tally.errors() < answers_min) {
+        elapsed += stage.run(time / 4)?;
+    }
     let used = machine::usage(pids)?.since(&before);
     let load = stage.end().ok_or_else(|| io::Error::other("no load"))?;
     // What is still on its way is answered before the next one begins.
@@ -302,28 +331,39 @@ pub(crate) fn observe(stage: &mut Stage, plan: Plan, pids: &[u32], time: Duratio
     Ok(Observed { tally, used, elapsed, errors })
 }
 
+/// Waits until it has little to do: what it still does for requests that nobody waits for any more
+/// would be taken from the next one's core.
+fn rest(stage: &mut Stage, pids: &[u32]) -> io::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < REST_MAX {
+        let before = machine::usage(pids)?;
+        let elapsed = stage.run(REST_LOOK)?;
+        if machine::usage(pids)?.since(&before).run_ns < elapsed.as_nanos() as u64 / 10 {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// One round of one contestant.
 pub(crate) fn measure(stage: &mut Stage, wanted: &Wanted, way: &Way) -> io::Result<Round> {
-    let host = way.to.to_string();
-    let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: wanted.request_bytes, stream: false };
-    let plan = Plan {
-        to: way.to,
-        request: canned::request(&asking),
-        expected: Expected::Json(Some(canned::completion(wanted.answer_bytes))),
+    let asked = Asked {
+        request_bytes: wanted.request_bytes,
+        answer_bytes: wanted.answer_bytes,
+        events: None,
         connections: wanted.connections,
         pace: Pace::Closed,
-        timeout_ns: TIMEOUT_NS,
     };
-    let Observed { tally, used, elapsed, errors } = observe(stage, plan, &way.pids, wanted.time)?;
-    let share = |nanos: u64| nanos as f64 / elapsed.as_nanos() as f64;
+    let Observed { tally, used, elapsed, errors } = observe_way(stage, way, &asked, wanted.time)?;
+    let (busy, held) = way.shares(&used, elapsed);
     Ok(Round {
         cpu_us: (!way.pids.is_empty()).then(|| used.run_ns as f64 / 1e3 / tally.answers.max(1) as f64),
         per_second: tally.answers as f64 / elapsed.as_secs_f64(),
         p50_us: tally.latency.at(0.5),
         p99_us: tally.latency.at(0.99),
         by_thread: used.by_name.iter().map(|(name, nanos)| (name.clone(), *nanos as f64 / 1e3 / tally.answers.max(1) as f64)).collect(),
-        busy: share(used.busiest_run_ns),
-        held: share(used.busiest_wait_ns),
+        busy,
+        held,
         errors,
     })
 }

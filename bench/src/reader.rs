@@ -32,6 +32,7 @@ pub(crate) enum Start {
 pub(crate) enum Path {
     Completions,
     Models,
+    Health,
     Other,
 }
 
@@ -250,6 +251,7 @@ fn parse(side: Side, bytes: &[u8]) -> Result<Option<(Head, State, usize)>, Broke
             let path = match request.path.unwrap_or_default() {
                 "/v1/chat/completions" => Path::Completions,
                 "/v1/models" => Path::Models,
+                "/health" => Path::Health,
                 _ => Path::Other,
             };
             (Start::Request { post: request.method == Some("POST"), path }, parsed, request.headers)

@@ -13,7 +13,7 @@ use crate::{
     sink::{Answers, Failing, Failure},
     tally::Tally,
     through::Upstream,
-    throwover, works,
+    throwover, way, works,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -128,7 +128,7 @@ fn plan(line: &Line, alone: &Alone) -> Plan {
         expected: Expected::Json(Some(canned::completion(1_024))),
         connections: line.connections,
         pace: Pace::Open { per_second: line.rate },
-        timeout_ns: peers::TIMEOUT_NS,
+        timeout_ns: way::TIMEOUT_NS,
     }
 }
 

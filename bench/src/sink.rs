@@ -29,8 +29,9 @@ const LISTEN_TLS: u64 = SINK | (u32::MAX as u64 - 1);
 const ACCEPTS: usize = 64;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 65_536;
-/// Bytes of a body in which it is looked for whether a stream is wanted.
-const FRONT: usize = 512;
+/// Bytes of a body, from its start and from its end, in which it is looked for whether a stream is
+/// wanted: a gateway that writes requests anew may say so behind the messages.
+const EDGE: usize = 512;
 
 /// What the sink answers.
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ pub(crate) struct Sink {
     failing: Option<failing::Ports>,
     completion: Rc<[u8]>,
     models: Rc<[u8]>,
+    health: Rc<[u8]>,
     unknown: Rc<[u8]>,
     /// Pieces of a stream; the first begins with the head.
     stream: Vec<Stamped>,
@@ -107,7 +109,9 @@ struct Connection {
     number: u64,
     /// It came in where requests fail.
     failing: bool,
+    /// The first bytes of the body, and the last ones; at most `EDGE` each.
     front: Vec<u8>,
+    back: Vec<u8>,
     asked: Option<(bool, Path)>,
     /// Pieces of a stream that have gone.
     sent: usize,
@@ -135,6 +139,7 @@ impl Sink {
                 )
                 .as_bytes(),
             ),
+            health: canned::answer("200 OK", "application/json", b"{}"),
             unknown: canned::answer(
                 "404 Not Found",
                 "application/json",
@@ -235,8 +240,8 @@ impl Sink {
                     self.opened += 1;
                     self.seen.connections += 1;
                     let reader = Reader::new(Side::Requests);
-                    let (number, front) = (self.opened, Vec::with_capacity(FRONT));
-                    self.connections[index] = Some(Connection { socket, reader, number, failing, front, asked: None, sent: 0 });
+                    let (number, front, back) = (self.opened, Vec::with_capacity(EDGE), Vec::with_capacity(EDGE));
+                    self.connections[index] = Some(Connection { socket, reader, number, failing, front, back, asked: None, sent: 0 });
                 }
                 Err(_) => self.free.push(index),
             }
@@ -267,11 +272,13 @@ impl Sink {
                         let Start::Request { post, path } = head.start else { continue };
                         connection.asked = Some((post, path));
                         connection.front.clear();
+                        connection.back.clear();
                     }
                     Piece::Body(bytes) => {
                         self.seen.body_bytes += bytes.len() as u64;
-                        let room = FRONT - connection.front.len();
+                        let room = EDGE - connection.front.len();
                         connection.front.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                        keep_last(&mut connection.back, bytes);
                     }
                     Piece::End => {
                         self.seen.requests += 1;
@@ -287,9 +294,10 @@ impl Sink {
                             continue;
                         }
                         let answer = match asked {
-                            Some((true, Path::Completions)) if wants_stream(&connection.front) => None,
+                            Some((true, Path::Completions)) if wants_stream(&connection.front) || wants_stream(&connection.back) => None,
                             Some((true, Path::Completions)) => Some(&self.completion),
                             Some((false, Path::Models)) => Some(&self.models),
+                            Some((false, Path::Health)) => Some(&self.health),
                             _ => Some(&self.unknown),
                         };
                         match answer {
@@ -331,6 +339,13 @@ fn listen(port: u16, token: u64, poll: &Poll) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// Keeps the last `EDGE` bytes of all that have come.
+fn keep_last(back: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = &bytes[bytes.len().saturating_sub(EDGE)..];
+    back.drain(..(back.len() + bytes.len()).saturating_sub(EDGE));
+    back.extend_from_slice(bytes);
+}
+
 fn wants_stream(front: &[u8]) -> bool {
     memchr::memmem::find(front, b"\"stream\":true").is_some() || memchr::memmem::find(front, b"\"stream\": true").is_some()
 }
@@ -351,4 +366,22 @@ fn pieces(answers: &Answers) -> Vec<Stamped> {
         return vec![Stamped::new(pieces.concat())];
     }
     pieces.into_iter().map(Stamped::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EDGE, keep_last};
+
+    #[test]
+    fn the_end_of_a_body_is_kept_however_it_comes() {
+        let body: Vec<u8> = (0..5 * EDGE).map(|number| number as u8).collect();
+        for size in [1, 7, EDGE - 1, EDGE, EDGE + 1, 3 * EDGE, 5 * EDGE] {
+            let mut back = Vec::new();
+            body.chunks(size).for_each(|piece| keep_last(&mut back, piece));
+            assert_eq!(back, body[4 * EDGE..], "pieces of {size}");
+        }
+        let mut back = Vec::new();
+        [&b"ab"[..], b"", b"c"].iter().for_each(|piece| keep_last(&mut back, piece));
+        assert_eq!(back, b"abc");
+    }
 }

@@ -14,6 +14,7 @@ use crate::{
     tally::Tally,
     throwover,
     trend::{self, Trend, Verdict},
+    way,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -269,7 +270,7 @@ fn send(traffic: Traffic, stop: &AtomicBool) -> io::Result<Given> {
         },
         connections: if traffic.close { 8 } else { 64 },
         pace: Pace::Open { per_second: traffic.per_second },
-        timeout_ns: peers::TIMEOUT_NS,
+        timeout_ns: way::TIMEOUT_NS,
     });
     while !stop.load(Ordering::Relaxed) {
         stage.run(Duration::from_millis(100))?;

@@ -2,14 +2,13 @@
 
 use crate::{
     bootstrap,
-    canned::{self, Asking},
-    check::Expected,
     figures::{self, Contestant, Figure, Round},
     goals::{self, Bound, Goal},
-    load::{Pace, Plan},
+    load::Pace,
     machine,
-    peers::{self, Observed, TIMEOUT_NS, Wanted, Way},
+    peers::{self, Observed, Wanted},
     tally::Tally,
+    way::{Asked, Way},
 };
 use serde_json::{Value, json};
 use std::{io, time::Duration};
@@ -63,6 +62,8 @@ const EVENTS: usize = 64;
 const INTERVAL: Duration = Duration::from_millis(5);
 /// A round in which other work had the proxy's core for longer is that work's.
 const HELD_MAX: f64 = 0.15;
+/// Who answers a smaller share of a rate does not keep up with it.
+const ANSWERED_MIN: f64 = 0.9;
 /// A generator that is later than this in half of all starts measures itself.
 const LATENESS_MAX_US: f64 = 100.0;
 
@@ -139,7 +140,7 @@ pub(crate) fn run(wanted: &Wanted, works: &[Work], spin_us: u32) -> io::Result<(
         (wanted.request_bytes, wanted.answer_bytes, wanted.connections) = (shape.bytes, shape.bytes, shape.connections);
         (wanted.events, wanted.interval) = (EVENTS, if shape.stream { INTERVAL } else { Duration::ZERO });
         wanted.spin_us = work.spins().then_some(spin_us);
-        let contestants = rounds(&wanted, work, &shape)?;
+        let (contestants, notes) = rounds(&wanted, work, &shape)?;
         let title = work.title(&shape, &wanted);
         text.push_str(&format!("\n{}", figures::text(&title, shape.figures, &contestants)));
         let mut value = figures::json(&title, shape.figures, &contestants);
@@ -151,6 +152,8 @@ pub(crate) fn run(wanted: &Wanted, works: &[Work], spin_us: u32) -> io::Result<(
             text.push_str(&line);
             value["goal"] = said;
         }
+        text.extend(notes.iter().map(|note| format!("{note}\n")));
+        value["notes"] = json!(notes);
         all.push(value);
     }
     Ok((text, json!({"machine": machine::described(), "works": all})))
@@ -172,40 +175,31 @@ fn added(contestants: &[Contestant], text: &mut String) -> Vec<Value> {
     all
 }
 
-fn rounds(wanted: &Wanted, work: Work, shape: &Shape) -> io::Result<Vec<Contestant>> {
+/// The contestants with their rounds, and what the table does not show by itself.
+fn rounds(wanted: &Wanted, work: Work, shape: &Shape) -> io::Result<(Vec<Contestant>, Vec<String>)> {
     let mut scene = peers::set(wanted)?;
     let ways: Vec<Way> = peers::works(&scene)?.into_iter().next().map(|(_, ways)| ways).unwrap_or_default();
     // Two times the same program in one table would only be told apart by its log.
     let ways: Vec<Way> = ways.into_iter().filter(|way| way.name != "nginx, log").collect();
     let mut all: Vec<Contestant> = ways.iter().map(|way| Contestant::new(way.name)).collect();
+    let asked = Asked {
+        request_bytes: shape.bytes,
+        answer_bytes: wanted.answer_bytes,
+        events: shape.stream.then_some(EVENTS),
+        connections: shape.connections,
+        pace: shape.pace,
+    };
     for round in 0..wanted.rounds {
         for turn in 0..ways.len() {
             let index = (turn + round) % ways.len();
             let way = &ways[index];
-            let found = peers::observe(&mut scene.stage, plan(wanted, shape, way), &way.pids, wanted.time)?;
+            let found = peers::observe_way(&mut scene.stage, way, &asked, wanted.time)?;
             all[index].rounds.push(measured(shape, way, &found));
         }
         relate(&mut all, round);
         eprintln!("{work:?}: round {} of {} done", round + 1, wanted.rounds);
     }
-    Ok(all)
-}
-
-fn plan(wanted: &Wanted, shape: &Shape, way: &Way) -> Plan {
-    let host = way.to.to_string();
-    let asking = Asking { path: canned::PATH, host: &host, key: way.key, model: way.model, bytes: shape.bytes, stream: shape.stream };
-    Plan {
-        to: way.to,
-        request: canned::request(&asking),
-        expected: if shape.stream {
-            Expected::Stream(Some(canned::stream(EVENTS).into()))
-        } else {
-            Expected::Json(Some(canned::completion(wanted.answer_bytes)))
-        },
-        connections: shape.connections,
-        pace: shape.pace,
-        timeout_ns: TIMEOUT_NS,
-    }
+    Ok((all, scene.gateways.notes()))
 }
 
 /// The figures of one round, and whether it counts.
@@ -222,18 +216,20 @@ fn measured(shape: &Shape, way: &Way, found: &Observed) -> Round {
     }
     if shape.stream {
         values.insert(FIRST.name, tally.first_event.at(0.5));
-        values.insert(DELAY.name, tally.delay.at(0.5));
+        // Who writes events anew may leave out the stamp.
+        if tally.delay.count() > 0 {
+            values.insert(DELAY.name, tally.delay.at(0.5));
+        }
     }
     values.retain(|name, _| *name == P50.name || shape.figures.iter().any(|figure| figure.name == *name));
-    let share = |nanos: u64| nanos as f64 / found.elapsed.as_nanos() as f64;
-    let (busy, held) = (share(found.used.busiest_run_ns), share(found.used.busiest_wait_ns));
+    let (busy, held) = way.shares(&found.used, found.elapsed);
     let saturated = matches!(shape.pace, Pace::Closed) && !way.pids.is_empty();
     let void = if !found.errors.is_empty() {
         Some(found.errors.clone())
     } else if held <= HELD_MAX && saturated && busy + held < crate::table::BUSY_MIN {
         Some(format!("its core was busy for {:.0} % of the time only", (busy + held) * 100.0))
     } else {
-        disturbed(tally, held)
+        disturbed(tally, held).or_else(|| behind(shape.pace, tally.answers, found.elapsed))
     };
     Round { values, void }
 }
@@ -246,6 +242,13 @@ pub(crate) fn disturbed(tally: &Tally, held: f64) -> Option<String> {
     }
     let late = tally.lateness.at(0.5);
     (tally.lateness.count() > 0 && late > LATENESS_MAX_US).then(|| format!("the generator was late by {late:.0} us in half of all starts"))
+}
+
+/// Why times at a rate say nothing: so few of the requests were answered that the rest piles up.
+fn behind(pace: Pace, answers: u64, elapsed: Duration) -> Option<String> {
+    let Pace::Open { per_second } = pace else { return None };
+    let answered = answers as f64 / elapsed.as_secs_f64();
+    (answered < per_second * ANSWERED_MIN).then(|| format!("it answers {answered:.0} of {per_second:.0} requests/s"))
 }
 
 /// What each adds to direct answers of the same round.
@@ -263,7 +266,8 @@ fn relate(all: &mut [Contestant], round: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{ADDED, ALL, Contestant, P50, Round, relate};
+    use super::{ADDED, ALL, Contestant, P50, Pace, Round, behind, relate};
+    use std::time::Duration;
 
     #[test]
     fn what_is_added_is_added_to_the_same_round() {
@@ -277,6 +281,14 @@ mod tests {
         let added: Vec<Option<&f64>> = all[1].rounds.iter().map(|round| round.values.get(ADDED.name)).collect();
         assert_eq!(added, [Some(&30.0), Some(&40.0), None], "nothing is added to a round that is void");
         assert!(all[0].rounds.iter().all(|round| !round.values.contains_key(ADDED.name)));
+    }
+
+    #[test]
+    fn who_does_not_keep_up_is_told() {
+        let at = |answers: u64| behind(Pace::Open { per_second: 500.0 }, answers, Duration::from_secs(2));
+        assert_eq!((at(1_000), at(900)), (None, None));
+        assert_eq!(at(400).as_deref(), Some("it answers 200 of 500 requests/s"));
+        assert_eq!(behind(Pace::Closed, 1, Duration::from_secs(2)), None);
     }
 
     #[test]

@@ -109,6 +109,9 @@ fn what_is_wrong_is_an_error_of_its_kind() {
     check(false, Expected::Stream(None), Kind::Content);
     check(true, Expected::Stream(Some(canned::stream(4).into())), Kind::Content);
     let mut stage = stage(1_024, Duration::ZERO);
+    let mut health = plan(&stage, false, Expected::Json(Some(Rc::from(&b"{}"[..]))), Pace::Closed);
+    health.request = Rc::from(&b"GET /health HTTP/1.1\r\nhost: sink\r\n\r\n"[..]);
+    assert_eq!(run(&mut stage, health, 4).tally.errors_text(), "");
     let mut elsewhere = plan(&stage, false, Expected::Json(None), Pace::Closed);
     elsewhere.request = Rc::from(&b"GET /v1/nothing HTTP/1.1\r\nhost: sink\r\n\r\n"[..]);
     let load = run(&mut stage, elsewhere, 4);
@@ -123,4 +126,17 @@ fn idle_connections_ask_once() {
     assert!(stage.until(PATIENCE, |stage| stage.load().is_some_and(|load| load.served() == 4)).expect("no error of epoll"));
     let load = stage.end().expect("begun");
     assert_eq!((load.tally.answers, load.tally.errors()), (4, 0));
+}
+
+#[test]
+fn a_stream_is_wanted_wherever_the_request_says_so() {
+    let mut stage = stage(1_024, Duration::ZERO);
+    let mut late = plan(&stage, false, Expected::Stream(Some(canned::stream(5).into())), Pace::Closed);
+    let body =
+        format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}],\"stream\":true,\"model\":\"m\"}}", "word ".repeat(1_000));
+    let head = format!("POST {} HTTP/1.1\r\nhost: sink\r\ncontent-length: {}\r\n\r\n", canned::PATH, body.len());
+    late.request = (head + &body).into_bytes().into();
+    let load = run(&mut stage, late, 20);
+    assert_eq!(load.tally.errors_text(), "");
+    assert!(load.tally.answers >= 20);
 }
