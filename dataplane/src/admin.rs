@@ -3,7 +3,7 @@
 use crate::{
     io::Instant,
     meters::{Form, Meter, Spectrum, Spread},
-    process::Process,
+    process::{self, Process},
 };
 use codec::head::{self, Method};
 use policy::{Class, limits};
@@ -31,6 +31,7 @@ pub fn start(process: Arc<Process>, listener: TcpListener) -> std::io::Result<()
     listener.set_nonblocking(true)?;
     process.set_admin(listener.local_addr()?);
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        process::step_back();
         // A process that has handed its sockets over leaves this one to the other, too.
         while !process.handed_over() {
             let mut sockets = [PollFd::new(&listener, PollFlags::IN)];

@@ -8,7 +8,7 @@
 use crate::{
     current::{Policy, settle},
     io::Instant,
-    process::Process,
+    process::{self, Process},
     resolve::Resolver,
     store::Store,
 };
@@ -100,6 +100,7 @@ impl From<wire::Refusal> for Broken {
 /// The thread could not be started.
 pub fn start(link: Link) -> std::io::Result<()> {
     std::thread::Builder::new().name("link".to_owned()).spawn(move || {
+        process::step_back();
         let mut told = false;
         loop {
             match UnixStream::connect(&link.socket) {

@@ -70,6 +70,17 @@ pub struct PoolGauge {
     pub busy: AtomicU32,
 }
 
+/// By how much the threads beside the shards are nicer than they.
+const NICENESS: i32 = 10;
+
+/// Lets shards go first: called by each thread that is none, since niceness is a thread's own on
+/// Linux. They have work for some microseconds at a time, and a shard that lost its processor to one
+/// would keep everybody on it waiting; yet they must get on under full load, or records are lost.
+pub fn step_back() {
+    // Where a filter forbids it, all is as it was.
+    rustix::process::nice(NICENESS).ok();
+}
+
 impl Process {
     /// A process that serves nothing yet and has no shards.
     pub fn new(started: Instant) -> Process {

@@ -4,7 +4,14 @@
 //! times, and nothing of any content; frees policies that nobody serves any more; watches breakers
 //! and readiness, and tells of changes.
 
-use crate::{current::Policy, io::Instant, ledger::Entry, process::Process, stats::breaker_word, surface::Surface};
+use crate::{
+    current::Policy,
+    io::Instant,
+    ledger::Entry,
+    process::{self, Process},
+    stats::breaker_word,
+    surface::Surface,
+};
 use codec::json::escape_into;
 use engine::{
     Moment,
@@ -143,6 +150,7 @@ struct State {
 
 impl State {
     fn run(mut self, end: &AtomicBool, reopen: &AtomicBool) {
+        process::step_back();
         loop {
             // Read first: what was pushed before the end was asked for is then written below.
             let ending = end.load(Acquire);

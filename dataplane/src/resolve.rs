@@ -3,7 +3,10 @@
 //! Every name of the policy is looked up when it appears and again every half minute; the last good
 //! answer is kept when a look-up fails. Shards are sent the answers outside of generations.
 
-use crate::{io::Bell, process::Process};
+use crate::{
+    io::Bell,
+    process::{self, Process},
+};
 use crossbeam::{channel, queue::ArrayQueue};
 use std::{
     collections::HashMap,
@@ -67,6 +70,7 @@ pub fn start(process: Arc<Process>) -> std::io::Result<Resolver> {
 }
 
 fn run(process: &Process, needs: &channel::Receiver<Need>) {
+    process::step_back();
     let mut known: HashMap<Arc<str>, Arc<[IpAddr]>> = HashMap::new();
     loop {
         let wait = if known.values().any(|addresses| addresses.is_empty()) { RETRY } else { REFRESH };

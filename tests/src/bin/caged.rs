@@ -68,7 +68,7 @@ numbers! {
     rt_sigtimedwait SYS_rt_sigtimedwait sched_getaffinity SYS_sched_getaffinity sched_getparam SYS_sched_getparam
     sched_getscheduler SYS_sched_getscheduler sched_setaffinity SYS_sched_setaffinity sched_yield SYS_sched_yield seccomp SYS_seccomp
     select SYS_select sendfile SYS_sendfile sendmmsg SYS_sendmmsg sendmsg SYS_sendmsg sendto SYS_sendto setfsgid SYS_setfsgid
-    setfsuid SYS_setfsuid setgid SYS_setgid setgroups SYS_setgroups setitimer SYS_setitimer setpgid SYS_setpgid setregid SYS_setregid
+    setfsuid SYS_setfsuid setgid SYS_setgid setgroups SYS_setgroups setitimer SYS_setitimer setpgid SYS_setpgid setpriority SYS_setpriority setregid SYS_setregid
     setresgid SYS_setresgid setresuid SYS_setresuid setreuid SYS_setreuid setrlimit SYS_setrlimit setsid SYS_setsid
     setsockopt SYS_setsockopt setuid SYS_setuid set_robust_list SYS_set_robust_list set_tid_address SYS_set_tid_address
     shutdown SYS_shutdown sigaltstack SYS_sigaltstack socket SYS_socket socketpair SYS_socketpair stat SYS_stat statfs SYS_statfs
