@@ -166,7 +166,10 @@ impl State {
             if ending && count == 0 {
                 return;
             }
-            std::thread::sleep(if count > 64 { BUSY } else { QUIET });
+            // A full batch: more waits, and there was no processor for this thread for a while.
+            if count < BATCH {
+                std::thread::sleep(if count > 64 { BUSY } else { QUIET });
+            }
         }
     }
 

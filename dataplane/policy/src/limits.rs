@@ -83,7 +83,7 @@ pub const WARM_MAX: u32 = 256;
 /// Idle connections kept to one origin by one shard.
 pub const POOL_IDLE_MAX: usize = 1_024;
 /// Decision records that wait for the recorder, per shard; beyond, they are dropped and counted.
-pub const LEDGER_RING_RECORDS: usize = 2_048;
+pub const LEDGER_RING_RECORDS: usize = 8_192;
 /// Exchanges that wait for a free place, per shard.
 pub const QUEUE_MAX: usize = 1_024;
 /// Completions that one turn of a shard may handle before tasks run.
