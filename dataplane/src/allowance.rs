@@ -69,9 +69,8 @@ pub fn settle(shard: &Shard, id: TenantId, tenant: &Tenant, estimate: u64, count
 }
 
 fn refuse(shard: &Shard, what: &'static str, rate: Rate, units: u64, spent: Spent) -> Refusal {
-    shard.meters().count(Meter::RateLimited);
     let most = rate.units();
-    match spent {
+    let refusal = match spent {
         Spent::For(ns) => Refusal {
             retry_after_ms: Some(ns.div_ceil(1_000_000)),
             retry: true,
@@ -87,7 +86,8 @@ fn refuse(shard: &Shard, what: &'static str, rate: Rate, units: u64, spent: Spen
             "request_too_large",
             format!("This request needs about {units} {what}, and you may use {most} a minute: make it smaller."),
         ),
-    }
+    };
+    refusal.counted_by(Meter::RateLimited, shard.meters())
 }
 
 /// Writes what is left, in the fields and the form that OpenAI uses.

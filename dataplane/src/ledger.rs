@@ -28,8 +28,6 @@ use policy::{Class, TenantId, wire::Event};
 
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
-/// Refusals that have meters of their own, and were counted where they were decided.
-const COUNTED_THERE: [&str; 4] = ["rate_limit_exceeded", "request_too_large", "address_not_allowed", "too_many_unknown_keys"];
 
 /// One line of the ledger.
 pub struct Entry {
@@ -227,7 +225,7 @@ impl Story {
             (Outcome::Cut, _) => Meter::CutStreams,
             _ if begun => Meter::CutStreams,
             (_, Ended::Refused(refusal)) if refusal.status == 401 => Meter::Unauthorized,
-            (_, Ended::Refused(refusal)) if COUNTED_THERE.contains(&refusal.code) => return,
+            (_, Ended::Refused(refusal)) if refusal.counted => return,
             (_, Ended::Refused(_)) if !decided => Meter::BodiesRefused,
             _ => Meter::Failed,
         };

@@ -265,6 +265,7 @@ pub fn surrender(
             allow: None,
             fault: own.fault,
             close: false,
+            counted: false,
         }),
         (Surrender::Cut, _) => Ended::Cut(Box::new(Refusal::tenant(502, "stream_cut", "The stream was cut."))),
     }

@@ -139,8 +139,8 @@ async fn walk(
     story.tenant = asked.tenant;
     let limited = match asked.tenant.map(|id| (id, &policy.tenants[id])) {
         Some((_, known)) if !known.networks.is_empty() && !is_within(tenant, &known.networks).await => {
-            shard.meters().count(Meter::OutOfBounds);
-            return Err(decline(shard, tenant, &asked, out_of_bounds()).await);
+            let refusal = out_of_bounds().counted_by(Meter::OutOfBounds, shard.meters());
+            return Err(decline(shard, tenant, &asked, refusal).await);
         }
         found => found.filter(|(_, known)| known.is_limited()),
     };
@@ -293,9 +293,10 @@ async fn denied(shard: &Shard, tenant: &mut Downstream, denial: Denial) -> Refus
     // Boxed: rare, and to ask the kernel takes room.
     let Some(address) = Box::pin(tenant.address()).await else { return refusal };
     let Err(ns) = shard.guesses.count(address, Moment(shard.io.now().0)) else { return refusal };
-    shard.meters().count(Meter::Guesses);
     let message = "Too many unknown keys came from this address. Keys that are known go on working.";
-    Refusal { retry_after_ms: Some(ns.div_ceil(1_000_000)), ..Refusal::tenant(429, "too_many_unknown_keys", message).closing() }
+    let refusal =
+        Refusal { retry_after_ms: Some(ns.div_ceil(1_000_000)), ..Refusal::tenant(429, "too_many_unknown_keys", message).closing() };
+    refusal.counted_by(Meter::Guesses, shard.meters())
 }
 
 /// True when the tenant is in one of `networks`.

@@ -1,7 +1,13 @@
 //! Answers that the gateway gives itself, in the tenant's dialect. Each has a stable code, says
 //! whose fault it was, and is honest about retrying.
 
-use crate::{downstream::Downstream, request::RequestId, shard::Shard, surface::Surface};
+use crate::{
+    downstream::Downstream,
+    meters::{Meter, Meters},
+    request::RequestId,
+    shard::Shard,
+    surface::Surface,
+};
 use codec::{dialect, head, json};
 use engine::judge::Fault;
 use std::borrow::Cow;
@@ -29,6 +35,8 @@ pub struct Refusal {
     pub fault: Fault,
     /// The connection cannot go on.
     pub close: bool,
+    /// It has a meter of its own, and was counted where it was decided.
+    pub counted: bool,
 }
 
 impl Refusal {
@@ -45,6 +53,7 @@ impl Refusal {
             allow: None,
             fault: Fault::Tenant,
             close: false,
+            counted: false,
         }
     }
 
@@ -62,6 +71,13 @@ impl Refusal {
     /// The same, ending the connection.
     pub fn closing(mut self) -> Refusal {
         self.close = true;
+        self
+    }
+
+    /// Counts it now, by a meter of its own, and so by no other at the end.
+    pub fn counted_by(mut self, meter: Meter, meters: &Meters) -> Refusal {
+        meters.count(meter);
+        self.counted = true;
         self
     }
 
