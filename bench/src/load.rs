@@ -346,6 +346,8 @@ impl Load {
             Ok(true) => self.answered(index, now, poll),
             // Between two requests it may; the next one opens it again.
             Ok(false) if connection.asked.is_none() => {
+                // One that never asked anything may be told to go: it is no keep-alive connection yet.
+                self.tally.closed += u64::from(connection.answered);
                 connection.socket = None;
                 self.idle.retain(|&idle| idle != index);
                 if !self.stopped && !matches!(self.plan.pace, Pace::Once) {

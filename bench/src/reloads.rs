@@ -31,7 +31,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// The last reload of a part is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What must not change, or only by what load did.
-const COUNTERS: [&str; 3] = ["downstream_connections_total", "failed_total", "cut_streams_total"];
+const COUNTERS: [&str; 2] = ["failed_total", "cut_streams_total"];
 
 /// The command line.
 #[derive(Debug, Args)]
@@ -70,7 +70,7 @@ struct Seen {
     answers: u64,
     errors: Vec<String>,
     reloads_ms: Vec<f64>,
-    /// Connections that had to be opened again.
+    /// Connections that had served, and were closed by the gateway.
     closed: u64,
     /// What the gateway itself counted as failed or cut.
     failed: u64,
@@ -159,6 +159,7 @@ fn measure(line: &Line, alone: &mut Alone, way: &reloader::Way, time: Duration) 
             seen.reloads_ms.extend(reloader.join()?);
             let held = used.busiest_wait_ns as f64 / elapsed.as_nanos() as f64;
             seen.answers += tally.answers;
+            seen.closed += tally.closed;
             seen.errors.extend(Some(tally.errors_text()).filter(|text| !text.is_empty()));
             all[index].rounds.push(of(&tally, held, late));
         }
@@ -167,7 +168,7 @@ fn measure(line: &Line, alone: &mut Alone, way: &reloader::Way, time: Duration) 
     seen.unanswered = alone.finish_load()?;
     let after = alone.gateway.meters(&COUNTERS)?;
     let grown = |index: usize| (after[index] - before[index]) as u64;
-    (seen.closed, seen.failed) = (grown(0), grown(1) + grown(2));
+    seen.failed = grown(0) + grown(1);
     drop(alone.stage.end());
     Ok((all, seen))
 }

@@ -117,6 +117,8 @@ pub(crate) struct Tally {
     pub(crate) delay: Times,
     /// Requests of the schedule that had to wait for a connection.
     pub(crate) waited: u64,
+    /// Connections that had served and were closed by the other end between two requests.
+    pub(crate) closed: u64,
 }
 
 impl Tally {
@@ -132,6 +134,7 @@ impl Tally {
             gap: Times::new(),
             delay: Times::new(),
             waited: 0,
+            closed: 0,
         }
     }
 
@@ -156,6 +159,7 @@ impl Tally {
         self.answers += other.answers;
         self.bytes += other.bytes;
         self.waited += other.waited;
+        self.closed += other.closed;
         other.errors.iter().for_each(|(kind, count)| *self.errors.entry(*kind).or_default() += count);
         for (ours, (_, theirs)) in self.spreads_mut().into_iter().zip(other.spreads()) {
             ours.add(theirs);
@@ -164,7 +168,7 @@ impl Tally {
 
     /// Forgets everything, and keeps its memory.
     pub(crate) fn clear(&mut self) {
-        (self.answers, self.bytes, self.waited) = (0, 0, 0);
+        (self.answers, self.bytes, self.waited, self.closed) = (0, 0, 0, 0);
         self.errors.clear();
         self.spreads_mut().into_iter().for_each(Times::clear);
     }
@@ -196,6 +200,7 @@ impl Tally {
             whole["service"] = self.service.json();
             whole["generator_lateness"] = self.lateness.json();
             whole["waited_for_a_connection"] = json!(self.waited);
+            whole["connections_closed_between"] = json!(self.closed);
         }
         if self.first_event.count() > 0 {
             whole["first_event"] = self.first_event.json();
