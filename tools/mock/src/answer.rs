@@ -1,12 +1,76 @@
 //! What a provider says, before it is known how the wire will carry or break it.
 
-/// Which error events and endings a stream uses.
+use serde_json::Value;
+
+use crate::order::{self, Order};
+
+/// How a stream is written: its events, errors and endings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Chat and text completions: `data:` lines and `[DONE]`.
+pub enum Grammar {
+    /// OpenAI's chat and text completions: `data:` lines and `[DONE]`.
     Chat,
-    /// The Responses API: named events with a sequence number.
+    /// OpenAI's Responses API: named events with a sequence number.
     Responses,
+    /// Anthropic's messages: named events, and blocks that are opened and closed.
+    Messages,
+    /// Gemini's `alt=sse`: `data:` lines that end in CRLF, and no terminal marker.
+    Generate,
+    /// Gemini without `alt=sse`: one JSON array, an event an element.
+    Array,
+}
+
+impl Grammar {
+    /// The order of members in its documents.
+    #[must_use]
+    pub fn order(self) -> Order {
+        match self {
+            Grammar::Chat | Grammar::Responses => order::OPENAI,
+            Grammar::Messages => order::ANTHROPIC,
+            Grammar::Generate | Grammar::Array => order::GEMINI,
+        }
+    }
+
+    /// One event with this document. Events that have names are named as their `type` says.
+    #[must_use]
+    pub fn event(self, role: Role, value: &Value) -> Event {
+        Event::new(role, self.framed(value).into_bytes())
+    }
+
+    /// One document as an event of a stream. An array's brackets and commas come last of all, in
+    /// [`enclose`], so that elements can be edited, added and cut away before.
+    #[must_use]
+    pub fn framed(self, value: &Value) -> String {
+        match self {
+            Grammar::Chat => format!("data: {}\n\n", self.order().write(value)),
+            Grammar::Responses | Grammar::Messages => {
+                let kind = value["type"].as_str().unwrap_or_default();
+                format!("event: {kind}\ndata: {}\n\n", self.order().write(value))
+            }
+            Grammar::Generate => format!("data: {}\r\n\r\n", self.order().write(value)),
+            Grammar::Array => self.order().pretty(value),
+        }
+    }
+
+    /// One document as a whole answer.
+    #[must_use]
+    pub fn document(self, value: &Value) -> String {
+        match self {
+            Grammar::Generate | Grammar::Array => self.order().pretty(value) + "\n",
+            _ => self.order().write(value),
+        }
+    }
+}
+
+/// Puts the brackets and commas of a JSON array around the elements of a stream that is one.
+pub fn enclose(answer: &mut Answer) {
+    let (Grammar::Array, Content::Events(events)) = (answer.grammar, &mut answer.content) else {
+        return;
+    };
+    let elements = events.iter_mut().filter(|event| event.role != Role::Terminal);
+    for (index, event) in elements.enumerate() {
+        let before: &[u8] = if index == 0 { b"[" } else { b"\n,\r\n" };
+        event.bytes.splice(0..0, before.iter().copied());
+    }
 }
 
 /// What an event of a stream is for.
@@ -14,6 +78,8 @@ pub enum Dialect {
 pub enum Role {
     /// Comes before any content: the role delta, `response.created`.
     Lead,
+    /// Opens or closes a block of content, or speaks between blocks.
+    Frame,
     /// Carries content that the user sees.
     Content,
     /// Says why the content ended.
@@ -75,32 +141,42 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub content: Content,
-    /// How its stream speaks.
-    pub dialect: Dialect,
+    /// How its stream is written.
+    pub grammar: Grammar,
 }
 
 impl Answer {
     /// An answer of one JSON document.
     #[must_use]
-    pub fn json(status: u16, body: Vec<u8>) -> Answer {
-        Answer {
-            status,
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            content: Content::Whole(body),
-            dialect: Dialect::Chat,
-        }
+    pub fn json(grammar: Grammar, status: u16, body: Vec<u8>) -> Answer {
+        // Google names the charset, the others do not.
+        let content_type = match grammar {
+            Grammar::Generate | Grammar::Array => "application/json; charset=UTF-8",
+            _ => "application/json",
+        };
+        Answer { status, headers: vec![("content-type".to_owned(), content_type.to_owned())], content: Content::Whole(body), grammar }
+    }
+
+    /// An answer of this document.
+    #[must_use]
+    pub fn of(grammar: Grammar, status: u16, value: &Value) -> Answer {
+        Answer::json(grammar, status, grammar.document(value).into_bytes())
     }
 
     /// An answer that is a stream of events.
     #[must_use]
-    pub fn stream(dialect: Dialect, events: Vec<Event>) -> Answer {
-        let content_type = "text/event-stream; charset=utf-8".to_owned();
-        Answer {
-            status: 200,
-            headers: vec![("content-type".to_owned(), content_type), ("cache-control".to_owned(), "no-cache".to_owned())],
-            content: Content::Events(events),
-            dialect,
+    pub fn stream(grammar: Grammar, events: Vec<Event>) -> Answer {
+        let mut answer = Answer::json(grammar, 200, Vec::new());
+        answer.content = Content::Events(events);
+        if grammar != Grammar::Array {
+            let content_type = match grammar {
+                Grammar::Generate => "text/event-stream",
+                _ => "text/event-stream; charset=utf-8",
+            };
+            answer.set_header("content-type", content_type);
+            answer.set_header("cache-control", "no-cache");
         }
+        answer
     }
 
     /// Sets a header, replacing one of the same name.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 
 #[cfg(test)]
@@ -43,6 +44,9 @@ impl Default for Config {
 pub struct ProviderConfig {
     /// Its name, which is also the first word of its answers.
     pub name: String,
+    /// The API that it speaks: openai, anthropic or gemini. Default: openai.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Where it listens for plain HTTP. Default: `127.0.0.1:0`.
     #[serde(default = "any_port")]
     pub listen: SocketAddr,
@@ -61,7 +65,14 @@ impl ProviderConfig {
     /// A provider of this name with every default.
     #[must_use]
     pub fn named(name: &str) -> ProviderConfig {
-        ProviderConfig { name: name.to_owned(), listen: any_port(), tls: None, answers: Answers::default(), faults: Vec::new() }
+        ProviderConfig {
+            name: name.to_owned(),
+            dialect: Dialect::default(),
+            listen: any_port(),
+            tls: None,
+            answers: Answers::default(),
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -75,6 +86,12 @@ pub struct Answers {
     pub models: Vec<String>,
     /// The largest prompt in tokens; 0 means without limit.
     pub context_limit: u64,
+    /// Whether an assistant's turn that stands last is continued. Without, Anthropic refuses it, as
+    /// its newer models do, and the others begin anew. Default: true.
+    pub prefill: bool,
+    /// Whether thoughts are shown in OpenAI's chat as `reasoning_content`, as vLLM and DeepSeek do;
+    /// OpenAI itself only counts them. Default: false.
+    pub reasoning_content: bool,
     /// How many numbered words a text has. Bound: 1,000,000.
     pub words: u64,
     /// The exact size of JSON answers in bytes; 0 means as it comes. Bound: 256 MiB.
@@ -92,7 +109,17 @@ pub const BODY_BYTES_MAX: u64 = 256 << 20;
 
 impl Default for Answers {
     fn default() -> Answers {
-        Answers { keys: Vec::new(), models: Vec::new(), context_limit: 0, words: 16, body_bytes: 0, latency_ms: 0, gap_ms: 0 }
+        Answers {
+            keys: Vec::new(),
+            models: Vec::new(),
+            context_limit: 0,
+            prefill: true,
+            reasoning_content: false,
+            words: 16,
+            body_bytes: 0,
+            latency_ms: 0,
+            gap_ms: 0,
+        }
     }
 }
 
@@ -150,7 +177,10 @@ impl fmt::Display for ConfigError {
             ConfigError::TlsWithoutDir(name) => {
                 write!(f, "provider `{name}` has a TLS address, but there is no CA to sign for it; add --tls-dir DIR")
             }
-            ConfigError::BadFlag(flag) => write!(f, "`--provider {flag}` is not NAME=ADDRESS[,tls=ADDRESS], as in openai-a=127.0.0.1:0"),
+            ConfigError::BadFlag(flag) => write!(
+                f,
+                "`--provider {flag}` is not NAME=ADDRESS[,tls=ADDRESS][,dialect=openai|anthropic|gemini], as in openai-a=127.0.0.1:0"
+            ),
         }
     }
 }
@@ -201,7 +231,7 @@ impl Answers {
     }
 }
 
-/// Reads a `--provider NAME=ADDRESS[,tls=ADDRESS]` flag.
+/// Reads a `--provider NAME=ADDRESS[,tls=ADDRESS][,dialect=NAME]` flag.
 pub fn provider_flag(flag: &str) -> Result<ProviderConfig, ConfigError> {
     let bad = || ConfigError::BadFlag(flag.to_owned());
     let (name, rest) = flag.split_once('=').ok_or_else(bad)?;
@@ -209,8 +239,14 @@ pub fn provider_flag(flag: &str) -> Result<ProviderConfig, ConfigError> {
     let mut parts = rest.split(',');
     provider.listen = parts.next().and_then(|part| part.parse().ok()).ok_or_else(bad)?;
     for part in parts {
-        let address = part.strip_prefix("tls=").ok_or_else(bad)?;
-        provider.tls = Some(address.parse().map_err(|_| bad())?);
+        match part.split_once('=') {
+            Some(("tls", address)) => provider.tls = Some(address.parse().map_err(|_| bad())?),
+            Some(("dialect", name)) => {
+                let known = Dialect::ALL.iter().find(|dialect| dialect.name() == name);
+                provider.dialect = *known.ok_or_else(bad)?;
+            }
+            _ => return Err(bad()),
+        }
     }
     Ok(provider)
 }

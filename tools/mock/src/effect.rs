@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::answer::{Answer, Content};
+use crate::answer::{self, Answer, Content};
 use crate::fault::{Fault, Kind};
 use crate::script::Random;
 
@@ -100,20 +100,30 @@ pub struct Delivery {
     pub idle_close_requests: Option<u64>,
 }
 
+/// What faults need to know of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The model that was asked for.
+    pub model: &'a str,
+    /// The identifier of the request.
+    pub request_id: &'a str,
+}
+
 /// Applies faults to the answer that a well provider would give.
 #[must_use]
-pub fn apply(faults: &[Fault], mut answer: Answer, mut delivery: Delivery, model: &str, random: &mut Random) -> (Answer, Delivery) {
+pub fn apply(faults: &[Fault], mut answer: Answer, mut delivery: Delivery, asking: Asking<'_>, random: &mut Random) -> (Answer, Delivery) {
     for fault in faults.iter().rev() {
-        if let Some(instead) = substitute::answer(fault, &answer, model) {
+        if let Some(instead) = substitute::answer(fault, &answer, asking) {
             answer = instead;
         }
     }
     for fault in faults.iter().rev() {
-        edit::content(fault, &mut answer);
+        edit::content(fault, &mut answer, asking);
         timing(fault, &mut delivery, random);
         stops(fault, &mut delivery);
         framing(fault, &mut delivery);
     }
+    answer::enclose(&mut answer);
     (answer, delivery)
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::effect::{self, Delivery, Framing};
-use crate::fault::{Fault, Stage};
+use crate::asked::Asked;
+use crate::effect::{self, Asking, Delivery, Framing};
+use crate::fault::{Fault, Kind, Stage};
 use crate::http::Request;
 use crate::journal::{Journal, Outcome};
 use crate::line::Line;
-use crate::openai::{self, Asked, errors};
 use crate::provider::Provider;
 use crate::script::Facts;
 use crate::sending::{Halt, Sending};
@@ -44,7 +44,9 @@ pub struct Place {
 /// Answers one request.
 pub async fn run(line: &mut Line, provider: &Provider, journal: &Journal, request: &Request, place: Place) -> After {
     let body: Option<Value> = serde_json::from_slice(&request.body).ok();
-    let decided = decide(provider, request, body.as_ref(), place.tls);
+    // Connections are numbered over all providers, so that no two requests have the same.
+    let id = format!("req_{:012x}{:012x}", place.connection, place.requests);
+    let decided = decide(provider, request, body.as_ref(), place.tls, &id);
     let mut entry = journal.entry(&provider.name, request);
     entry.connection = place.connection;
     entry.request_on_connection = place.requests;
@@ -61,8 +63,7 @@ pub async fn run(line: &mut Line, provider: &Provider, journal: &Journal, reques
     let mut open = Open { provider, journal, sequence, settled: false };
     let mut sending = Sending::new(line, &decided.delivery);
     let keep = request.keep_alive && !decided.delivery.close_after;
-    let id = format!("req_{:024x}", sequence);
-    let halted = sending.all(&decided.answer, keep, &id).await;
+    let halted = sending.all(&decided.answer, keep).await;
     let (outcome, after) = match halted {
         Ok(()) => (Outcome::Complete, after_answer(&decided.delivery, keep, place.requests)),
         Err(Halt::Gone) => (Outcome::HungUp, After::Close { notify: false }),
@@ -118,35 +119,32 @@ struct Decided {
     delivery: Delivery,
 }
 
-fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: bool) -> Decided {
-    let named = body.and_then(|body| body["model"].as_str()).unwrap_or_default();
-    let (model, suffix) = named.split_once('!').unwrap_or((named, ""));
-    let stream = body.is_some_and(|body| body["stream"] == true);
+fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: bool, request_id: &str) -> Decided {
+    let named = provider.dialect.named(request, body);
+    let (model, suffix) = named.model.split_once('!').unwrap_or((&named.model, ""));
+    let stream = named.stream;
     let answers = provider.answers();
     let answers = own_answers(request, &answers);
-    let asked = Asked {
-        provider: &provider.name,
-        answers: &answers,
-        method: &request.method,
-        path: request.path(),
-        key: request.key(),
-        body,
-        model,
-    };
     let facts = Facts { stream, model, tls };
     let (scripted, mut random) = provider.strike(Stage::Request, facts);
     let own = own_faults(request.header("x-mock-fault").unwrap_or_default(), suffix);
     let delivery =
         Delivery { wait: Duration::from_millis(answers.latency_ms), gap: Duration::from_millis(answers.gap_ms), ..Delivery::default() };
-    let (faults, answer, delivery) = match own {
+    let (faults, mut answer, delivery) = match own {
         Ok(mut faults) => {
             faults.extend(scripted);
-            let well = openai::answer(&asked);
-            let (answer, delivery) = effect::apply(&faults, well, delivery, model, &mut random);
+            let refuse = faults.iter().any(|fault| fault.kind == Kind::Refusal);
+            let asked = Asked { provider: &provider.name, answers: &answers, request, body, model, stream, request_id, refuse };
+            let well = provider.dialect.answer(&asked);
+            let asking = Asking { model, request_id };
+            let (answer, delivery) = effect::apply(&faults, well, delivery, asking, &mut random);
             (faults, answer, delivery)
         }
-        Err(message) => (Vec::new(), errors::answer(&errors::bad_fault(&message)), delivery),
+        Err(message) => (Vec::new(), provider.dialect.bad_fault(&message, request_id), delivery),
     };
+    if let Some(name) = provider.dialect.id_header() {
+        answer.set_header(name, request_id);
+    }
     Decided { model: model.to_owned(), stream, faults, answer, delivery }
 }
 

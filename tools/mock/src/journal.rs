@@ -56,7 +56,7 @@ pub struct Entry {
     pub tls: bool,
     /// The method.
     pub method: String,
-    /// The target as sent.
+    /// The target as sent, any key in it shortened.
     pub path: String,
     /// The headers, secrets shortened.
     pub headers: Vec<(String, String)>,
@@ -134,7 +134,7 @@ impl Journal {
             request_on_connection: 0,
             tls: false,
             method: request.method.clone(),
-            path: request.target.clone(),
+            path: self.shown_target(&request.target),
             headers: self.shown(&request.headers),
             body_bytes: request.body.len() as u64,
             body: self.keep_bodies.then(|| String::from_utf8_lossy(kept).into_owned()),
@@ -219,6 +219,19 @@ impl Journal {
             shown.push((name.clone(), value));
         }
         shown
+    }
+
+    /// The target, with the key of its query masked: Gemini takes keys there.
+    fn shown_target(&self, target: &str) -> String {
+        let Some((path, query)) = target.split_once('?') else {
+            return target.to_owned();
+        };
+        let shown = |pair: &str| match pair.strip_prefix("key=") {
+            Some(secret) => format!("key={}", self.masked(secret)),
+            None => pair.to_owned(),
+        };
+        let pairs: Vec<String> = query.split('&').map(shown).collect();
+        format!("{path}?{}", pairs.join("&"))
     }
 
     /// The scheme if there is one, the last four characters if the secret is long enough to spare

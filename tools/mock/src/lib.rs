@@ -1,7 +1,7 @@
 //! A zoo of mock LLM providers with scripted outages.
 //!
 //! Several providers live in one process, each with a plain and a TLS listener, and speak the
-//! OpenAI dialect so that real clients cannot tell. What can go wrong is one table
+//! dialects of OpenAI, Anthropic or Gemini so that real clients cannot tell. What can go wrong is one table
 //! ([`fault::KINDS`]); faults are set by file, through the admin port ([`client`]), by the header
 //! `x-mock-fault`, or by a model name such as `gpt-4o!503`.
 //!
@@ -30,23 +30,33 @@
 
 pub mod admin;
 pub mod answer;
+pub mod anthropic;
+pub mod asked;
 pub mod certs;
 pub mod client;
 pub mod config;
+pub mod dialect;
 pub mod effect;
 pub mod exchange;
 pub mod fault;
+pub mod gemini;
 pub mod http;
 pub mod journal;
 pub mod line;
 pub mod openai;
+pub mod order;
+pub mod prompt;
 pub mod provider;
+pub mod schema;
 pub mod script;
 pub mod sending;
 pub mod serve;
+pub mod tokens;
+pub mod turn;
 pub mod zoo;
 
 pub use certs::CertificateKind;
 pub use config::{Answers, Config, ProviderConfig};
+pub use dialect::Dialect;
 pub use fault::{Fault, Kind};
 pub use zoo::{Addresses, ProviderAddresses, Zoo};

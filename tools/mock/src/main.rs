@@ -26,6 +26,9 @@ Examples:
   One request that breaks itself:
     curl -d '{\"model\":\"gpt-4o!503\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}' \\
         http://127.0.0.1:8101/v1/chat/completions
+  One provider of each dialect:
+    throwover-mock serve --provider gpt=127.0.0.1:8101 \\
+        --provider claude=127.0.0.1:8102,dialect=anthropic --provider gemini=127.0.0.1:8103,dialect=gemini
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 
@@ -114,8 +117,8 @@ struct Serve {
     /// A configuration file (JSON, see below).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A provider; may be repeated.
-    #[arg(long = "provider", value_name = "NAME=ADDRESS[,tls=ADDRESS]")]
+    /// A provider; may be repeated. Dialects: openai (unless told otherwise), anthropic, gemini.
+    #[arg(long = "provider", value_name = "NAME=ADDRESS[,tls=ADDRESS][,dialect=NAME]")]
     providers: Vec<String>,
     /// Folder of the private CA, made on first use; gives every provider a TLS listener.
     #[arg(long, value_name = "DIR")]
@@ -139,11 +142,14 @@ const CONFIG_HELP: &str = r#"The file, with every field (all but `name` may be l
     "admin": "127.0.0.1:0", "tls_dir": "tls", "ports_file": "ports.json",
     "keep_bodies": false, "seed": 1,
     "providers": [{
-      "name": "openai-a", "listen": "127.0.0.1:0", "tls": "127.0.0.1:0",
+      "name": "openai-a", "dialect": "openai",    or anthropic, or gemini
+      "listen": "127.0.0.1:0", "tls": "127.0.0.1:0",
       "answers": {
         "keys": ["sk-good"],       accepted keys; empty: any
         "models": ["gpt-4o"],      known models; empty: every
         "context_limit": 128000,   prompt tokens; 0: without limit
+        "prefill": true,           continue an assistant's last turn
+        "reasoning_content": false,  show thoughts in OpenAI's chat
         "words": 16,               numbered words in a text
         "body_bytes": 0,           exact size of JSON answers; 0: as it comes
         "latency_ms": 0,           wait before the head

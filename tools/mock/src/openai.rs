@@ -1,69 +1,25 @@
 //! The OpenAI dialect: what a well provider answers.
 //!
-//! Pure: an answer follows from the provider's settings and the request, so that a test can say
-//! beforehand what complete and in order means. Texts are `<provider> says: w0 w1 w2 …`.
+//! Pure: an answer follows from the provider's settings and the request. What is said is decided
+//! in [`crate::turn`]; here is how OpenAI reads and writes it.
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::config::Answers;
+use crate::answer::{Answer, Event, Grammar, Role};
+use crate::asked::Asked;
+use crate::tokens;
 
 pub mod errors;
 
 mod chat;
 mod completions;
+mod conversation;
 mod embeddings;
 mod models;
-pub mod order;
 mod responses;
-mod text;
+mod tools;
 
-/// A request as the dialect sees it.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    /// The provider that is asked.
-    pub provider: &'a str,
-    /// How that provider answers.
-    pub answers: &'a Answers,
-    /// The method.
-    pub method: &'a str,
-    /// The path, without query.
-    pub path: &'a str,
-    /// The bearer credential, if one was sent.
-    pub key: Option<&'a str>,
-    /// The body as JSON, if it is JSON.
-    pub body: Option<&'a Value>,
-    /// The model without any fault suffix.
-    pub model: &'a str,
-}
-
-impl Asked<'_> {
-    /// Whether a stream was asked for.
-    #[must_use]
-    pub fn stream(&self) -> bool {
-        self.body.is_some_and(|body| body["stream"] == true)
-    }
-
-    fn member(&self, name: &str) -> &Value {
-        const NULL: &Value = &Value::Null;
-        self.body.map_or(NULL, |body| &body[name])
-    }
-
-    /// An identifier that follows from the request: equal requests get equal answers.
-    fn id(&self, prefix: &str) -> String {
-        format!("{prefix}{:016x}", self.digest())
-    }
-
-    fn digest(&self) -> u64 {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        self.provider.hash(&mut hasher);
-        if let Some(body) = self.body {
-            body.to_string().hash(&mut hasher);
-        }
-        hasher.finish()
-    }
-}
+pub(crate) use embeddings::vector;
 
 /// The moment at which every answer was made: fixed, so that equal requests get equal bytes.
 const CREATED: u64 = 1_763_600_000;
@@ -80,12 +36,14 @@ pub fn answer(asked: &Asked<'_>) -> Answer {
 }
 
 fn route(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
-    let path = asked.path.strip_prefix("/v1").unwrap_or(asked.path);
+    let method = asked.request.method.as_str();
+    let path = asked.request.path();
+    let path = path.strip_prefix("/v1").unwrap_or(path);
     check_key(asked)?;
     if path == "/models" || path.starts_with("/models/") {
-        return match asked.method {
+        return match method {
             "GET" => models::answer(asked, path),
-            _ => Err(errors::wrong_method(asked.method)),
+            _ => Err(errors::wrong_method(method)),
         };
     }
     let handler = match path {
@@ -93,10 +51,10 @@ fn route(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
         "/completions" => completions::answer,
         "/embeddings" => embeddings::answer,
         "/responses" => responses::answer,
-        _ => return Err(errors::unknown_url(asked.method, asked.path)),
+        _ => return Err(errors::unknown_url(method, asked.request.path())),
     };
-    if asked.method != "POST" {
-        return Err(errors::wrong_method(asked.method));
+    if method != "POST" {
+        return Err(errors::wrong_method(method));
     }
     check_body(asked)?;
     handler(asked)
@@ -107,7 +65,7 @@ fn check_key(asked: &Asked<'_>) -> Result<(), errors::ApiError> {
     if keys.is_empty() {
         return Ok(());
     }
-    match asked.key {
+    match asked.request.key() {
         None => Err(errors::missing_key()),
         Some(key) if keys.iter().any(|known| known == key) => Ok(()),
         Some(key) => Err(errors::wrong_key(key)),
@@ -146,7 +104,7 @@ fn check_context(asked: &Asked<'_>, prompt_tokens: u64, param: &str) -> Result<(
 
 /// The headers that OpenAI sends with successes and errors alike.
 fn add_headers(asked: &Asked<'_>, answer: &mut Answer) {
-    let tokens_left = 30_000_000 - text::prompt_tokens(asked.body).min(30_000_000);
+    let tokens_left = 30_000_000 - tokens::of_prompt(asked.body).min(30_000_000);
     let organization = format!("org-{}", asked.provider);
     let pairs = [
         ("openai-organization", organization.as_str()),
@@ -164,25 +122,26 @@ fn add_headers(asked: &Asked<'_>, answer: &mut Answer) {
     }
 }
 
-/// One `data:` event.
-fn data_event(role: crate::answer::Role, value: &Value) -> crate::answer::Event {
-    crate::answer::Event::new(role, format!("data: {}\n\n", order::write(value)).into_bytes())
+/// The terminal marker of chat and text completions.
+fn done_event() -> Event {
+    Event::new(Role::Terminal, b"data: [DONE]\n\n".to_vec())
 }
 
-/// The terminal marker of chat and text completions.
-fn done_event() -> crate::answer::Event {
-    crate::answer::Event::new(crate::answer::Role::Terminal, b"data: [DONE]\n\n".to_vec())
+/// An answer of exactly as many bytes as the provider's settings ask for.
+fn padded(asked: &Asked<'_>, grammar: Grammar, body: Value, text_of: &str) -> Answer {
+    let write = |value: &Value| grammar.document(value);
+    Answer::json(grammar, 200, tokens::padded(body, asked.answers.body_bytes, text_of, write))
 }
 
 /// Usage as chat and text completions write it.
-fn usage(prompt_tokens: u64, completion_tokens: u64) -> Value {
+fn usage(prompt_tokens: u64, completion_tokens: u64, reasoning_tokens: u64) -> Value {
     json!({
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0, "audio_tokens": 0,
+            "reasoning_tokens": reasoning_tokens, "audio_tokens": 0,
             "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0
         }
     })

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::certs::{Authority, CertError, CertificateKind};
 use crate::config::Answers;
+use crate::dialect::Dialect;
 use crate::fault::{Fault, Stage};
 use crate::script::{Random, Script};
 
@@ -71,6 +72,8 @@ struct Changing {
 pub struct Provider {
     /// Its name.
     pub name: String,
+    /// The API that it speaks.
+    pub dialect: Dialect,
     /// Where it listens for plain HTTP.
     pub address: SocketAddr,
     /// Where it listens for TLS.
@@ -105,6 +108,7 @@ impl Provider {
         let (address, tls_address) = addresses;
         Ok(Provider {
             name: config.name.clone(),
+            dialect: config.dialect,
             address,
             tls_address,
             counters: Counters::default(),
@@ -219,6 +223,7 @@ impl Provider {
         let ago = changing.last_hang_up.map(|at| at.elapsed().as_millis());
         json!({
             "name": self.name,
+            "dialect": self.dialect,
             "state": if refused { "refusing" } else if faults.is_empty() { "well" } else { "faulty" },
             "address": self.address,
             "tls": self.tls_address,

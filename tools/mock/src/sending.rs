@@ -54,7 +54,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends the answer as the delivery orders it.
-    pub async fn all(&mut self, answer: &Answer, keep: bool, id: &str) -> Result<(), Halt> {
+    pub async fn all(&mut self, answer: &Answer, keep: bool) -> Result<(), Halt> {
         self.line.pause(Some(self.delivery.wait)).await?;
         self.line.set_drip(self.delivery.drip);
         let stop = self.delivery.stop;
@@ -66,7 +66,7 @@ impl<'a> Sending<'a> {
             return Err(Halt::Fault(After::Close { notify: false }));
         }
         self.informational().await?;
-        self.head(answer, keep, id).await?;
+        self.head(answer, keep).await?;
         match stop {
             Some(Stop { at: Point::BeforeHead, .. }) | None => {}
             Some(Stop { at: Point::AfterHead, how }) => self.stop(how).await?,
@@ -107,10 +107,9 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    async fn head(&mut self, answer: &Answer, keep: bool, id: &str) -> Result<(), Halt> {
+    async fn head(&mut self, answer: &Answer, keep: bool) -> Result<(), Halt> {
         let mut headers = vec![("date".to_owned(), http::date(SystemTime::now()))];
         headers.extend(answer.headers.iter().cloned());
-        headers.push(("x-request-id".to_owned(), id.to_owned()));
         headers.extend(self.framing_headers(answer));
         if !keep {
             headers.push(("connection".to_owned(), "close".to_owned()));

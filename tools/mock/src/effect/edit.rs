@@ -2,21 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Content, Event, Role};
+use super::Asking;
+use crate::answer::{Answer, Content, Event, Grammar, Role};
+use crate::dialect;
 use crate::fault::{Fault, Kind};
-use crate::openai::{errors, order};
 
-/// What a refusing model says.
-const REFUSAL: &str = "I'm sorry, but I can't help with that.";
-
-pub(super) fn content(fault: &Fault, answer: &mut Answer) {
+pub(super) fn content(fault: &Fault, answer: &mut Answer, asking: Asking<'_>) {
     match fault.kind {
         Kind::ErrorEvent => {
             let after = fault.number("events");
-            error_event(answer, |index, _| index >= after, fault.text("code"));
+            error_event(answer, |index, _| index >= after, fault.text("code"), asking);
         }
         Kind::ErrorBeforeContent => {
-            error_event(answer, |_, event| event.role != Role::Lead, fault.text("code"));
+            error_event(answer, |_, event| !matches!(event.role, Role::Lead | Role::Frame), fault.text("code"), asking);
         }
         Kind::EmptyChoices => empty(answer),
         Kind::TruncatedJson => {
@@ -29,22 +27,24 @@ pub(super) fn content(fault: &Fault, answer: &mut Answer) {
         Kind::NoTerminal => no_terminal(fault, answer),
         Kind::HugeEvent => huge(fault, answer),
         Kind::Finish => {
-            let reason = fault.text("reason").to_owned();
-            each_value(answer, |value| finish(value, &reason));
+            let reason = fault.text("reason");
+            each_value(answer, |value| finish(value, reason));
         }
-        Kind::Refusal => each_value(answer, refuse),
         Kind::NoUsage => {
             if let Content::Events(events) = &mut answer.content {
                 events.retain(|event| event.role != Role::Usage);
             }
             each_value(answer, |value| {
-                for holder in ["", "/response"] {
+                for holder in ["", "/response", "/message"] {
                     if let Some(Value::Object(members)) = value.pointer_mut(holder) {
                         members.remove("usage");
+                        members.remove("usageMetadata");
                     }
                 }
             });
         }
+        // JSON has no comments, and an array no events.
+        Kind::Comments if answer.grammar == Grammar::Array => {}
         Kind::Comments => {
             let comment = format!(": {}\n\n", fault.text("text"));
             each_event(answer, |event| {
@@ -67,53 +67,59 @@ fn each_event(answer: &mut Answer, mut edit: impl FnMut(&mut Event)) {
 
 /// Edits the JSON of the whole answer, or of every event that carries JSON.
 fn each_value(answer: &mut Answer, edit: impl Fn(&mut Value)) {
+    let grammar = answer.grammar;
     match &mut answer.content {
         Content::Whole(body) => {
             if let Ok(mut value) = serde_json::from_slice(body) {
                 edit(&mut value);
-                *body = order::write(&value).into_bytes();
+                *body = grammar.document(&value).into_bytes();
             }
         }
         Content::Events(events) => {
             for event in events.iter_mut().filter(|event| event.filler_bytes == 0) {
-                edit_event(event, &edit);
+                edit_event(grammar, event, &edit);
             }
         }
     }
 }
 
-fn edit_event(event: &mut Event, edit: &impl Fn(&mut Value)) {
+fn edit_event(grammar: Grammar, event: &mut Event, edit: &impl Fn(&mut Value)) {
     let Ok(text) = std::str::from_utf8(&event.bytes) else {
         return;
     };
-    let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+    let data = match grammar {
+        Grammar::Array => Some(text),
+        _ => text.lines().find_map(|line| line.strip_prefix("data: ")),
+    };
     let Some(Ok(mut value)) = data.map(serde_json::from_str::<Value>) else {
         return;
     };
     edit(&mut value);
-    // Only the Responses API names its events, and it names them as their `type` says.
-    let name = value["type"].as_str().filter(|_| text.contains("event: "));
-    let name = name.map(|kind| format!("event: {kind}\n")).unwrap_or_default();
-    event.bytes = format!("{name}data: {}\n\n", order::write(&value)).into_bytes();
+    event.bytes = grammar.framed(&value).into_bytes();
 }
 
 /// Ends the stream with an error event, at the first event of which `here` is true.
-fn error_event(answer: &mut Answer, here: impl Fn(u64, &Event) -> bool, code: &str) {
-    let dialect = answer.dialect;
+fn error_event(answer: &mut Answer, here: impl Fn(u64, &Event) -> bool, code: &str, asking: Asking<'_>) {
+    let grammar = answer.grammar;
     if let Content::Events(events) = &mut answer.content {
         let cut = (0..).zip(events.iter()).position(|(index, event)| here(index, event));
         events.truncate(cut.unwrap_or(events.len()));
         let sequence = events.len() as u64;
-        events.push(errors::event(dialect, code, sequence));
+        events.push(dialect::error_event(grammar, code, sequence, asking.request_id));
+        if grammar == Grammar::Array {
+            events.push(crate::gemini::array_end());
+        }
     }
 }
 
 fn empty(answer: &mut Answer) {
     if let Content::Events(events) = &mut answer.content {
-        events.retain(|event| event.role != Role::Content);
+        // What closes Anthropic's last block belongs to the end, but not without the block.
+        let closes = |event: &Event| event.bytes.starts_with(b"event: content_block_stop\n");
+        events.retain(|event| !matches!(event.role, Role::Content | Role::Frame) && !closes(event));
     }
     each_value(answer, |value| {
-        for list in ["/choices", "/output", "/data", "/response/output"] {
+        for list in ["/choices", "/output", "/data", "/response/output", "/content", "/candidates"] {
             if let Some(list) = value.pointer_mut(list) {
                 *list = json!([]);
             }
@@ -127,7 +133,7 @@ fn no_terminal(fault: &Fault, answer: &mut Answer) {
     };
     let keep_finish = fault.text("keep_finish") == "yes";
     events.retain(|event| match event.role {
-        Role::Lead | Role::Content => true,
+        Role::Lead | Role::Frame | Role::Content => true,
         Role::Finish | Role::Usage => keep_finish,
         Role::Terminal => false,
     });
@@ -137,7 +143,8 @@ fn no_terminal(fault: &Fault, answer: &mut Answer) {
 }
 
 /// Where text stands in the JSON of the dialects.
-const TEXT_MEMBERS: &[&[u8]] = &[b"\"content\":\"", b"\"delta\":\"", b"\"text\":\""];
+const TEXT_MEMBERS: &[&[u8]] =
+    &[b"\"content\":\"", b"\"delta\":\"", b"\"text\":\"", b"\"text\": \"", b"\"thinking\":\"", b"\"partial_json\":\"", b"\"arguments\":\""];
 
 fn huge(fault: &Fault, answer: &mut Answer) {
     let filler_bytes = fault.number("bytes");
@@ -167,6 +174,7 @@ fn split_in_text(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((bytes[..at].to_vec(), bytes[at..].to_vec()))
 }
 
+/// Puts another reason in the place that each dialect has for it, in that dialect's word.
 fn finish(value: &mut Value, reason: &str) {
     for choice in value["choices"].as_array_mut().into_iter().flatten() {
         if !choice["finish_reason"].is_null() {
@@ -184,46 +192,24 @@ fn finish(value: &mut Value, reason: &str) {
     if value["object"] == "response" {
         incomplete(value);
     }
-}
-
-/// Turns content into a refusal, in whichever of the dialects' places it stands.
-fn refuse(value: &mut Value) {
-    for choice in value["choices"].as_array_mut().into_iter().flatten() {
-        if let Some(message) = choice.get_mut("message") {
-            *message = json!({"role": "assistant", "content": null, "refusal": REFUSAL});
-        }
-        // A stream refuses in as many pieces as it would have spoken in.
-        if let Some(Value::Object(delta)) = choice.get_mut("delta")
-            && !delta.contains_key("role")
-            && let Some(text) = delta.remove("content")
-        {
-            delta.insert("refusal".to_owned(), text);
+    for holder in ["", "/delta"] {
+        if let Some(holder) = value.pointer_mut(holder).filter(|holder| holder["stop_reason"].is_string()) {
+            let reason = crate::anthropic::stop_reason_named(reason);
+            holder["stop_details"] = crate::anthropic::stop_details(reason == "refusal");
+            holder["stop_reason"] = json!(reason);
         }
     }
-    for path in ["/output/0/content", "/response/output/0/content", "/item/content"] {
-        if let Some(parts) = value.pointer_mut(path).and_then(Value::as_array_mut) {
-            for part in parts {
-                *part = json!({"type": "refusal", "refusal": REFUSAL});
-            }
+    for candidate in value["candidates"].as_array_mut().into_iter().flatten() {
+        if candidate["finishReason"].is_string() {
+            candidate["finishReason"] = json!(crate::gemini::finish_reason_named(reason));
         }
-    }
-    let renamed = match value["type"].as_str() {
-        Some("response.output_text.delta") => "response.refusal.delta",
-        Some("response.output_text.done") => "response.refusal.done",
-        _ => return,
-    };
-    value["type"] = json!(renamed);
-    if let Value::Object(members) = value
-        && let Some(text) = members.remove("text")
-    {
-        members.insert("refusal".to_owned(), text);
     }
 }
 
 fn with_crlf(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 8);
     for byte in bytes {
-        if *byte == b'\n' {
+        if *byte == b'\n' && out.last() != Some(&b'\r') {
             out.push(b'\r');
         }
         out.push(*byte);

@@ -1,10 +1,10 @@
 use super::*;
-use crate::answer::{Dialect, Event, Role};
+use crate::answer::{Event, Grammar, Role};
 
 fn applied(written: &str) -> (Answer, Delivery) {
     let faults = Fault::parse_list(written).unwrap();
-    let answer = Answer::json(200, b"0123456789".to_vec());
-    apply(&faults, answer, Delivery::default(), "m", &mut Random::new(1))
+    let answer = Answer::json(Grammar::Chat, 200, b"0123456789".to_vec());
+    apply(&faults, answer, Delivery::default(), Asking { model: "m", request_id: "req_1" }, &mut Random::new(1))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn spreads_keep_to_their_shape() {
 #[test]
 fn points_become_bytes() {
     let event = |size: usize| Event::new(Role::Content, vec![b'x'; size]);
-    let stream = Answer::stream(Dialect::Chat, vec![event(10), event(20), event(30)]).content;
+    let stream = Answer::stream(Grammar::Chat, vec![event(10), event(20), event(30)]).content;
     let whole = Content::Whole(vec![0; 100]);
     let check = |at: Point, content: &Content, expected: u64| {
         let stop = Stop { at, how: How::Reset };

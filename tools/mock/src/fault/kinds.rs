@@ -126,11 +126,11 @@ kinds! {
 
     Status "status" Request "Answers with an error status and the provider's error body." {
         status: Number(503), "the status code";
-        code: OptionalText, "error.code instead of the usual one, such as insufficient_quota";
-        retry_after: Optional, "Retry-After in seconds";
+        code: OptionalText, "error.code (or type, or reason) instead of the usual one, such as insufficient_quota";
+        retry_after: Optional, "Retry-After in seconds (Gemini: RetryInfo in the body)";
         retry_after_date: Optional, "Retry-After as an HTTP date, so many seconds ahead";
         retry_after_ms: Optional, "retry-after-ms";
-        shape: Choice(&["openai", "empty", "string", "flat", "integer", "problem", "detail"]), "form of the body, as different providers write it";
+        shape: Choice(&["own", "openai", "array", "empty", "string", "flat", "integer", "problem", "detail"]), "form of the body: the dialect's own, or as other providers write it";
     }
     Html "html" Request "Answers with an HTML error page, as a CDN does." {
         status: Number(502), "the status code";
@@ -185,14 +185,14 @@ kinds! {
     }
 
     ErrorIn200 "error-in-200" Request "Answers 200 with a JSON error object, also when a stream was asked for." {
-        code: Text("server_error"), "error.code";
+        code: Text("server_error"), "error.code, or its like";
     }
     ErrorEvent "error-event" Request "Sends an error event in mid-stream and ends cleanly." {
         events: Number(3), "after so many events";
-        code: Text("server_error"), "error.code";
+        code: Text("server_error"), "error.code, or its like";
     }
     ErrorBeforeContent "error-before-content" Request "Sends an error event before the first content." {
-        code: Text("server_error"), "error.code";
+        code: Text("server_error"), "error.code, or its like";
     }
     EmptyChoices "empty-choices" Request "Answers 200 with nothing in it: no choices, no output, no content events." {}
     TruncatedJson "truncated-json" Request "Sends JSON that lacks its end, with a matching length and a clean end." {
@@ -213,11 +213,11 @@ kinds! {
         gap_ms: Number(0), "wait between events";
     }
     Finish "finish" Request "Ends with another finish reason." {
-        reason: Text("content_filter"), "such as length or content_filter";
+        reason: Text("content_filter"), "such as length or content_filter, put into the words of the dialect";
     }
     Refusal "refusal" Request "Answers with a refusal instead of content." {}
     NoUsage "no-usage" Request "Leaves usage out." {}
-    Comments "comments" Request "Sends an SSE comment before every event." {
+    Comments "comments" Request "Sends an SSE comment before every event; a JSON array has none." {
         text: Text("keep-alive"), "the comment";
     }
     Crlf "crlf" Request "Ends the lines of events with CRLF instead of LF." {}

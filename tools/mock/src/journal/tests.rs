@@ -37,3 +37,15 @@ fn secrets_are_never_kept() {
     assert_eq!(entry.body.unwrap().len(), BODY_KEPT_MAX);
     assert!(!journal.masked("short").contains("hort"));
 }
+
+#[test]
+fn keys_in_queries_are_masked() {
+    let journal = Journal::new(false);
+    let shown = |target: &str| {
+        let request = Request { target: target.to_owned(), ..Request::default() };
+        journal.entry("a", &request).path
+    };
+    let path = shown("/v1beta/models?key=AIza0123456789abcd&pageSize=5");
+    assert!(path.starts_with("/v1beta/models?key=…abcd#") && path.ends_with("&pageSize=5"), "{path}");
+    assert_eq!(shown("/v1/models?x=key=1"), "/v1/models?x=key=1");
+}

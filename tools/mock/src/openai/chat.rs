@@ -2,95 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::text::{self, Saying};
-use super::{Asked, CREATED, data_event, done_event, errors, usage};
-use crate::answer::{Answer, Dialect, Event, Role};
+use super::conversation::{self, finish_reason};
+use super::{CREATED, done_event, errors, usage};
+use crate::answer::{Answer, Event, Grammar, Role};
+use crate::asked::Asked;
+use crate::tokens;
+use crate::turn::{self, Ending, Turn};
 
 /// The most choices that one request may ask for.
 const CHOICES_MAX: u64 = 128;
 
-/// What the model decided to do.
-enum Turn {
-    Say(Saying),
-    Call { name: String, arguments: String },
-}
-
 pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
-    match asked.member("messages") {
-        Value::Null => return Err(errors::missing("messages")),
-        Value::Array(messages) if messages.is_empty() => {
-            return Err(errors::empty_array("messages"));
-        }
-        Value::Array(_) => {}
-        other => return Err(errors::wrong_type("messages", "an array of objects", other)),
-    }
-    let prompt = text::prompt_tokens(asked.body);
+    conversation::check(asked)?;
+    let prompt = tokens::of_prompt(asked.body);
     super::check_context(asked, prompt, "messages")?;
     let choices = asked.member("n").as_u64().unwrap_or(1).clamp(1, CHOICES_MAX);
-    let turn = turn(asked);
-    if asked.stream() {
-        Ok(Answer::stream(Dialect::Chat, events(asked, &turn, choices, prompt)))
+    let turn = turn::decide(asked, &conversation::prompt(asked));
+    if asked.stream {
+        Ok(Answer::stream(Grammar::Chat, events(asked, &turn, choices, prompt)))
     } else {
-        Ok(Answer::json(200, document(asked, &turn, choices, prompt)))
+        Ok(document(asked, &turn, choices, prompt))
     }
 }
 
-/// A tool is called when the request insists on it; left to choose, the mock talks.
-fn turn(asked: &Asked<'_>) -> Turn {
-    let choice = asked.member("tool_choice");
-    let tools = asked.member("tools").as_array().map_or(&[][..], Vec::as_slice);
-    let wanted = choice["function"]["name"].as_str();
-    let insisted = choice == "required" || wanted.is_some();
-    let tool = tools.iter().find(|tool| match wanted {
-        Some(name) => tool["function"]["name"] == name,
-        None => tool["type"] == "function",
-    });
-    match tool {
-        Some(tool) if insisted => Turn::Call {
-            name: tool["function"]["name"].as_str().unwrap_or_default().to_owned(),
-            arguments: text::example(&tool["function"]["parameters"], 0).to_string(),
-        },
-        _ => {
-            let limit = asked.member("max_completion_tokens").as_u64();
-            let limit = limit.or_else(|| asked.member("max_tokens").as_u64());
-            Turn::Say(text::saying(asked, limit))
-        }
-    }
-}
-
-impl Turn {
-    fn finish_reason(&self) -> &'static str {
-        match self {
-            Turn::Say(saying) => saying.finish_reason(),
-            Turn::Call { .. } => "tool_calls",
-        }
-    }
-
-    fn tokens(&self) -> u64 {
-        match self {
-            Turn::Say(saying) => saying.tokens(),
-            Turn::Call { arguments, .. } => arguments.len() as u64 / 4 + 1,
-        }
-    }
-}
-
-fn document(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Vec<u8> {
-    let message = match turn {
-        Turn::Say(saying) => json!({
-            "role": "assistant", "content": saying.text(), "refusal": null, "annotations": []
-        }),
-        Turn::Call { name, arguments } => json!({
-            "role": "assistant", "content": null, "refusal": null, "annotations": [],
-            "tool_calls": [{
-                "id": asked.id("call_"), "type": "function",
-                "function": {"name": name, "arguments": arguments}
-            }]
-        }),
-    };
+fn document(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Answer {
     let choice = |index: u64| {
         json!({
-            "index": index, "message": message, "logprobs": null,
-            "finish_reason": turn.finish_reason()
+            "index": index, "message": message(asked, turn), "logprobs": null,
+            "finish_reason": finish_reason(turn.ending)
         })
     };
     let body = json!({
@@ -101,9 +40,36 @@ fn document(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Vec<u8
         "system_fingerprint": "fp_mock",
         "service_tier": "default",
         "choices": (0..choices).map(choice).collect::<Vec<_>>(),
-        "usage": usage(prompt, turn.tokens() * choices),
+        "usage": usage(prompt, turn.tokens() * choices, turn.thought_tokens() * choices),
     });
-    text::padded(body, asked.answers.body_bytes, "/choices/0/message/content")
+    super::padded(asked, Grammar::Chat, body, "/choices/0/message/content")
+}
+
+fn message(asked: &Asked<'_>, turn: &Turn) -> Value {
+    let said = (!turn.pieces.is_empty() || turn.calls.is_empty()).then(|| turn.text());
+    let (content, refusal) = match turn.ending {
+        Ending::Refused => (None, said),
+        _ => (said, None),
+    };
+    let mut message = json!({"role": "assistant", "content": content, "refusal": refusal, "annotations": []});
+    if !turn.calls.is_empty() {
+        let call = |(index, call): (u64, &turn::Call)| {
+            json!({
+                "id": asked.numbered("call_", index), "type": "function",
+                "function": {"name": call.name, "arguments": call.text()}
+            })
+        };
+        message["tool_calls"] = (0..).zip(&turn.calls).map(call).collect();
+    }
+    if shows_thoughts(asked, turn) {
+        message["reasoning_content"] = json!(turn.thinking());
+    }
+    message
+}
+
+/// OpenAI counts thoughts and hides them; some that speak its dialect show them.
+fn shows_thoughts(asked: &Asked<'_>, turn: &Turn) -> bool {
+    asked.answers.reasoning_content && !turn.thoughts.is_empty()
 }
 
 /// Writes the chunks of one stream.
@@ -122,7 +88,7 @@ impl Chunks<'_> {
         if self.with_usage {
             chunk["usage"] = Value::Null;
         }
-        self.events.push(data_event(role, &chunk));
+        self.events.push(Grammar::Chat.event(role, &chunk));
     }
 
     fn frame(&self, choices: Value) -> Value {
@@ -141,11 +107,8 @@ fn events(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Vec<Even
         with_usage: asked.member("stream_options")["include_usage"] == true,
         events: Vec::new(),
     };
+    let content = (turn.ending != Ending::Refused && turn.calls.is_empty()).then_some("");
     for index in 0..choices {
-        let content = match turn {
-            Turn::Say(_) => json!(""),
-            Turn::Call { .. } => Value::Null,
-        };
         let lead = json!({"role": "assistant", "content": content, "refusal": null});
         chunks.push(Role::Lead, index, lead, None);
     }
@@ -155,29 +118,31 @@ fn events(asked: &Asked<'_>, turn: &Turn, choices: u64, prompt: u64) -> Vec<Even
         }
     }
     for index in 0..choices {
-        chunks.push(Role::Finish, index, json!({}), Some(turn.finish_reason()));
+        chunks.push(Role::Finish, index, json!({}), Some(finish_reason(turn.ending)));
     }
     if chunks.with_usage {
         let mut last = chunks.frame(json!([]));
-        last["usage"] = usage(prompt, turn.tokens() * choices);
-        chunks.events.push(data_event(Role::Usage, &last));
+        last["usage"] = usage(prompt, turn.tokens() * choices, turn.thought_tokens() * choices);
+        chunks.events.push(Grammar::Chat.event(Role::Usage, &last));
     }
     chunks.events.push(done_event());
     chunks.events
 }
 
 fn deltas(asked: &Asked<'_>, turn: &Turn) -> Vec<Value> {
-    match turn {
-        Turn::Say(saying) => saying.pieces.iter().map(|piece| json!({"content": piece})).collect(),
-        Turn::Call { name, arguments } => {
-            let first = json!({"tool_calls": [{
-                "index": 0, "id": asked.id("call_"), "type": "function",
-                "function": {"name": name, "arguments": ""}
-            }]});
-            let rest = text::split_pieces(arguments, 5)
-                .into_iter()
-                .map(|piece| json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}));
-            std::iter::once(first).chain(rest).collect()
-        }
+    let mut deltas = Vec::new();
+    if shows_thoughts(asked, turn) {
+        deltas.extend(turn.thoughts.iter().map(|thought| json!({"reasoning_content": thought})));
     }
+    let member = if turn.ending == Ending::Refused { "refusal" } else { "content" };
+    deltas.extend(turn.pieces.iter().map(|piece| json!({member: piece})));
+    for (index, call) in (0..).zip(&turn.calls) {
+        deltas.push(json!({"tool_calls": [{
+            "index": index, "id": asked.numbered("call_", index), "type": "function",
+            "function": {"name": call.name, "arguments": ""}
+        }]}));
+        let pieces = turn::split(&call.text(), 5).into_iter();
+        deltas.extend(pieces.map(|piece| json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})));
+    }
+    deltas
 }

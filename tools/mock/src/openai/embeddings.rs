@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::{Asked, errors, order, text};
-use crate::answer::Answer;
+use super::errors;
+use crate::answer::{Answer, Grammar};
+use crate::asked::Asked;
 use crate::script::Random;
+use crate::tokens;
 
 /// As text-embedding-3-small has.
 const DIMENSIONS: u64 = 1536;
@@ -25,7 +27,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
     if inputs.len() > INPUTS_MAX {
         return Err(errors::wrong_type("input", "at most 2048 inputs", asked.member("input")));
     }
-    let prompt = text::prompt_tokens(asked.body);
+    let prompt = tokens::of_prompt(asked.body);
     super::check_context(asked, prompt, "input")?;
     let dimensions = asked.member("dimensions").as_u64().unwrap_or(DIMENSIONS);
     let dimensions = dimensions.clamp(1, DIMENSIONS_MAX);
@@ -40,11 +42,11 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
         "model": asked.model,
         "usage": {"prompt_tokens": prompt, "total_tokens": prompt}
     });
-    Ok(Answer::json(200, order::write(&body).into_bytes()))
+    Ok(Answer::of(Grammar::Chat, 200, &body))
 }
 
 /// A unit vector that follows from the input.
-fn vector(input: &Value, dimensions: u64) -> Vec<f32> {
+pub(crate) fn vector(input: &Value, dimensions: u64) -> Vec<f32> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     input.to_string().hash(&mut hasher);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::order;
-use crate::answer::{Answer, Dialect, Event, Role};
+use crate::answer::{Answer, Event, Grammar, Role};
+use crate::dialect::MONEY;
 
 /// An error as the API words it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub fn answer(error: &ApiError) -> Answer {
     let text = format!(
         "{{\n    \"error\": {{\n        \"message\": {message},\n        \"type\": {kind},\n        \"param\": {param},\n        \"code\": {code}\n    }}\n}}\n"
     );
-    Answer::json(error.status, text.into_bytes())
+    Answer::json(Grammar::Chat, error.status, text.into_bytes())
 }
 
 fn invalid(status: u16, message: String, param: Option<&str>, code: Option<&str>) -> ApiError {
@@ -99,6 +99,10 @@ pub(super) fn wrong_type(param: &str, expected: &str, got: &Value) -> ApiError {
     invalid(400, message, Some(param), Some("invalid_type"))
 }
 
+pub(super) fn bad_value(param: &str, message: String, code: Option<&str>) -> ApiError {
+    invalid(400, message, Some(param), code)
+}
+
 pub(super) fn no_model(model: &str) -> ApiError {
     let message = format!("The model `{model}` does not exist or you do not have access to it.");
     invalid(404, message, None, Some("model_not_found"))
@@ -122,18 +126,9 @@ pub(super) fn wrong_method(method: &str) -> ApiError {
 
 /// A fault the mock was asked for but cannot make: the caller's own mistake, said plainly.
 #[must_use]
-pub fn bad_fault(message: &str) -> ApiError {
-    invalid(400, format!("throwover-mock: {message}"), None, Some("bad_mock_fault"))
+pub fn bad_fault(message: String) -> ApiError {
+    invalid(400, message, None, Some("bad_mock_fault"))
 }
-
-/// The codes by which a 429 is about money and not about rate: waiting does not help.
-const MONEY: &[&str] = &[
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-];
 
 /// What usually goes with a status: message, type, code.
 type Usual = (&'static str, &'static str, Option<&'static str>);
@@ -171,22 +166,16 @@ fn usual(status: u16, code: Option<&str>) -> Usual {
 
 /// An error event in mid-stream.
 #[must_use]
-pub fn event(dialect: Dialect, code: &str, sequence: u64) -> Event {
+pub fn event(grammar: Grammar, code: &str, sequence: u64) -> Event {
     let message = "The server had an error while processing your request. Sorry about that!";
-    let bytes = match dialect {
-        Dialect::Chat => {
-            let body = json!({"error": {
-                "message": message, "type": "server_error", "param": null, "code": code
-            }});
-            format!("data: {}\n\n", order::write(&body))
-        }
-        Dialect::Responses => {
-            let body = json!({
-                "type": "error", "sequence_number": sequence,
-                "code": code, "message": message, "param": null
-            });
-            format!("event: error\ndata: {}\n\n", order::write(&body))
-        }
+    let body = match grammar {
+        Grammar::Responses => json!({
+            "type": "error", "sequence_number": sequence,
+            "code": code, "message": message, "param": null
+        }),
+        _ => json!({"error": {
+            "message": message, "type": "server_error", "param": null, "code": code
+        }}),
     };
-    Event::new(Role::Content, bytes.into_bytes())
+    grammar.event(Role::Content, &body)
 }

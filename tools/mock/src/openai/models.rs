@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, CREATED, errors, order};
-use crate::answer::Answer;
+use super::{CREATED, errors};
+use crate::answer::{Answer, Grammar};
+use crate::asked::Asked;
 
 /// What a provider without a list of models claims to have.
 const USUAL: &[&str] = &["gpt-4o", "gpt-4o-mini", "text-embedding-3-small"];
@@ -22,7 +23,7 @@ pub(super) fn answer(asked: &Asked<'_>, path: &str) -> Result<Answer, errors::Ap
         Some(id) if configured.is_empty() || known.contains(&id) => model(asked, id),
         Some(id) => return Err(errors::no_model(id)),
     };
-    Ok(Answer::json(200, order::write(&body).into_bytes()))
+    Ok(Answer::of(Grammar::Chat, 200, &body))
 }
 
 fn model(asked: &Asked<'_>, id: &str) -> Value {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mock::client::Client;
 use mock::journal::{Entry, Outcome};
-use mock::{Answers, Config, Fault, ProviderConfig, Zoo};
+use mock::{Answers, Config, Dialect, Fault, ProviderConfig, Zoo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -47,10 +47,15 @@ impl World {
     }
 
     pub(crate) fn with(answers: Answers) -> World {
+        World::speaking(Dialect::Openai, answers)
+    }
+
+    /// Both providers speak this dialect.
+    pub(crate) fn speaking(dialect: Dialect, answers: Answers) -> World {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("mock-{}-{number}", std::process::id());
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let provider = |name: &str| ProviderConfig { answers: answers.clone(), ..ProviderConfig::named(name) };
+        let provider = |name: &str| ProviderConfig { dialect, answers: answers.clone(), ..ProviderConfig::named(name) };
         let zoo = Zoo::start(Config {
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls_dir: Some(folder.join("tls")),
@@ -226,6 +231,12 @@ impl Caller {
 
     pub(crate) fn ask(&mut self, path: &str, body: &Value) -> Reply {
         self.request("POST", path, "", &body.to_string());
+        self.reply()
+    }
+
+    /// Asks with Anthropic's headers.
+    pub(crate) fn messages(&mut self, body: &Value) -> Reply {
+        self.request("POST", "/v1/messages", "anthropic-version: 2023-06-01\r\n", &body.to_string());
         self.reply()
     }
 

@@ -152,7 +152,7 @@ pub(super) fn refusal(world: &World) {
     let message = &chat(world, false).json()["choices"][0]["message"];
     assert!(message["content"].is_null() && message["refusal"].is_string());
     let text = chat(world, true).text();
-    assert!(text.contains("\"delta\":{\"refusal\":\" w0\"}"), "{text}");
+    assert!(text.contains("\"delta\":{\"refusal\":\"sorry, \"}"), "{text}");
     let body = serde_json::json!({"model": "m", "input": "hi", "stream": true});
     let text = world.call().ask("/v1/responses", &body).text();
     assert!(text.contains("event: response.refusal.delta\n"), "{text}");
