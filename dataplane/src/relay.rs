@@ -123,6 +123,7 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
             credential,
             content_length: length as u64,
             accept: if body.facts().stream { b"text/event-stream" } else { b"application/json" },
+            further: &[],
             relayed: Some((&asked.head, &asked.bytes)),
         },
     );

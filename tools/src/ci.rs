@@ -86,7 +86,8 @@ const PACKAGES: &[&str] = &["haproxy", "nginx", "openssl", "python3-venv", "syst
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
 
 /// The fuzz targets; `seeds`, which stands beside them, is none.
-const FUZZ_TARGETS: &[&str] = &["head", "chunk", "sse", "json_request", "json_answer", "control_frame", "policy_file", "snapshot_image"];
+const FUZZ_TARGETS: &[&str] =
+    &["head", "chunk", "sse", "json_request", "json_answer", "prompt", "speech", "control_frame", "policy_file", "snapshot_image"];
 
 /// What libFuzzer needs of the compiler, beside AddressSanitizer: counters on every edge, and the
 /// operands of comparisons.

@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use codec::body::Decoder;
-use codec::dialect::{openai, responses};
+use codec::dialect::{self, Dialect, Ear, Manner, Means, Rope, openai, responses};
 use codec::head::{self, Framing};
-use codec::json::{AnswerScan, RequestScan};
+use codec::json::{AnswerScan, RequestScan, Tree};
 use codec::sse::Splitter;
 
 const ROUNDS: usize = 200;
@@ -148,6 +148,51 @@ fn bodies() {
     });
 }
 
+/// A text in an event of a stream of this dialect.
+fn event(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Gemini => {
+            b"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\" hello\"}],\"role\":\"model\"},\"index\":0}],\
+            \"usageMetadata\":{\"promptTokenCount\":57,\"candidatesTokenCount\":5,\"totalTokenCount\":62,\
+            \"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":57}]},\"modelVersion\":\"gemini-3.8-flash\",\
+            \"responseId\":\"0123456789abcdefghij\"}"
+        }
+        _ => {
+            b"{\"id\":\"chatcmpl-0123456789abcdefghij\",\"object\":\"chat.completion.chunk\",\"created\":1763600000,\
+            \"model\":\"gpt-5.6\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" hello\"},\"logprobs\":null,\
+            \"finish_reason\":null}]}"
+        }
+    }
+}
+
+fn say(from: Dialect, to: Dialect, body: &[u8], tree: &mut Tree, own: Vec<u8>) -> dialect::Written {
+    let prompt = dialect::read_prompt(from, tree.read(body).expect("valid"), true).expect("a request");
+    let mut rope = Rope::new(body, own);
+    dialect::write_prompt(to, &prompt, &Means::of("m"), &mut rope);
+    rope.finish()
+}
+
+fn translations() {
+    for (from, to) in [(Dialect::Openai, Dialect::Gemini), (Dialect::Gemini, Dialect::Openai)] {
+        let mut tree = Tree::new();
+        for size in [1024, 64 * 1024] {
+            let body = chat(size, "some words ");
+            let body = say(Dialect::Openai, from, &body, &mut tree, Vec::new()).join(&body);
+            let mut own = Vec::new();
+            measure(&format!("request, {from:?} to {to:?}, {} KiB", size / 1024), body.len(), || {
+                own = say(from, to, black_box(&body), &mut tree, std::mem::take(&mut own)).own;
+            });
+        }
+        let manner = Manner { seed: 1, created: 1, model: "m".into(), include_usage: true, input_estimate: 1, unwrapped: None };
+        let mut ear = Ear::new(from, Some((to, manner)));
+        let mut out = Vec::new();
+        measure(&format!("event, {from:?} to {to:?}"), event(from).len(), || {
+            out.clear();
+            black_box(ear.event(None, black_box(event(from)), &mut out));
+        });
+    }
+}
+
 fn main() {
     println!("{:<44}{:>13}{:>13}", "", "best", "median");
     measure("request head, 12 fields", HEAD.len(), || {
@@ -159,4 +204,5 @@ fn main() {
     requests();
     streams();
     bodies();
+    translations();
 }

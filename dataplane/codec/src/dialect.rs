@@ -1,12 +1,48 @@
-//! What the events of a stream mean, and how the gateway speaks for itself in it.
+//! The languages of providers and clients, and what is said in them.
 //!
-//! The neutral view (prompts and deltas that can be translated) arrives with the dialects that
-//! need translation. What is here is classification: is there something in this event that the
-//! user will see, does it end the stream, is it an error. The engine commits, splices and judges by
-//! it; the bytes themselves pass unchanged.
+//! Between two dialects everything passes through a neutral view: [`prompt::Prompt`] is a request,
+//! [`Delta`] a piece of an answer, [`answer::Answer`] a whole one. So each dialect is read once and
+//! written once, however many there are. Strings are never decoded on the way: all dialects are
+//! JSON, and share its escapes.
+//!
+//! Within one dialect the bytes pass unchanged, and an event of a stream is only classified: is there
+//! something in it that the user will see, does it end the stream, is it an error. The engine
+//! commits, splices and judges by it.
 
+pub mod answer;
+pub mod anthropic;
+mod delta;
+mod details;
+mod ear;
+pub mod gemini;
+pub mod ids;
+mod manner;
+mod means;
+mod needs;
 pub mod openai;
+pub mod prompt;
+mod reasoning;
 pub mod responses;
+mod rope;
+pub mod schema;
+mod signature;
+mod speech;
+mod translate;
+
+pub use delta::{Delta, Failure, Listener};
+pub use details::read_error;
+pub use ear::Ear;
+pub use manner::Manner;
+pub use means::{Means, Quirks, Thinking};
+pub use needs::Needs;
+pub use prompt::Unread;
+pub use reasoning::{Depth, Effort, Reasoning};
+pub use rope::{Piece, Rope, Written};
+pub use signature::{Signature, holds_foreign_seal};
+pub use speech::{Decoder, Encoder};
+pub use translate::{lacks, read_answer, read_prompt, write_answer, write_prompt};
+
+pub use crate::json::Tree;
 
 use crate::json::{AnswerFacts, Capture, ErrorFields, Finish, Gather, Machine, Refusal, Usage};
 
@@ -20,14 +56,19 @@ pub enum Dialect {
     Openai,
     /// The OpenAI Responses API.
     Responses,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini generateContent.
+    Gemini,
 }
 
 impl Dialect {
-    /// What an event means in this dialect.
+    /// What an event means in this dialect, without anything that was said before.
     pub fn classify(self, event: Option<&[u8]>, data: &[u8]) -> Event {
         match self {
             Dialect::Openai => openai::classify(event, data),
             Dialect::Responses => responses::classify(event, data),
+            Dialect::Anthropic | Dialect::Gemini => Ear::new(self, None).event(event, data, &mut Vec::new()),
         }
     }
 }
@@ -50,7 +91,7 @@ pub enum Content {
 pub enum Outcome {
     /// The marker `[DONE]`; how it went was said before.
     Marker,
-    /// `response.completed`
+    /// `response.completed`, or the end of a stream that has said how it went.
     Completed,
     /// `response.incomplete`, with its reason.
     Incomplete(Option<Finish>),

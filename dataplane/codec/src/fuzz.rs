@@ -10,6 +10,10 @@ use crate::head::{self, Framing};
 use crate::json::{self, AnswerScan, Code, RequestScan};
 use crate::sse::{Kind, Splitter};
 
+mod dialects;
+
+pub use dialects::{prompt, speech};
+
 /// Inputs up to this size are cut at every place.
 const TWO_WAY_SIZE_MAX: usize = 300;
 /// How many random cuttings each input gets.
@@ -85,7 +89,8 @@ pub fn request_head(bytes: &[u8]) {
     let mut common = head::FieldLines::default();
     common.add("host", b"provider").expect("a name and a word");
     let relayed = Some((&request, bytes));
-    let upstream = head::RequestHead { line: &line, common: &common, credential: None, content_length: 0, accept: b"", relayed };
+    let upstream =
+        head::RequestHead { line: &line, common: &common, credential: None, content_length: 0, accept: b"", further: &[], relayed };
     let mut out = Vec::new();
     head::write_request(&mut out, &upstream).expect("accepted values can be written again");
     let (_, size) = head::request(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");

@@ -3,8 +3,9 @@
 //! One incremental machine checks the grammar of RFC 8259 strictly (depth, UTF-8, escapes) over
 //! whatever segments the body arrives in, and tells a sink what it passes. The sinks are
 //! [`RequestScan`] (what a tenant asks), [`AnswerScan`] (what a provider answered) and
-//! [`read_error`] (why it did not). Nothing is built, nothing is allocated, nothing is decoded but
-//! the few strings that somebody wants.
+//! [`read_error`] (why it did not). With these nothing is built, nothing is allocated, nothing is
+//! decoded but the few strings that somebody wants. Where a text has to be said in other words, a
+//! fourth sink, [`Tree`], keeps where its values lie.
 
 mod answer;
 mod error;
@@ -12,6 +13,7 @@ mod escape;
 mod machine;
 mod plain;
 mod request;
+mod tree;
 
 use std::fmt;
 
@@ -22,6 +24,7 @@ pub use escape::escape_into;
 pub use machine::DEPTH_MAX;
 pub(crate) use machine::Machine;
 pub use request::{Facts, KEYS_MAX, MODEL_SIZE_MAX, RequestScan};
+pub use tree::{NODES_MAX, Shape, Str, Tree, Value};
 
 /// Why a JSON text is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,8 @@ codes! {
     ModelInvalid "bad_model" Some("model"), "'model' must be a string.";
     /// `model` is longer than `MODEL_SIZE_MAX`.
     ModelTooLong "model_too_long" Some("model"), "'model' is longer than 256 bytes.";
+    /// More values than `NODES_MAX`.
+    TooManyValues "too_many_values" None, "The JSON body has too many values.";
     /// `stream` is neither a boolean nor null.
     StreamInvalid "bad_stream" Some("stream"), "'stream' must be a boolean.";
 }

@@ -1,7 +1,13 @@
 //! Chat completions and completions of OpenAI, and of the many servers that imitate them.
 
+pub mod decoder;
+pub mod encoder;
+pub mod prompt;
+pub mod request;
+
 use super::{Event, Kind, NAME_SIZE_MAX, Outcome, content, scan};
-use crate::json::{escape_into, read_error};
+use crate::head::write_number;
+use crate::json::{Usage, escape_into, read_error};
 
 /// The event that ends a stream; its absence means that the stream was cut.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -79,4 +85,23 @@ pub(super) fn member(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
         }
         None => out.extend_from_slice(b"null"),
     }
+}
+
+/// Writes token counts. What a provider did not tell is 0.
+pub fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
+    let input = usage.input.unwrap_or_default();
+    let output = usage.output.unwrap_or_default();
+    let members = [
+        ("{\"prompt_tokens\":", input),
+        (",\"completion_tokens\":", output),
+        (",\"total_tokens\":", input.saturating_add(output)),
+        (",\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached.unwrap_or_default()),
+        (",\"cache_write_tokens\":", usage.cache_write.unwrap_or_default()),
+        ("},\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning.unwrap_or_default()),
+    ];
+    for (name, number) in members {
+        out.extend_from_slice(name.as_bytes());
+        write_number(out, number);
+    }
+    out.extend_from_slice(b"}}");
 }

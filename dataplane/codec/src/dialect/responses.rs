@@ -1,5 +1,11 @@
 //! The OpenAI Responses API: events with names, and a terminal event that holds the whole answer.
 
+pub mod answer;
+pub mod decoder;
+pub mod encoder;
+pub mod prompt;
+pub mod request;
+
 use super::openai::member;
 use super::{Content, Event, Kind, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, Outcome, scan};
 use crate::head::write_number;
@@ -82,3 +88,6 @@ pub fn error_event(out: &mut Vec<u8>, sequence_number: u64, message: &str, code:
     write_number(out, sequence_number);
     out.extend_from_slice(b"}\n\n");
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,5 @@ fn json_verdicts_agree_with_serde() {
     }
     assert!(accepted > ROUNDS / 20, "the generator makes too little that is valid: {accepted}");
 }
+
+mod dialects;

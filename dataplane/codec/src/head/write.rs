@@ -22,7 +22,7 @@ pub enum Unwritable {
 }
 
 /// The first line of requests to one target, checked when it is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLine(Vec<u8>);
 
 impl RequestLine {
@@ -73,6 +73,8 @@ pub struct RequestHead<'a> {
     pub content_length: u64,
     /// What the provider may answer with; no field when empty.
     pub accept: &'a [u8],
+    /// Further fields, which may stand in a head.
+    pub further: &'a [(&'a str, &'a [u8])],
     /// The tenant's head and the bytes it was read from: `RELAYED_UPSTREAM` is copied from it.
     pub relayed: Option<(&'a Request, &'a [u8])>,
 }
@@ -102,6 +104,9 @@ fn try_write_request(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), Un
         write_field(out, "accept", head.accept)?;
     }
     write_length(out, head.content_length);
+    for (name, value) in head.further {
+        write_field(out, name, value)?;
+    }
     if let Some((request, bytes)) = head.relayed {
         for &field in RELAYED_UPSTREAM {
             if let Some(value) = request.field(bytes, field) {

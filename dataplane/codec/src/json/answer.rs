@@ -12,7 +12,7 @@ use super::{Code, Machine, Refusal, Text};
 use place::Place;
 
 /// Token counts as the provider states them. `input` and `output` are its prompt and completion
-/// tokens; `cached` is a part of `input`, `reasoning` a part of `output`.
+/// tokens; `cached` and `cache_write` are parts of `input`, `reasoning` a part of `output`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// `prompt_tokens` or `input_tokens`.
@@ -23,6 +23,8 @@ pub struct Usage {
     pub total: Option<u64>,
     /// `cached_tokens` of the details.
     pub cached: Option<u64>,
+    /// `cache_write_tokens` of the details: a part of `input`, too.
+    pub cache_write: Option<u64>,
     /// `reasoning_tokens` of the details.
     pub reasoning: Option<u64>,
 }
@@ -45,7 +47,8 @@ pub enum Finish {
 }
 
 impl Finish {
-    fn parse(text: &[u8]) -> Finish {
+    /// Reads OpenAI's word, or one that imitators use.
+    pub fn parse(text: &[u8]) -> Finish {
         match text {
             b"stop" | b"eos" | b"end_turn" => Finish::Stop,
             b"length" | b"max_tokens" => Finish::Length,
@@ -200,7 +203,7 @@ impl<C> Gather<C> {
 
 impl<C: Capture> Sink for Gather<C> {
     #[inline]
-    fn key(&mut self, depth: usize, name: &[u8], _whole: bool) -> Result<(), Code> {
+    fn key(&mut self, depth: usize, name: &[u8], _whole: bool, _: Range<usize>) -> Result<(), Code> {
         self.next = match depth {
             1..=PATH_MAX => self.path[depth - 1].member(name),
             _ => Place::Skip,
@@ -311,6 +314,7 @@ impl<C: Capture> Gather<C> {
             Place::Output => self.usage().output = Some(number),
             Place::Total => self.usage().total = Some(number),
             Place::Cached => self.usage().cached = Some(number),
+            Place::CacheWrite => self.usage().cache_write = Some(number),
             Place::ReasoningTokens => self.usage().reasoning = Some(number),
             Place::Error => self.facts.error = true,
             Place::ErrorCode => {

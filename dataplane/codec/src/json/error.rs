@@ -92,7 +92,7 @@ impl ErrorSink {
 }
 
 impl Sink for ErrorSink {
-    fn key(&mut self, depth: usize, name: &[u8], _whole: bool) -> Result<(), Code> {
+    fn key(&mut self, depth: usize, name: &[u8], _whole: bool, _: Range<usize>) -> Result<(), Code> {
         self.member = match name {
             b"type" => Member::Kind,
             // Google's canonical codes are words in `status`; elsewhere it is the HTTP status.

@@ -10,8 +10,9 @@ pub const DEPTH_MAX: usize = 64;
 /// Who is told what the machine passes. `depth` is the depth of the container that holds the
 /// value or member: 0 for the root value, 1 for what lies directly within it.
 pub(crate) trait Sink {
-    /// The name of a member, unescaped; `whole` is false when it was too long to be kept.
-    fn key(&mut self, depth: usize, name: &[u8], whole: bool) -> Result<(), Code>;
+    /// The name of a member, unescaped; `whole` is false when it was too long to be kept. The range
+    /// includes its quotes.
+    fn key(&mut self, depth: usize, name: &[u8], whole: bool, range: Range<usize>) -> Result<(), Code>;
     /// A container begins with its bracket at `at`.
     fn open(&mut self, depth: usize, object: bool, at: usize) -> Result<(), Code>;
     /// A container that lies at `depth` has ended before `end`.
@@ -320,7 +321,7 @@ impl<const N: usize> Machine<N> {
         let Some(end) = whole_string(segment, at)? else {
             return self.begin_string(segment, at, true, sink);
         };
-        sink.key(self.depth, &segment[at + 1..end], true).map_err(|code| (code, end))?;
+        sink.key(self.depth, &segment[at + 1..end], true, self.base + at..self.base + end + 1).map_err(|code| (code, end))?;
         if segment.get(end + 1) == Some(&b':') {
             self.state = State::Value;
             return Ok(end + 2);
@@ -394,7 +395,7 @@ impl<const N: usize> Machine<N> {
     fn end_string<S: Sink>(&mut self, end: usize, sink: &mut S) -> Result<usize, Code> {
         if self.is_key {
             self.state = State::Colon;
-            sink.key(self.depth, self.text.as_bytes(), self.whole)?;
+            sink.key(self.depth, self.text.as_bytes(), self.whole, self.start..self.base + end + 1)?;
         } else {
             self.state = State::After;
             let range = self.start..self.base + end + 1;

@@ -39,6 +39,9 @@ pub struct Facts {
     pub response_format: bool,
     /// `reasoning` or `reasoning_effort` is a value other than null.
     pub reasoning: bool,
+    /// There is something in it that not every model of every provider can be told, or may be: a
+    /// member that is not among the plainest, or contents of messages that are no bare strings.
+    pub rich: bool,
 }
 
 /// Scans a request body that arrives in segments. Fixed size; it allocates nothing.
@@ -93,6 +96,8 @@ enum Member {
     Tools,
     ResponseFormat,
     Reasoning,
+    /// Everybody understands it, or nobody has to.
+    Plain,
 }
 
 #[derive(Clone, Debug)]
@@ -134,7 +139,7 @@ impl Default for RequestSink {
 
 impl Sink for RequestSink {
     #[inline]
-    fn key(&mut self, depth: usize, name: &[u8], whole: bool) -> Result<(), Code> {
+    fn key(&mut self, depth: usize, name: &[u8], whole: bool, _: Range<usize>) -> Result<(), Code> {
         match depth {
             1 => self.top_level_key(name, whole),
             2 if self.member == Member::StreamOptions => {
@@ -161,6 +166,11 @@ impl Sink for RequestSink {
             }
             2 => {
                 self.include_usage = false;
+                Ok(())
+            }
+            // The parts of a message, or its calls.
+            3 => {
+                self.facts.rich = true;
                 Ok(())
             }
             _ => Ok(()),
@@ -222,8 +232,13 @@ impl RequestSink {
             b"tools" | b"functions" => Member::Tools,
             b"response_format" => Member::ResponseFormat,
             b"reasoning" | b"reasoning_effort" => Member::Reasoning,
+            b"messages" | b"system" | b"temperature" | b"top_p" | b"user" | b"metadata" | b"store" | b"input" | b"instructions" => {
+                Member::Plain
+            }
             _ => Member::Other,
         };
+        self.facts.rich |=
+            matches!(self.member, Member::Other | Member::Count | Member::Tools | Member::ResponseFormat | Member::Reasoning);
         Ok(())
     }
 

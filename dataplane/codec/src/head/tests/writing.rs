@@ -22,13 +22,14 @@ fn an_upstream_head_is_built_from_the_allow_list() {
         credential: Some(("authorization", b"Bearer sk-1")),
         content_length: 1234,
         accept: b"text/event-stream",
+        further: &[("anthropic-version", b"2023-06-01")],
         relayed: Some((&request, &tenant)),
     };
     let mut out = b"before".to_vec();
     write_request(&mut out, &head).unwrap();
     let expected = "beforePOST /v1/chat/completions HTTP/1.1\r\nhost: api.example\r\n\
         content-type: application/json\r\nopenai-project: p1\r\naccept-encoding: identity\r\n\
-        authorization: Bearer sk-1\r\naccept: text/event-stream\r\ncontent-length: 1234\r\n\
+        authorization: Bearer sk-1\r\naccept: text/event-stream\r\ncontent-length: 1234\r\nanthropic-version: 2023-06-01\r\n\
         openai-beta: assistants=v2\r\ntraceparent: 00-a-b-01\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
@@ -61,8 +62,15 @@ fn what_would_split_a_head_is_not_written() {
         common().write(&mut before);
         lines.write(&mut after);
         assert_eq!(after, before, "{name}");
-        let head =
-            RequestHead { line: &line, common: &lines, credential: Some((name, value)), content_length: 1, accept: b"", relayed: None };
+        let head = RequestHead {
+            line: &line,
+            common: &lines,
+            credential: Some((name, value)),
+            content_length: 1,
+            accept: b"",
+            further: &[],
+            relayed: None,
+        };
         let mut out = b"before".to_vec();
         assert_eq!(write_request(&mut out, &head), Err(expected), "{name}");
         assert_eq!(out, b"before");

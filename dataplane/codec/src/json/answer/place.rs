@@ -33,6 +33,7 @@ pub(super) enum Place {
     Total,
     Details,
     Cached,
+    CacheWrite,
     ReasoningTokens,
     Error,
     ErrorKind,
@@ -133,6 +134,7 @@ impl Place {
             },
             Place::Details => match name {
                 b"cached_tokens" => Place::Cached,
+                b"cache_write_tokens" => Place::CacheWrite,
                 b"reasoning_tokens" => Place::ReasoningTokens,
                 _ => Place::Skip,
             },

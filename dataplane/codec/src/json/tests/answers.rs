@@ -17,7 +17,7 @@ fn a_chat_answer() {
         "prompt_tokens_details":{"cached_tokens":8,"audio_tokens":0},
         "completion_tokens_details":{"reasoning_tokens":3}}}"#;
     let expected = AnswerFacts {
-        usage: Some(Usage { input: Some(57), output: Some(20), total: Some(77), cached: Some(8), reasoning: Some(3) }),
+        usage: Some(Usage { input: Some(57), output: Some(20), total: Some(77), cached: Some(8), cache_write: None, reasoning: Some(3) }),
         has_choices: true,
         choices_count: 2,
         finish: Some(Finish::ToolCalls),
