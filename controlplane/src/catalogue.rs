@@ -1,20 +1,38 @@
 //! Facts that a policy need not repeat: known providers and models, compiled into the binary.
 
+mod rows;
+
+pub use rows::Unreadable;
+
 use crate::document::{Auth, Dialect};
-use serde::Deserialize;
-use std::{collections::HashMap, sync::LazyLock};
+use codec::dialect::{Needs, Quirks};
+use policy::Speaks;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 /// One known provider.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// URL that paths are appended to.
-    pub endpoint: String,
+    /// URL that paths are appended to; `None` where every account has its own.
+    pub endpoint: Option<String>,
+    /// What such a URL looks like, where there is none that holds for everybody.
+    pub example: String,
     /// How it speaks.
     pub dialect: Dialect,
     /// How a credential is presented.
     pub auth: Auth,
     /// Environment variables that conventionally hold its credential, best first.
     pub variables: Vec<String>,
+    /// What it understands without translation.
+    pub speaks: Speaks,
+    /// What it does differently from others of its dialect.
+    pub quirks: Quirks,
+    /// What none of its models can be told.
+    pub lacks: Needs,
+    /// Under whose name its models are listed.
+    models: String,
 }
 
 /// What is known about one model.
@@ -26,86 +44,35 @@ pub struct Facts {
     pub context_window: Option<u32>,
     /// Prices.
     pub price: Option<policy::Price>,
+    /// Price of prompt tokens that are read from a cache, in the units of [`policy::Price`].
+    pub cached: Option<u64>,
+    /// Price of prompt tokens that are written to a cache, in the same units.
+    pub cache_write: Option<u64>,
+    /// What it can be told.
+    pub understands: policy::Understands,
     /// No longer served from this day on: `2026-12-11`.
     pub retires: Option<String>,
+}
+
+/// Models, and what succeeds those that are no longer served. By the provider's name and the model's.
+#[derive(Debug, Default)]
+pub struct Models {
+    served: BTreeMap<(String, String), Facts>,
+    retired: HashMap<(String, String), String>,
 }
 
 /// Providers and models.
 #[derive(Debug)]
 pub struct Catalogue {
     providers: Vec<(String, Known)>,
-    models: HashMap<(String, String), Facts>,
-    retired: HashMap<(String, String), String>,
-}
-
-#[derive(Deserialize)]
-struct ProviderRow {
-    name: String,
-    endpoint: String,
-    dialect: String,
-    auth: String,
-    env: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct ModelRow {
-    provider: String,
-    id: String,
-    context: Option<u32>,
-    r#in: Option<f64>,
-    out: Option<f64>,
-    #[serde(default)]
-    reasoning: bool,
-    retires: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RetiredRow {
-    provider: String,
-    id: String,
-    successor: String,
-}
-
-#[derive(Deserialize)]
-struct ModelFile {
-    models: Vec<ModelRow>,
-    retired: Vec<RetiredRow>,
+    models: Models,
 }
 
 static BUILT_IN: LazyLock<Catalogue> = LazyLock::new(|| {
-    let providers: Vec<ProviderRow> =
-        serde_json::from_str(include_str!("../catalogue/providers.json")).expect("a test reads the catalogue");
-    let models: ModelFile = serde_json::from_str(include_str!("../catalogue/models.json")).expect("a test reads the catalogue");
-    Catalogue {
-        providers: providers.into_iter().map(known).collect(),
-        models: models.models.into_iter().map(facts).collect(),
-        retired: models.retired.into_iter().map(|row| ((row.provider, row.id), row.successor)).collect(),
-    }
+    let providers = rows::providers(include_str!("../catalogue/providers.json")).expect("a test reads the catalogue");
+    let models = Models::read(include_str!("../catalogue/models.json")).expect("a test reads the catalogue");
+    Catalogue { providers, models }
 });
-
-fn known(row: ProviderRow) -> (String, Known) {
-    let dialect = match row.dialect.as_str() {
-        "anthropic" => Dialect::Anthropic,
-        "gemini" => Dialect::Gemini,
-        _ => Dialect::OpenAi,
-    };
-    let auth = match row.auth.as_str() {
-        "bearer" => Auth::Bearer,
-        "none" => Auth::None,
-        header => Auth::Header(header.to_owned()),
-    };
-    (row.name, Known { endpoint: row.endpoint, dialect, auth, variables: row.env })
-}
-
-fn facts(row: ModelRow) -> ((String, String), Facts) {
-    // Dollars per million tokens, in millionths of a dollar.
-    let millionths = |dollars: f64| (dollars * 1e6).round() as u64;
-    let price = match (row.r#in, row.out) {
-        (Some(input), Some(output)) => Some(policy::Price { input: millionths(input), output: millionths(output) }),
-        _ => None,
-    };
-    ((row.provider, row.id), Facts { reasoning: row.reasoning, context_window: row.context, price, retires: row.retires })
-}
 
 impl Catalogue {
     /// The one that was compiled in.
@@ -123,29 +90,59 @@ impl Catalogue {
         self.providers.iter().map(|(name, _)| name.as_str())
     }
 
-    /// What is known about a model.
+    /// What is known about a model; `None` when it is not listed.
     pub fn model(&self, provider: &str, model: &str) -> Option<&Facts> {
-        self.models.get(&(canonical(provider).to_owned(), model.to_owned()))
+        self.models.facts(self.listed_as(provider), model)
+    }
+
+    /// What holds for a model, listed or not: what none of its provider's can be told, it cannot.
+    pub fn facts(&self, provider: &str, model: &str) -> Facts {
+        let mut facts = self.model(provider, model).cloned().unwrap_or_default();
+        facts.understands.lacks |= self.provider(provider).map_or(0, |known| known.lacks.bits());
+        facts
     }
 
     /// What succeeds a model that is no longer served.
     pub fn successor(&self, provider: &str, model: &str) -> Option<&str> {
-        self.retired.get(&(canonical(provider).to_owned(), model.to_owned())).map(String::as_str)
+        self.models.successor(self.listed_as(provider), model)
+    }
+
+    /// True when models of this provider are listed at all.
+    pub fn lists(&self, provider: &str) -> bool {
+        let provider = self.listed_as(provider);
+        self.models.served.keys().any(|(known, _)| known == provider)
+    }
+
+    /// Every model that is listed, by provider and name.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.models.served.keys().map(|(provider, model)| (provider.as_str(), model.as_str()))
+    }
+
+    /// The name under which a provider's models are listed: two names of one provider share them.
+    pub fn listed_as<'a>(&'a self, provider: &'a str) -> &'a str {
+        self.provider(provider).map_or(provider, |known| known.models.as_str())
     }
 }
 
-/// True when this version speaks it to providers.
-pub fn spoken(dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::OpenAi => policy::Dialect::OpenAi.spoken(),
-        Dialect::Anthropic => policy::Dialect::Anthropic.spoken(),
-        Dialect::Gemini => policy::Dialect::Gemini.spoken(),
+impl Models {
+    /// Reads a file in the form of `catalogue/models.json`. Members that are not known are passed over,
+    /// so that older and newer ones can be compared.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(text: &str) -> Result<Models, Unreadable> {
+        rows::models(text)
     }
-}
 
-/// Two names of one provider share its models.
-fn canonical(provider: &str) -> &str {
-    if provider == "gemini" { "google" } else { provider }
+    /// What is known about a model, by the name under which its provider's models are listed.
+    pub fn facts(&self, provider: &str, model: &str) -> Option<&Facts> {
+        self.served.get(&(provider.to_owned(), model.to_owned()))
+    }
+
+    /// What succeeds a model that is no longer served.
+    pub fn successor(&self, provider: &str, model: &str) -> Option<&str> {
+        self.retired.get(&(provider.to_owned(), model.to_owned())).map(String::as_str)
+    }
 }
 
 #[cfg(test)]

@@ -62,14 +62,18 @@ pub fn compile(plan: &Plan, previous: &Previous, generation: u64) -> Result<Comp
                 reasoning: target.facts.reasoning,
                 context_window: target.facts.context_window,
                 price: target.facts.price,
+                understands: target.facts.understands,
                 disabled: target.disabled.clone(),
             },
         );
     }
     let chain_ids = assign(names(&before.chains, |chain| &chain.name), before.chains.slots(), plan.chains.keys(), limits::CHAINS_MAX);
+    let mut wordings = Wordings::default();
     for (name, chain) in &plan.chains {
-        draft.chains.insert(policy::ChainId::new(chain_ids[name]), chain_of(name, chain, &target_ids));
+        let made = chain_of(name, chain, &target_ids, &mut wordings);
+        draft.chains.insert(policy::ChainId::new(chain_ids[name]), made);
     }
+    draft.wordings = wordings.list;
     let tenant_names: Vec<&String> = plan.tenants.iter().map(|tenant| &tenant.name).collect();
     let tenant_ids = assign(names(&before.tenants, |tenant| &tenant.name), before.tenants.slots(), tenant_names, limits::TENANTS_MAX);
     for tenant in &plan.tenants {
@@ -189,6 +193,8 @@ fn providers(
             Provider {
                 name: name.clone(),
                 dialect: provider.dialect,
+                speaks: provider.speaks,
+                quirks: provider.quirks.bits(),
                 origin: origins[name],
                 base_path: provider.base_path.clone(),
                 auth: provider.auth.clone(),
@@ -202,20 +208,48 @@ fn providers(
     ids.into_iter().map(|(name, id)| (name, ProviderId::new(id))).collect()
 }
 
-fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>) -> policy::Chain {
-    let step = |step: &plan::Step| policy::Step {
+/// Wordings in the order in which chains come to them; those that are the same are kept once.
+#[derive(Default)]
+struct Wordings {
+    places: HashMap<[Option<String>; 3], u32>,
+    list: Vec<policy::Wording>,
+}
+
+impl Wordings {
+    fn place_of(&mut self, wording: policy::Wording) -> u32 {
+        let parts = [wording.prefix.clone(), wording.suffix.clone(), wording.set.clone()];
+        let next = self.list.len() as u32;
+        let place = *self.places.entry(parts).or_insert(next);
+        if place == next {
+            self.list.push(wording);
+        }
+        place
+    }
+}
+
+fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wordings: &mut Wordings) -> policy::Chain {
+    let step = |step: &plan::Step, wordings: &mut Wordings| policy::Step {
         balance: step.balance,
-        members: step.members.iter().map(|(target, weight)| Member { target: TargetId::new(targets[target]), weight: *weight }).collect(),
+        members: step
+            .members
+            .iter()
+            .map(|member| Member {
+                target: TargetId::new(targets[&member.target]),
+                weight: member.weight,
+                wording: member.wording.sealed().map(|wording| wordings.place_of(wording)),
+            })
+            .collect(),
     };
     policy::Chain {
         name: name.to_owned(),
-        steps: chain.steps.iter().map(step).collect(),
+        steps: chain.steps.iter().map(|each| step(each, wordings)).collect(),
         triggers: chain.triggers.clone(),
         attempts_max: chain.attempts_max,
         backoff: chain.backoff,
         patience: chain.patience,
         breaker: chain.breaker,
         stream_reasoning: chain.stream_reasoning,
+        drop_params: chain.drop_params,
     }
 }
 

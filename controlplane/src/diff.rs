@@ -1,6 +1,7 @@
 //! What one generation changes against another, in lines that a person reads.
 
-use policy::{Draft, Table, id::Id};
+use codec::dialect::{Needs, Quirks};
+use policy::{Draft, Speaks, Table, id::Id};
 use std::collections::BTreeMap;
 
 /// Most lines; the rest is counted.
@@ -75,6 +76,32 @@ fn tenant(tenant: &policy::Tenant) -> String {
     format!("{} keys ({}), models [{}]", tenant.digests.len(), &blake3::hash(&keys).to_hex()[..8], models.join(", "))
 }
 
+/// What a provider understands without translation.
+fn spoken(speaks: Speaks) -> String {
+    let words = [(Speaks::CHAT, "chat"), (Speaks::RESPONSES, "responses"), (Speaks::ANTHROPIC, "anthropic"), (Speaks::GEMINI, "gemini")];
+    let words: Vec<&str> = words.into_iter().filter(|(one, _)| speaks.any(*one)).map(|(_, word)| word).collect();
+    words.join(", ")
+}
+
+fn quirks(bits: u32) -> String {
+    let quirks = Quirks::from_bits(bits);
+    let words: Vec<&str> = Quirks::ALL.iter().filter(|(one, _)| quirks.has(*one)).map(|(_, word)| *word).collect();
+    if words.is_empty() { String::new() } else { format!(" quirks [{}]", words.join(", ")) }
+}
+
+/// What is said differently; texts are compared by their digests, since they may be long.
+fn worded(wording: &policy::Wording) -> String {
+    let digest = |text: &String| blake3::hash(text.as_bytes()).to_hex()[..8].to_owned();
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(wording.prefix.as_ref().map(|text| format!("prefix {}", digest(text))));
+    parts.extend(wording.suffix.as_ref().map(|text| format!("suffix {}", digest(text))));
+    parts.extend(wording.set.as_ref().map(|members| match members.len() {
+        0..=200 => format!("params {{{members}}}"),
+        _ => format!("params {}", digest(members)),
+    }));
+    format!(" ({})", parts.join(", "))
+}
+
 /// Ids in words.
 struct Names<'a>(&'a Draft);
 
@@ -95,9 +122,11 @@ impl Names<'_> {
             });
             let keys: Vec<String> = provider.keys.iter().map(|key| format!("{:?}x{}", key.id, key.weight)).collect();
             format!(
-                "{place}{} {} {:?} keys [{}] in_flight {} headers {:?} regions {:?}",
+                "{place}{} {} ({}){} {:?} keys [{}] in_flight {} headers {:?} regions {:?}",
                 provider.base_path,
                 provider.dialect.word(),
+                spoken(provider.speaks),
+                quirks(provider.quirks),
                 provider.auth,
                 keys.join(" "),
                 provider.in_flight_max,
@@ -112,7 +141,18 @@ impl Names<'_> {
         let show = |target: &policy::Target| match &target.disabled {
             Some(reason) => format!("disabled: {reason}"),
             None => {
-                format!("{:?} reasoning {} window {:?} price {:?}", target.model, target.reasoning, target.context_window, target.price)
+                let understands = &target.understands;
+                format!(
+                    "{:?} reasoning {} window {:?} price {:?} output {:?} thinking {:?}{} lacks [{}]",
+                    target.model,
+                    target.reasoning,
+                    target.context_window,
+                    target.price,
+                    understands.output_max,
+                    understands.thinking,
+                    if understands.sampling_fixed { " sampling fixed" } else { "" },
+                    Needs::from_bits(understands.lacks)
+                )
             }
         };
         entries(&self.0.targets, |target| target.name.clone(), show)
@@ -133,7 +173,9 @@ impl Names<'_> {
             .iter()
             .map(|member| {
                 let name = self.0.targets.get(member.target).map_or("?", |target| target.name.as_str());
-                if member.weight == 1 { name.to_owned() } else { format!("{name} x{}", member.weight) }
+                let weight = if member.weight == 1 { String::new() } else { format!(" x{}", member.weight) };
+                let wording = member.wording.and_then(|at| self.0.wordings.get(at as usize)).map_or(String::new(), worded);
+                format!("{name}{weight}{wording}")
             })
             .collect();
         if members.len() == 1 { members.concat() } else { format!("{:?}({})", step.balance, members.join(" | ")) }

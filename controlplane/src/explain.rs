@@ -5,19 +5,19 @@
 
 use crate::{
     aside::Asides,
-    compile, load, places,
+    compile, complaint, places,
     reference::Surroundings,
     socket::{self, Answer, Request, code},
-    validate,
-    verbs::Arguments,
+    verbs::{self, Arguments},
 };
+use codec::dialect::Needs;
 use engine::{
     Board, Moment, Prepared,
-    decide::{self, Ask},
-    exchange::Exchange,
+    decide::{self, Ask, Wants},
+    exchange::{Exchange, Next, Skip, Surrender},
     prepared::Way,
 };
-use policy::{Snapshot, TargetId, TenantId};
+use policy::{Snapshot, Speaks, TargetId, TenantId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -33,15 +33,10 @@ pub fn explain(arguments: &Arguments) -> Answer {
 }
 
 fn prepare(path: &std::path::Path, asides: &Asides, from: &Surroundings) -> Result<Prepared, Answer> {
-    let loaded = load::load(path).map_err(|error| Answer::refused(code::INVALID, format!("{}: {error}\n", path.display())))?;
-    let mut checked = validate::validate(&loaded, from);
-    if checked.complaints.refuse() {
-        let text = format!("{}{}\n", checked.complaints.render(&loaded.sources), checked.complaints.summary());
-        return Err(Answer::refused(code::INVALID, text));
-    }
-    asides.apply(&mut checked.plan);
+    let mut plan = verbs::plan_of(path, from)?;
+    asides.apply(&mut plan);
     let ours = |flaw: policy::Flaw| Answer::refused(code::FAILED, format!("this is a mistake of ours: {flaw}\n"));
-    let compiled = compile::compile(&checked.plan, &compile::Previous::default(), 1).map_err(ours)?;
+    let compiled = compile::compile(&plan, &compile::Previous::default(), 1).map_err(ours)?;
     Ok(Prepared::build(Snapshot::try_new(compiled.draft).map_err(ours)?))
 }
 
@@ -76,6 +71,10 @@ pub(crate) fn decision(prepared: &Prepared, arguments: &Arguments, live: &HashMa
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
         .collect();
     let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes());
+    let wants = match wants(arguments) {
+        Ok(wants) => wants,
+        Err(text) => return Answer::refused(code::USAGE, text),
+    };
     let ask = Ask {
         tenant,
         model: argument("model").unwrap_or_default(),
@@ -83,17 +82,52 @@ pub(crate) fn decision(prepared: &Prepared, arguments: &Arguments, live: &HashMa
         chain: argument("chain"),
         deadline_ms: None,
         stream: arguments.contains_key("stream"),
+        wants,
         started: Moment::START,
     };
     let board = Board::full();
     match decide::decide(prepared, &ask, &board, Moment::START) {
-        Ok(exchange) => told(prepared, &exchange, ask.model, live),
+        Ok(mut exchange) => {
+            let mut answer = told(prepared, &exchange, ask.model, live);
+            nobody(prepared, &mut exchange, &board, &mut answer);
+            answer
+        }
         Err(refusal) => {
             let text = format!("refused with status {} ({}): {}\n", refusal.status(), refusal.code(), refusal.message().as_str());
             let data = json!({"status": refusal.status(), "code": refusal.code(), "message": refusal.message().as_str()});
             Answer { code: code::OK, text, data }
         }
     }
+}
+
+/// What the request wants of a model, as it was described.
+fn wants(arguments: &Arguments) -> Result<Wants, String> {
+    let mut wants = Wants::default();
+    let words = arguments.get("needs").into_iter().flat_map(|text| text.split(',')).map(str::trim);
+    for word in words.filter(|word| !word.is_empty()) {
+        let need = Needs::named(word).ok_or_else(|| {
+            let mend = match complaint::nearest(word, Needs::EVERY.words()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("they are {}", complaint::list(Needs::EVERY.words())),
+            };
+            format!("there is no need `{word}`; {mend}\n")
+        })?;
+        wants.needs.add(need);
+    }
+    if arguments.contains_key("stream") {
+        wants.needs.add(Needs::STREAM);
+    }
+    if let Some(text) = arguments.get("tokens") {
+        wants.tokens = text.parse().map_err(|_| format!("`--tokens {text}` is no number of tokens\n"))?;
+    }
+    wants.spoken = match arguments.get("dialect").map_or("openai", String::as_str) {
+        "openai" => Speaks::CHAT,
+        "responses" => Speaks::RESPONSES,
+        "anthropic" => Speaks::ANTHROPIC,
+        "gemini" => Speaks::GEMINI,
+        other => return Err(format!("`--dialect {other}` is not known: openai, responses, anthropic or gemini\n")),
+    };
+    Ok(wants)
 }
 
 /// The tenant by name; who says nothing in a policy with tenants is told so.
@@ -103,10 +137,10 @@ fn tenant(prepared: &Prepared, name: Option<&str>) -> Result<Option<TenantId>, S
         Some(name) => match prepared.tenants.iter().find(|(_, tenant)| tenant.name == name) {
             Some((id, _)) => Ok(Some(id)),
             None if names.is_empty() => Err("the policy declares no tenants\n".to_owned()),
-            None => Err(format!("there is no tenant `{name}`; it may be {}\n", crate::complaint::list(names))),
+            None => Err(format!("there is no tenant `{name}`; it may be {}\n", complaint::list(names))),
         },
         None if names.is_empty() => Ok(None),
-        None => Err(format!("say who asks: --tenant {}\n", crate::complaint::list(names))),
+        None => Err(format!("say who asks: --tenant {}\n", complaint::list(names))),
     }
 }
 
@@ -154,12 +188,25 @@ fn told(prepared: &Prepared, exchange: &Exchange, model: &str, live: &HashMap<St
     Answer::new(text, data)
 }
 
+/// What the gateway answers when no target of the chain is fit for the request.
+fn nobody(prepared: &Prepared, exchange: &mut Exchange, board: &Board, answer: &mut Answer) {
+    if !exchange.candidates().iter().all(|candidate| candidate.skip().is_some_and(Skip::is_final)) {
+        return;
+    }
+    if let Next::Surrender(Surrender::Own(own)) = exchange.next(prepared, board, Moment::START, &mut || 0) {
+        let message = own.message.as_str();
+        answer.text.push_str(&format!("answer    {} ({}): {message}\n", own.status, own.code));
+        answer.data["answer"] = json!({"status": own.status, "code": own.code, "message": message});
+    }
+}
+
 /// Why the gateway would not ask a target, from its own decision.
 fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId) -> Option<String> {
     let candidate = exchange.candidates().iter().find(|candidate| candidate.target == target)?;
     let skip = candidate.skip()?;
     Some(match (&skip, &prepared.targets[target].disabled) {
-        (engine::exchange::Skip::Disabled, Some(reason)) => reason.clone(),
+        (Skip::Disabled, Some(reason)) => reason.clone(),
+        (Skip::Lacks(needs), _) => format!("lacks {needs}"),
         _ => skip.word().to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 //! that they hold.
 
 use crate::{
-    catalogue::{self, Catalogue, Known},
+    catalogue::{Catalogue, Known},
     reference::Surroundings,
     socket::{Answer, code},
     verbs::Arguments,
@@ -26,13 +26,15 @@ const STARTERS: &[(&str, &str)] = &[
     ("together", "MiniMaxAI/MiniMax-M3.1-Flash"),
     ("fireworks", "accounts/fireworks/models/deepseek-v3p1"),
     ("openrouter", "meta-llama/llama-3.3-70b-instruct"),
-    ("perplexity", "sonar"),
+    ("perplexity", "perplexity/glm-5.3-flash"),
     ("cerebras", "gpt-oss-120b"),
     ("nvidia", "meta/llama-4-maverick-17b-128e-instruct"),
     ("huggingface", "Qwen/Qwen3-Coder-Next"),
     ("moonshot", "kimi-k2.6"),
     ("dashscope", "qwen-flash"),
     ("zai", "glm-4.7-flash"),
+    ("zhipu", "glm-4.7-flash"),
+    ("azure", "gpt-5.6"),
     ("anthropic", "claude-haiku-4-5"),
     ("google", "gemini-flash-latest"),
 ];
@@ -64,7 +66,7 @@ pub fn init(arguments: &Arguments) -> Answer {
 fn policy(from: &Surroundings) -> (String, Vec<String>) {
     let found = found(from);
     let names: Vec<String> = found.iter().map(|(_, _, variable)| variable.clone()).collect();
-    let (asked, silent): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, known, _)| catalogue::spoken(known.dialect));
+    let (asked, elsewhere): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, known, _)| known.endpoint.is_some());
     let mut text = String::from("# What Throwover asks, and in which order. `throwover check FILE` says what is wrong with it,\n");
     text.push_str("# `throwover schema` describes every key to an editor.\n");
     let mut line = |line: &str| writeln!(text, "{line}").expect("a String grows");
@@ -84,9 +86,8 @@ fn policy(from: &Surroundings) -> (String, Vec<String>) {
     if asked.is_empty() {
         line("        - {provider: ollama, model: \"llama3.2\"}   # http://127.0.0.1:11434, without a key");
     }
-    for (name, known, variable) in &silent {
-        let dialect = known.dialect.word();
-        line(&format!("        # {variable} is set; this version does not speak the {dialect} dialect:"));
+    for (name, _, variable) in &elsewhere {
+        line(&format!("        # {variable} is set; say below where your account is:"));
         line(&format!("        # - {{provider: {name}, model: \"{}\"}}", starter(name)));
     }
     line("      # Leave a model whose first token takes longer than this:");
@@ -95,6 +96,10 @@ fn policy(from: &Surroundings) -> (String, Vec<String>) {
     line("# defaults: {deadline: 120s, max_attempts: 4}");
     line("# Your own machine as a further provider:");
     line("# providers: {my-vllm: {endpoint: \"http://127.0.0.1:8000/v1\"}}");
+    for (name, known, _) in &elsewhere {
+        line("# Where your account is:");
+        line(&format!("# providers: {{{name}: {{endpoint: \"{}\"}}}}", known.example));
+    }
     line("# Who may ask; without tenants the gateway listens on the loopback address alone:");
     line("# tenants: [{name: me, keys: [{key: \"${MY_TENANT_KEY}\"}]}]");
     (text, names)

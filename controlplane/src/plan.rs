@@ -22,6 +22,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Who may ask.
     pub tenants: Vec<policy::Tenant>,
+    /// `provider/model` as it was written, and the target that is asked in its place.
+    pub renamed: BTreeMap<String, String>,
 }
 
 /// A provider by names.
@@ -29,6 +31,10 @@ pub struct Plan {
 pub struct Provider {
     /// How it speaks.
     pub dialect: policy::Dialect,
+    /// What it understands without translation.
+    pub speaks: policy::Speaks,
+    /// What it does differently.
+    pub quirks: codec::dialect::Quirks,
     /// Where it is, TLS apart.
     pub origin: policy::Origin,
     /// Whom to trust there; `None` is plain HTTP.
@@ -90,6 +96,8 @@ pub struct Chain {
     pub breaker: Breaker,
     /// Reasoning is shown as it comes.
     pub stream_reasoning: bool,
+    /// What a target cannot be told is left out.
+    pub drop_params: bool,
 }
 
 /// One position of a chain.
@@ -97,8 +105,74 @@ pub struct Chain {
 pub struct Step {
     /// How one is picked.
     pub balance: Balance,
-    /// Target and weight.
-    pub members: Vec<(String, u32)>,
+    /// Targets.
+    pub members: Vec<Member>,
+}
+
+/// A target within a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Which.
+    pub target: String,
+    /// Share of the load.
+    pub weight: u32,
+    /// What is said differently here.
+    pub wording: Wording,
+}
+
+/// What a request is given in addition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wording {
+    /// Text before the system prompt.
+    pub prefix: Option<String>,
+    /// Text behind it.
+    pub suffix: Option<String>,
+    /// Members that are set whatever the request says.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Wording {
+    /// This, and of `other` what this does not say.
+    pub fn over(mut self, other: &Wording) -> Wording {
+        self.prefix = self.prefix.or_else(|| other.prefix.clone());
+        self.suffix = self.suffix.or_else(|| other.suffix.clone());
+        for (name, value) in &other.params {
+            self.params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+
+    /// Its texts, and the names of its members with what is set, in bytes and roughly.
+    pub fn size(&self) -> usize {
+        let texts = [&self.prefix, &self.suffix].into_iter().flatten().map(String::len).sum::<usize>();
+        texts + if self.params.is_empty() { 0 } else { self.sealed().and_then(|wording| wording.set).map_or(0, |set| set.len()) }
+    }
+
+    /// The same for the data plane; `None` when nothing is said.
+    pub fn sealed(&self) -> Option<policy::Wording> {
+        let set = (!self.params.is_empty()).then(|| {
+            let object = serde_json::to_string(&self.params).expect("names and values are JSON");
+            object[1..object.len() - 1].to_owned()
+        });
+        let wording = policy::Wording { prefix: self.prefix.clone(), suffix: self.suffix.clone(), set };
+        (wording != policy::Wording::default()).then_some(wording)
+    }
+
+    /// What was sealed.
+    ///
+    /// # Errors
+    /// Its members are no JSON: the journal is damaged.
+    pub fn unsealed(sealed: &policy::Wording) -> serde_json::Result<Wording> {
+        let object = format!("{{{}}}", sealed.set.as_deref().unwrap_or_default());
+        Ok(Wording { prefix: sealed.prefix.clone(), suffix: sealed.suffix.clone(), params: serde_json::from_str(&object)? })
+    }
+}
+
+impl Member {
+    /// A target without a wording of its own.
+    pub fn of(target: String, weight: u32) -> Member {
+        Member { target, weight, wording: Wording::default() }
+    }
 }
 
 /// A route by names.

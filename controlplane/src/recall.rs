@@ -3,6 +3,7 @@
 //! A rollback is compiled like any other policy, so that ids stay with their names.
 
 use crate::{
+    catalogue::Facts,
     compile::KeyNames,
     journal::Entry,
     plan::{self, Plan},
@@ -25,7 +26,6 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
         plan.identity = Some(identity.ok_or("that generation speaks TLS to tenants, and today's policy has no certificate for it")?);
     }
     let provider_names = |id| draft.providers[id].name.clone();
-    let target_names = |id| draft.targets[id].name.clone();
     let chain_names = |id| draft.chains[id].name.clone();
     for (_, provider) in draft.providers.iter() {
         plan.providers.insert(provider.name.clone(), provider_of(draft, provider, &entry.keys, today, from)?);
@@ -36,31 +36,29 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
             plan::Target {
                 provider: provider_names(target.provider),
                 model: target.model.clone(),
-                facts: crate::catalogue::Facts {
+                facts: Facts {
                     reasoning: target.reasoning,
                     context_window: target.context_window,
                     price: target.price,
-                    retires: None,
+                    understands: target.understands,
+                    ..Facts::default()
                 },
                 disabled: target.disabled.clone().filter(|_| !entry.aside.contains(&target.name)),
             },
         );
     }
     for (_, chain) in draft.chains.iter() {
-        let step = |step: &policy::Step| plan::Step {
-            balance: step.balance,
-            members: step.members.iter().map(|member| (target_names(member.target), member.weight)).collect(),
-        };
         plan.chains.insert(
             chain.name.clone(),
             plan::Chain {
-                steps: chain.steps.iter().map(step).collect(),
+                steps: chain.steps.iter().map(|step| step_of(draft, step)).collect::<Result<_, _>>()?,
                 triggers: chain.triggers.clone(),
                 attempts_max: chain.attempts_max,
                 backoff: chain.backoff,
                 patience: chain.patience,
                 breaker: chain.breaker,
                 stream_reasoning: chain.stream_reasoning,
+                drop_params: chain.drop_params,
             },
         );
     }
@@ -77,6 +75,16 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
         .collect();
     plan.names = draft.names.iter().map(|name| (name.name.clone(), (chain_names(name.chain), name.listed))).collect();
     Ok(plan)
+}
+
+fn step_of(draft: &Draft, step: &policy::Step) -> Result<plan::Step, String> {
+    let member = |member: &policy::Member| {
+        let target = draft.targets[member.target].name.clone();
+        let wording = member.wording.map(|at| plan::Wording::unsealed(&draft.wordings[at as usize])).transpose();
+        let wording = wording.map_err(|error| format!("what that generation sets for `{target}` cannot be read: {error}"))?;
+        Ok(plan::Member { target, weight: member.weight, wording: wording.unwrap_or_default() })
+    };
+    Ok(plan::Step { balance: step.balance, members: step.members.iter().map(member).collect::<Result<_, String>>()? })
 }
 
 fn provider_of(
@@ -101,6 +109,8 @@ fn provider_of(
     }
     Ok(plan::Provider {
         dialect: provider.dialect,
+        speaks: provider.speaks,
+        quirks: codec::dialect::Quirks::from_bits(provider.quirks),
         origin: policy::Origin { tls: None, ..origin.clone() },
         roots: origin.tls.map(|profile| draft.tls_profiles[profile].roots.clone()),
         base_path: provider.base_path.clone(),

@@ -43,6 +43,21 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// Days since 1970-01-01 of `2026-11-20`; `None` when it is no day.
+pub fn days(date: &str) -> Option<i64> {
+    let mut parts = date.split('-');
+    let mut part = |digits: usize| parts.next().filter(|text| text.len() == digits).and_then(|text| text.parse::<i64>().ok());
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() || !(1970..=9_999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The inverse of `civil`: years begin in March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * month + 2) / 5 + day - 1;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
 /// A duration in words: `3d 04:11`, `12 min`, `4.2 s`, `180 ms`.
 pub fn words(ms: u64) -> String {
     match ms {

@@ -5,9 +5,11 @@
 
 mod access;
 mod chains;
+mod facts;
 mod gateway;
 mod providers;
 mod rules;
+mod wording;
 
 use crate::{
     catalogue::Catalogue,
@@ -48,7 +50,7 @@ pub fn validate(loaded: &Loaded, from: &Surroundings) -> Checked {
         surrounding: None,
         failed: Default::default(),
         aliases: Default::default(),
-        renamed: Vec::new(),
+        told: Default::default(),
         defaults: Default::default(),
         suggestions: 0,
     };
@@ -71,8 +73,8 @@ struct Validator<'a> {
     failed: std::collections::HashSet<String>,
     /// Names from `models`.
     aliases: std::collections::HashMap<String, Alias>,
-    /// `provider/model` as written, and the target that is asked in its place.
-    renamed: Vec<(String, String)>,
+    /// What the policy says about models itself, by target.
+    told: std::collections::HashMap<String, facts::Told>,
     /// What holds where a chain says nothing.
     defaults: crate::document::Defaults,
     /// How often a word was looked for that may have been meant.
@@ -124,6 +126,13 @@ impl Validator<'_> {
             if count > max {
                 self.out.push(Complaint::error(span, format!("{count} {what}, and there may be {max}")));
             }
+        }
+        let members = self.plan.chains.values().flat_map(|chain| &chain.steps).flat_map(|step| &step.members);
+        let bytes: usize = members.map(|member| member.wording.size()).sum();
+        if bytes > wording::WORDINGS_BYTES_MAX {
+            let what =
+                format!("`prefix`, `suffix` and `params` hold {bytes} bytes in all, and there may be {}", wording::WORDINGS_BYTES_MAX);
+            self.out.push(Complaint::error(span, what));
         }
     }
 

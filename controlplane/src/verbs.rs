@@ -7,6 +7,7 @@ mod here;
 mod pages;
 
 pub use answers::answer;
+pub(crate) use here::{plan_of, policy_file};
 
 use crate::{
     control::Control,
@@ -154,6 +155,28 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Here(here::doctor),
     },
     Verb {
+        name: "models",
+        about: "Show what is known of every model that a policy asks: windows, prices, what it can be told",
+        arguments: &[FILE, CONFIG, FORMAT, switch("all", "Those of the catalogue instead")],
+        role: Role::Viewer,
+        examples: ["throwover models throwover.yaml", "throwover models --all --format json"],
+        handler: Handler::Here(crate::models::models),
+    },
+    Verb {
+        name: "catalog",
+        about: "Say which of a policy's models retire, are not listed, or have changed their prices",
+        arguments: &[
+            Argument { name: "action", value: "check", positional: true, help: "What is to be done with it" },
+            FILE,
+            CONFIG,
+            FORMAT,
+            option("against", "CATALOGUE", "A models.json of before: prices that have changed since are told"),
+        ],
+        role: Role::Viewer,
+        examples: ["throwover catalog check throwover.yaml", "throwover catalog check throwover.yaml --against old-models.json"],
+        handler: Handler::Here(crate::upkeep::catalog),
+    },
+    Verb {
         name: "explain",
         about: "Say what would happen to a request, and why not something else",
         arguments: &[
@@ -165,11 +188,14 @@ pub const VERBS: &[Verb] = &[
             option("chain", "NAME", "What stands in x-throwover-chain"),
             option("header", "NAME=VALUE,…", "Fields of the request that routes may look at"),
             switch("stream", "The answer is to be a stream"),
+            option("needs", "NEED,…", "What the request needs of a model: image, tools, json_schema …"),
+            option("tokens", "COUNT", "Tokens of its prompt, at least"),
+            option("dialect", "openai|responses|anthropic|gemini", "How it is written; openai when it is left out"),
         ],
         role: Role::Viewer,
         examples: [
             "throwover explain premium-reasoning --config throwover.yaml",
-            "throwover explain support-chat --tenant acme --header x-tier=gold",
+            "throwover explain support-chat --tenant acme --header x-tier=gold --needs image,tools",
         ],
         handler: Handler::Here(crate::explain::explain),
     },
@@ -316,7 +342,8 @@ pub fn command() -> Command {
                 arg = arg.long(argument.name);
             }
             arg = if argument.value.is_empty() { arg.action(ArgAction::SetTrue) } else { arg.value_name(argument.value) };
-            if argument.value.contains('|') {
+            // Words stand in lower case, and what is to be filled in in capitals.
+            if argument.value.starts_with(|c: char| c.is_ascii_lowercase()) {
                 let words = clap::builder::PossibleValuesParser::new(argument.value.split('|'));
                 arg = arg.value_parser(words).hide_possible_values(true);
             }

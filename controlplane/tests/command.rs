@@ -115,6 +115,33 @@ fn the_smallest_file_by_the_command() {
 }
 
 #[test]
+fn what_a_policy_asks_and_what_time_has_done_to_it() {
+    let house = House::new();
+    house.write(include_str!("../examples/smallest.yaml"));
+    let config = house.config();
+    let config = config.to_str().unwrap();
+    let run = |verb: &str, arguments: &[&str]| house.command(verb, arguments).env("OPENAI_API_KEY", "sk-x").output().unwrap();
+    let listed = run("models", &[config, "--format", "json"]);
+    let rows: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().iter().filter(|row| row["provider"] == "openai").count(), 2);
+    assert_eq!(run("models", &["--all"]).status.code(), Some(0));
+    assert_eq!(run("models", &["/no/such/file"]).status.code(), Some(3));
+    // It names models that are no longer served.
+    let checked = run("catalog", &["check", config]);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.code() == Some(1) && said.contains("replaced  openai/gpt-4-turbo"), "{said}");
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/models.json");
+    let compared = run("catalog", &["check", config, "--against", built_in]);
+    assert!(!String::from_utf8_lossy(&compared.stdout).contains("price "), "nothing has changed since today");
+    assert_eq!(run("catalog", &["check", config, "--against", config]).status.code(), Some(1));
+    assert_eq!(run("catalog", &[]).status.code(), Some(2));
+    assert_eq!(run("catalog", &["mend", config]).status.code(), Some(2));
+    house.write(support::POLICY);
+    let quiet = house.command("catalog", &["check", config]).output().unwrap();
+    assert_eq!(quiet.status.code(), Some(0), "{}", String::from_utf8_lossy(&quiet.stdout));
+}
+
+#[test]
 fn json_for_programs() {
     let house = House::new();
     house.write("gatway: {}\n");

@@ -5,11 +5,12 @@
 //! no counter is contended. An exchange keeps the policy that it began with.
 
 use arc_swap::ArcSwapOption;
-use codec::head;
+use codec::{dialect::gemini, head};
 use crossbeam::queue::ArrayQueue;
 use engine::{Board, Moment, allowance::Rate, board::TenantRow, prepared::Prepared};
 use policy::{Auth, KeyId, Provider, ProviderId, Secrets, Snapshot, Table, Tenant, TlsProfileId, id::Id};
 use std::{
+    borrow::Cow,
     cell::RefCell,
     ops::Deref,
     rc::Rc,
@@ -92,15 +93,25 @@ impl Policy {
 
 /// What heads that concern one provider have in common, checked and written once.
 pub struct Rendered {
-    lines: [head::RequestLine; Surface::ALL.len()],
+    lines: [head::RequestLine; Surface::FIXED.len()],
+    base_path: String,
     common: head::FieldLines,
     served_by: head::FieldLines,
 }
 
 impl Rendered {
     /// The first line of a request.
-    pub fn line(&self, surface: Surface) -> &head::RequestLine {
-        &self.lines[surface as usize]
+    ///
+    /// # Errors
+    /// The model cannot stand in a path.
+    pub fn line(&self, surface: Surface, model: &str) -> Result<Cow<'_, head::RequestLine>, head::Unwritable> {
+        match surface.verb() {
+            None => Ok(Cow::Borrowed(&self.lines[surface as usize])),
+            Some(verb) => {
+                let path = [self.base_path.as_str(), &gemini::path(model, verb)].concat();
+                head::RequestLine::new("POST", path.as_bytes()).map(Cow::Owned)
+            }
+        }
     }
 
     /// Fields of every request to it.
@@ -122,8 +133,8 @@ fn render(snapshot: &Snapshot, provider: &Provider) -> Result<Rendered, head::Un
     let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
     let usual = if origin.tls.is_some() { 443 } else { 80 };
     let host = if origin.port == usual { host } else { format!("{host}:{}", origin.port) };
-    let line = |surface: Surface| head::RequestLine::new("POST", &[provider.base_path.as_bytes(), surface.path().as_bytes()].concat());
-    let [chat, completions, embeddings, responses] = Surface::ALL.map(line);
+    let line = |surface: Surface| head::RequestLine::new("POST", path_at(provider, surface).as_bytes());
+    let [chat, completions, embeddings, responses, messages, count_tokens] = Surface::FIXED.map(line);
     let mut common = head::FieldLines::default();
     for (name, value) in [("host", host.as_str()), ("content-type", "application/json"), ("user-agent", USER_AGENT)] {
         common.add(name, value.as_bytes())?;
@@ -134,7 +145,15 @@ fn render(snapshot: &Snapshot, provider: &Provider) -> Result<Rendered, head::Un
     let mut served_by = head::FieldLines::default();
     served_by.add("x-throwover-provider", provider.name.as_bytes())?;
     served_by.add("x-throwover-generation", snapshot.generation.to_string().as_bytes())?;
-    Ok(Rendered { lines: [chat?, completions?, embeddings?, responses?], common, served_by })
+    let lines = [chat?, completions?, embeddings?, responses?, messages?, count_tokens?];
+    Ok(Rendered { lines, base_path: provider.base_path.clone(), common, served_by })
+}
+
+/// Where a provider takes what is asked. Anthropic's endpoint is written without the version in most places.
+fn path_at(provider: &Provider, surface: Surface) -> String {
+    let base = &provider.base_path;
+    let bare = provider.dialect == policy::Dialect::Anthropic && !base.ends_with("/v1");
+    format!("{base}{}{}", if bare { "/v1" } else { "" }, surface.path())
 }
 
 fn render_all(snapshot: &Snapshot) -> Result<Vec<Option<Rendered>>, String> {

@@ -112,6 +112,22 @@ impl Held {
         Ok(())
     }
 
+    /// Puts other bytes in the place of these, as many as there are. Before anybody else holds a block.
+    pub fn overwrite(&mut self, io: &Io, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.len, "as many bytes as there were");
+        self.settle(io);
+        if let Some(own) = &mut self.own {
+            own.buffer.copy_from_slice(bytes);
+        }
+        let mut at = 0;
+        for block in &mut self.blocks {
+            let length = block.len();
+            let place = block.unique_mut().expect("nothing was sent of a body that is still being read");
+            place.copy_from_slice(&bytes[at..at + length]);
+            at += length;
+        }
+    }
+
     /// Every piece in order, as slices.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let inline = self.whole.as_deref().into_iter().chain(self.own.as_deref());

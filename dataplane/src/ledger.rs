@@ -17,7 +17,10 @@ use crate::{
     shard::Shard,
     surface::Surface,
 };
-use codec::json::Usage;
+use codec::{
+    dialect::{Dialect, Unread},
+    json::Usage,
+};
 use engine::{
     Moment,
     account::{Measures, Outcome, Record},
@@ -57,6 +60,10 @@ pub struct Story {
     pub id: RequestId,
     /// What is asked of a provider.
     pub surface: Option<Surface>,
+    /// The client's language.
+    pub dialect: Dialect,
+    /// Why the request cannot be said in another language, if it cannot.
+    pub unread: Option<Unread>,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// The last error answer of a provider's, in case it is the one to return.
@@ -82,6 +89,8 @@ impl Story {
         Story {
             id: RequestId(shard.io.random()),
             surface: None,
+            dialect: Dialect::Openai,
+            unread: None,
             tenant: None,
             declined: None,
             reserved: 0,
@@ -98,10 +107,10 @@ impl Story {
     }
 
     /// The request is whole, and asks for this.
-    pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body<'_>) {
+    pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body<'_>, stream: bool) {
         self.model.push(model);
         self.begun = shard.io.now();
-        self.stream = body.facts().stream;
+        self.stream = stream;
         self.measures.bytes_in = body.held.len() as u64;
         shard.meters().add(Meter::BytesIn, self.measures.bytes_in);
         if self.stream {

@@ -6,7 +6,7 @@
 //! | 2 | parse the head | [`request`] | `codec::head` | 400, 408, 414, 431, 501, 505 |
 //! | 3 | authenticate | | `engine::authenticate` | 401, before the body is read |
 //! | 4 | receive the body | [`body`] | `codec::{body, json}` | 400, 408, 413, 415, 503 |
-//! | 5 | decide | | `engine::decide` | 403, 404 |
+//! | 5 | decide | [`wants`] looks into the body | `engine::decide`, `codec::dialect` | 400, 403, 404 |
 //! | 6 | connect | [`connect`], [`pool`] | | attempt fails → 9 |
 //! | 7 | relay | [`relay`] | `codec::{sse, dialect}` | tenant hangs up → 10 |
 //! | 8 | judge | | `engine::judge` | |
@@ -33,6 +33,7 @@ pub mod request;
 pub mod respond;
 pub mod surface;
 pub mod tls;
+pub mod wants;
 pub mod wire;
 
 // What a shard owns, and what the threads of the process share.

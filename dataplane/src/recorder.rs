@@ -317,6 +317,13 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } = skip {
             member(out, key!("for_ms"), u64::from(for_ms));
         }
+        if let Skip::Lacks(needs) = skip {
+            for (index, need) in needs.words().enumerate() {
+                out.extend_from_slice(if index == 0 { b",\"lacks\":[\"" } else { b"\",\"" });
+                out.extend_from_slice(need.as_bytes());
+            }
+            out.extend_from_slice(b"\"]");
+        }
         out.push(b'}');
     }
     out.push(b']');

@@ -34,6 +34,7 @@ use std::rc::Rc;
 mod answer;
 mod edit;
 mod failure;
+pub(crate) mod passage;
 mod stream;
 
 pub use failure::ErrorAnswer;
@@ -68,8 +69,16 @@ pub struct Scene<'a> {
     pub asked: &'a Asked,
     /// The request's body.
     pub body: &'a Body<'a>,
-    /// What is asked of the provider.
+    /// What is asked of us.
     pub surface: Surface,
+    /// What is asked of the provider.
+    pub at: Surface,
+    /// The answer is to be a stream.
+    pub stream: bool,
+    /// The chain that answers.
+    pub chain: policy::ChainId,
+    /// What is said differently at this place of it.
+    pub wording: Option<&'a policy::Wording>,
     /// What the request called the model.
     pub requested: &'a str,
     /// What the provider is to call it.
@@ -89,9 +98,10 @@ pub fn attempt(
     story: &mut Story,
 ) -> impl Future<Output = Outcome> {
     async move {
-        if let Err(transport) = send(scene, &mut upstream) {
-            return transport.into();
-        }
+        let unwrapped = match send(scene, &mut upstream) {
+            Ok(unwrapped) => unwrapped,
+            Err(transport) => return transport.into(),
+        };
         story.sent(scene.shard, exchange, scene.attempt);
         let (head, bytes) = match answer_head(scene, tenant, &mut upstream).await {
             Ok(found) => found,
@@ -100,30 +110,33 @@ pub fn attempt(
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
         match head.status {
             // Any of them: comments may have gone out, and only a stream can follow those.
-            200..300 if scene.body.facts().stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
-            200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, story).await,
+            200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
+            200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
     }
 }
 
-/// Writes the request: a head from scratch, the body as it came but for the model's name.
-fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
+/// Writes the request: a head from scratch, the body as it came but for the model's name, or in the
+/// provider's language. Tells which tool of the answer is none.
+fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Option<&'static str>, Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
+    let anew = passage::anew(scene)?;
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
-    let length = edits.length(body.held.len());
+    let length = anew.as_ref().map_or_else(|| edits.length(body.held.len()), passage::Anew::len);
     let rendered = policy.rendered(attempt.provider);
+    let line = rendered.line(scene.at, scene.model).map_err(|_| Transport::Unreadable)?;
     let credential = attempt.key.and_then(|key| policy.credential(key)).map(|value| (credential_field(policy, attempt.provider), value));
     let mut out = shard.io.vec();
     let written = head::write_request(
         &mut out,
         &head::RequestHead {
-            line: rendered.line(scene.surface),
+            line: &line,
             common: rendered.common(),
             credential,
             content_length: length as u64,
-            accept: if body.facts().stream { b"text/event-stream" } else { b"application/json" },
-            further: &[],
+            accept: if scene.stream { b"text/event-stream" } else { b"application/json" },
+            further: passage::further(scene).as_ref(),
             relayed: Some((&asked.head, &asked.bytes)),
         },
     );
@@ -131,8 +144,14 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<(), Transport> {
         // The policy's names and credentials were proved clean when it was built.
         return Err(Transport::Http);
     }
-    edits.send(out, &body.held, &shard.io, &mut upstream.wire);
-    Ok(())
+    match anew {
+        None => edits.send(out, &body.held, &shard.io, &mut upstream.wire),
+        Some(anew) => {
+            anew.send(out, scene, &mut upstream.wire);
+            return Ok(anew.unwrapped);
+        }
+    }
+    Ok(None)
 }
 
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.
@@ -247,13 +266,21 @@ pub fn surrender(
     surrender: Surrender,
 ) -> Ended {
     match (surrender, story.declined.take()) {
+        (Surrender::Relay { .. }, Some(answer)) if answer.is_foreign() => {
+            Ended::from(Refusal::tenant(answer.status(), answer.code(), answer.message()))
+        }
         (Surrender::Relay { .. }, Some(answer)) if !tenant.head_sent => {
             failure::relay(shard, policy, tenant, asked, exchange, &answer);
             Ended::Relayed(answer.status())
         }
         (Surrender::Relay { .. }, answer) => {
-            let message = answer.map_or("A provider refused the request.".to_owned(), |answer| answer.message());
-            Ended::from(Refusal::tenant(400, "provider_refused", message))
+            let message = match (answer, story.unread) {
+                (Some(answer), _) => answer.message(),
+                (None, Some(unread)) => format!("'{}' {}.", unread.member, unread.complaint),
+                (None, None) => "A provider refused the request.".to_owned(),
+            };
+            let param = story.unread.map(|unread| unread.member);
+            Ended::from(Refusal::tenant(400, "provider_refused", message).about(param))
         }
         (Surrender::Own(own), _) => Ended::from(Refusal {
             status: own.status,

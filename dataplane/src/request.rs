@@ -14,7 +14,8 @@ use crate::{
     models, relay,
     respond::{self, Refusal},
     shard::Shard,
-    surface::{self, Asks},
+    surface::{self, Asks, Surface},
+    wants::{self, Question},
     wire::Bytes,
 };
 use codec::head::{self, Field, Method};
@@ -96,8 +97,8 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
     let ended = ended.unwrap_or_else(|| Ended::Stopped(Box::new(Refusal::stopped())));
     let begun = tenant.head_sent;
     match &ended {
-        Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.surface, refusal),
-        Ended::Cut(refusal) => respond::cut(shard, tenant, story.surface, refusal),
+        Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
+        Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
         Ended::HungUp => tenant.keep_alive = false,
         Ended::Answered | Ended::Relayed(_) => {}
     }
@@ -129,6 +130,7 @@ async fn walk(
     story: &mut Story,
 ) -> Result<Ended, Ended> {
     let mut asked = receive_head(shard, policy, tenant, story).await?; // 2
+    story.dialect = surface::dialect_of(&asked);
     asked.tenant = match authenticate::authenticate(policy.prepared(), asked.credential()) {
         Ok(found) => found, // 3
         Err(denial) => {
@@ -144,25 +146,30 @@ async fn walk(
         }
         found => found.filter(|(_, known)| known.is_limited()),
     };
-    let surface = match surface::of(&asked) {
-        Ok(Asks::Provider(surface)) => surface,
+    let (surface, named) = match surface::of(&asked) {
+        Ok(Asks::Provider(surface, named)) => (surface, named),
         Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
         Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
     };
     story.surface = Some(surface);
+    story.dialect = surface.dialect();
     if let Some((id, known)) = limited
         && let Err(refusal) = allowance::take_request(shard, id, known, tenant)
     {
         return Err(decline(shard, tenant, &asked, refusal).await);
     }
     let _place = accept::admit(shard, policy, tenant).await?;
-    let body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
+    let mut body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
     if let Some((id, known)) = limited {
         story.reserved = allowance::reserve(shard, id, known, body.held.len(), tenant)?;
     }
     asked.received = shard.io.now();
-    let requested = body.facts().model.as_ref().map_or("", |model| model.as_str());
-    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, requested, story)?); // 5
+    let asked_for = body.facts().model;
+    let requested = named.as_deref().or(asked_for.as_ref().map(|model| model.as_str())).unwrap_or_default();
+    let stream = surface == Surface::StreamGenerate || body.facts().stream && surface != Surface::Generate;
+    let question = Question { surface, requested, stream };
+    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
+    relay::passage::prepare(shard, policy, &mut body, surface, exchange);
     loop {
         let now = Moment(shard.io.now().0);
         let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
@@ -175,7 +182,21 @@ async fn walk(
             Next::Surrender(surrender) => return Ok(relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)),
         };
         let model = policy.prepared().model_for(attempt.target, requested).unwrap_or_default();
-        let scene = relay::Scene { shard, policy, asked: &asked, body: &body, surface, requested, model, attempt: &attempt };
+        let (step, member) = exchange.place(attempt.index);
+        let scene = relay::Scene {
+            shard,
+            policy,
+            asked: &asked,
+            body: &body,
+            surface,
+            at: surface.at(&policy.providers[attempt.provider], stream),
+            stream,
+            chain: exchange.chain(),
+            wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
+            requested,
+            model,
+            attempt: &attempt,
+        };
         let upstream = match connect::obtain(&scene, tenant).await {
             Ok(upstream) => upstream, // 6
             Err(outcome) => match relay::conclude(&scene, exchange, outcome, story) {
@@ -210,9 +231,17 @@ impl Asked {
         self.head.field(&self.bytes, field)
     }
 
-    /// The key that was presented: OpenAI's way, or Anthropic's.
+    /// The key that was presented: in the way of one of the dialects. Where Anthropic's has two, its own
+    /// field counts before the other.
     fn credential(&self) -> Option<&[u8]> {
-        self.field(Field::Authorization).and_then(authenticate::bearer).or_else(|| self.field(Field::XApiKey))
+        let bearer = || self.field(Field::Authorization).and_then(authenticate::bearer);
+        self.field(Field::XApiKey).or_else(bearer).or_else(|| self.field(Field::XGoogApiKey)).or_else(|| self.key_in_query())
+    }
+
+    /// Google's other way: `?key=`.
+    fn key_in_query(&self) -> Option<&[u8]> {
+        let query = self.head.query?.of(&self.bytes);
+        query.split(|&byte| byte == b'&').find_map(|pair| pair.strip_prefix(b"key="))
     }
 }
 
@@ -317,14 +346,15 @@ fn decide_where(
     tenant: &mut Downstream,
     asked: &Asked,
     body: &body::Body<'_>,
-    requested: &str,
+    question: &Question<'_>,
     story: &mut Story,
 ) -> Result<Exchange, Refusal> {
-    if body.facts().model.is_none() {
+    let &Question { requested, stream, .. } = question;
+    if requested.is_empty() && body.facts().model.is_none() {
         return Err(Refusal::tenant(400, "missing_required_parameter", "The request does not say which model or chain it wants.")
             .about(Some("model")));
     }
-    story.asked_for(shard, requested, body);
+    story.asked_for(shard, requested, body, stream);
     let deadline_ms = deadline_of(asked)?;
     let chain = asked.field(Field::XThrowoverChain).map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"));
     let find = |name: &str| asked.head.find(&asked.bytes, name);
@@ -334,7 +364,8 @@ fn decide_where(
         field: &find,
         chain,
         deadline_ms,
-        stream: body.facts().stream,
+        stream,
+        wants: wants::of(body, question, story),
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
@@ -343,7 +374,7 @@ fn decide_where(
         fault: refusal.fault(),
         ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message().as_str().to_owned()).about(refusal.param())
     })?;
-    if body.facts().stream {
+    if stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
     }
     Ok(exchange)

@@ -6,9 +6,11 @@ use crate::{
     meters::{Meter, Meters},
     request::RequestId,
     shard::Shard,
-    surface::Surface,
 };
-use codec::{dialect, head, json};
+use codec::{
+    dialect::{self, Dialect},
+    head, json,
+};
 use engine::judge::Fault;
 use std::borrow::Cow;
 
@@ -127,18 +129,31 @@ pub fn word_of(fault: Fault) -> &'static str {
 }
 
 /// Sends a refusal: an answer of its own, or an event when a stream's head is out already.
-pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Option<Surface>, refusal: &Refusal) {
+pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect, refusal: &Refusal) {
     tenant.keep_alive &= !refusal.close;
     if tenant.head_sent {
-        return cut(shard, tenant, surface, refusal);
+        return cut(shard, tenant, id, spoken, refusal);
     }
     let mut body = shard.io.vec();
     let message = format!("{} (request {id})", refusal.message);
-    dialect::openai::error_body(&mut body, &message, refusal.kind, Some(refusal.code), refusal.param);
+    let name = id.to_string();
+    match spoken {
+        Dialect::Openai | Dialect::Responses => {
+            dialect::openai::error_body(&mut body, &message, refusal.kind, Some(refusal.code), refusal.param);
+        }
+        Dialect::Anthropic => dialect::anthropic::error_body(&mut body, refusal.status, &message, refusal.code, &name),
+        Dialect::Gemini => dialect::gemini::error_body(&mut body, refusal.status, &message, refusal.code, &name),
+    }
     let mut out = shard.io.vec();
     head::write_status(&mut out, refusal.status);
     out.extend_from_slice(b"content-type: application/json\r\n");
     write_own(&mut out, id);
+    if spoken == Dialect::Anthropic {
+        // Where its SDKs look for it.
+        out.extend_from_slice(b"request-id: ");
+        id.write(&mut out);
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(b"x-throwover-fault: ");
     out.extend_from_slice(word_of(refusal.fault).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -161,7 +176,7 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, surface: Op
 
 /// Ends a stream that has begun with an error event, and never with its terminal marker. The
 /// connection ends too, without the last chunk: no reader can take it for complete.
-pub fn cut(shard: &Shard, tenant: &mut Downstream, surface: Option<Surface>, refusal: &Refusal) {
+pub fn cut(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect, refusal: &Refusal) {
     tenant.keep_alive = false;
     if !tenant.events {
         // RFC 9112, section 8: a close would be the end of an answer to HTTP/1.0, and a good one.
@@ -169,11 +184,14 @@ pub fn cut(shard: &Shard, tenant: &mut Downstream, surface: Option<Surface>, ref
         return;
     }
     let mut event = shard.io.vec();
-    match surface {
-        Some(Surface::Responses) => {
-            dialect::responses::error_event(&mut event, tenant.sent, &refusal.message, Some(refusal.code), refusal.param)
+    let name = id.to_string();
+    match spoken {
+        Dialect::Openai => dialect::openai::error_event(&mut event, &refusal.message, refusal.kind, Some(refusal.code), refusal.param),
+        Dialect::Responses => {
+            dialect::responses::error_event(&mut event, tenant.sent, &refusal.message, Some(refusal.code), refusal.param);
         }
-        _ => dialect::openai::error_event(&mut event, &refusal.message, refusal.kind, Some(refusal.code), refusal.param),
+        Dialect::Anthropic => dialect::anthropic::error_event(&mut event, refusal.status, &refusal.message, refusal.code, &name),
+        Dialect::Gemini => dialect::gemini::error_event(&mut event, refusal.status, &refusal.message, refusal.code, &name),
     }
     let out = shard.io.vec();
     tenant.send_part(out, &event);

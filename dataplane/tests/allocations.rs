@@ -97,6 +97,8 @@ fn draft(provider: SocketAddr) -> Draft {
         Provider {
             name: "canned".to_owned(),
             dialect: Dialect::OpenAi,
+            speaks: Dialect::OpenAi.speaks(),
+            quirks: 0,
             origin: OriginId(0),
             base_path: "/v1".to_owned(),
             auth: Auth::Bearer,
@@ -115,6 +117,7 @@ fn draft(provider: SocketAddr) -> Draft {
             reasoning: false,
             context_window: None,
             price: None,
+            understands: policy::Understands::default(),
             disabled: None,
         },
     );
@@ -122,13 +125,14 @@ fn draft(provider: SocketAddr) -> Draft {
         ChainId(0),
         Chain {
             name: "main".to_owned(),
-            steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target: TargetId(0), weight: 1 }] }],
+            steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target: TargetId(0), weight: 1, wording: None }] }],
             triggers: Triggers::default(),
             attempts_max: 3,
             backoff: Backoff::default(),
             patience: Patience::default(),
             breaker: Breaker::default(),
             stream_reasoning: false,
+            drop_params: false,
         },
     );
     draft.names.push(Name { name: "main".to_owned(), chain: ChainId(0), listed: true });

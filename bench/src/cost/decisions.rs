@@ -67,6 +67,7 @@ impl Deciding {
             chain: None,
             deadline_ms: None,
             stream: true,
+            wants: engine::decide::Wants::default(),
             started: NOW,
         };
         decide::decide(self.prepared, black_box(&ask), &self.board, NOW)

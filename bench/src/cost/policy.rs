@@ -36,12 +36,13 @@ pub(super) fn snapshot(routes: usize) -> Snapshot {
                 reasoning: false,
                 context_window: None,
                 price: None,
+                understands: policy::Understands::default(),
                 disabled: None,
             })
         })
         .collect();
     for at in 0..chains {
-        let member = |number: usize| Member { target: targets[(at + number * 23) % TARGETS], weight: 1 };
+        let member = |number: usize| Member { target: targets[(at + number * 23) % TARGETS], weight: 1, wording: None };
         let step =
             |step: usize| Step { balance: Balance::PeakEwma, members: (0..MEMBERS).map(|other| member(step * MEMBERS + other)).collect() };
         let name = format!("chain-{at:04}");
@@ -54,6 +55,7 @@ pub(super) fn snapshot(routes: usize) -> Snapshot {
             patience: Patience::default(),
             breaker: Breaker::default(),
             stream_reasoning: false,
+            drop_params: false,
         });
         draft.names.push(Name { name, chain, listed: true });
     }
@@ -78,6 +80,8 @@ fn providers(draft: &mut Draft) {
         draft.providers.push(Provider {
             name: format!("provider-{at}"),
             dialect: Dialect::OpenAi,
+            speaks: Dialect::OpenAi.speaks(),
+            quirks: 0,
             origin: OriginId(0),
             base_path: "/v1".into(),
             auth: Auth::Bearer,

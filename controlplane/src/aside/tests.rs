@@ -8,14 +8,14 @@ fn aside(until_ms: u64, why: &str) -> Aside {
 #[test]
 fn only_what_the_policy_would_ask_is_marked() {
     let text = "providers: {a: {endpoint: \"https://a.test/v1\"}}
-fallback: {chains: [{name: c, models: [{provider: a, model: m}, {provider: anthropic, model: n}]}]}
+fallback: {chains: [{name: c, models: [{provider: a, model: m}, {provider: huggingface, model: n}]}]}
 ";
     let mut plan = validate::validate(&load::text("p.yaml", text), &validate::tests::surroundings()).plan;
-    let names = ["a/m", "anthropic/n", "gone/x"];
+    let names = ["a/m", "huggingface/n", "gone/x"];
     let asides = Asides(names.iter().map(|name| ((*name).to_owned(), aside(3_600_000, "it is slow"))).collect());
     assert_eq!(asides.apply(&mut plan), ["a/m"]);
     assert_eq!(plan.targets["a/m"].disabled.as_deref(), Some("set aside by uid 0 root until 1970-01-01T01:00:00Z: it is slow"));
-    assert!(plan.targets["anthropic/n"].disabled.as_ref().unwrap().contains("dialect"));
+    assert!(plan.targets["huggingface/n"].disabled.as_ref().unwrap().contains("HF_TOKEN"));
 }
 
 #[test]

@@ -75,6 +75,26 @@ fn ids_are_used_up_to_the_bound() {
 }
 
 #[test]
+fn what_is_said_differently_is_kept_once() {
+    let text = "fallback:
+  chains:
+    - {name: a, models: [{provider: openai, model: m, prefix: one}, {provider: openai, model: n, params: {seed: 1}}]}
+    - {name: b, models: [{provider: openai, model: m, params: {seed: 1}}, {provider: openai, model: n}], drop_params: true}
+";
+    let draft = compiled(text, &Previous::default(), 1).draft;
+    assert_eq!(draft.wordings.len(), 2);
+    let chain = |name: &str| draft.chains.iter().find(|(_, chain)| chain.name == name).unwrap().1.clone();
+    let said = |name: &str| -> Vec<Option<policy::Wording>> {
+        let members = chain(name).steps.into_iter().flat_map(|step| step.members);
+        members.map(|member| member.wording.map(|at| draft.wordings[at as usize].clone())).collect()
+    };
+    let seed = Some(policy::Wording { set: Some("\"seed\":1".to_owned()), ..Default::default() });
+    assert_eq!(said("a"), [Some(policy::Wording { prefix: Some("one".to_owned()), ..Default::default() }), seed.clone()]);
+    assert_eq!(said("b"), [seed, None]);
+    assert!(chain("b").drop_params && !chain("a").drop_params);
+}
+
+#[test]
 fn ten_thousand_routes() {
     let mut text = "providers: {v: {endpoint: \"http://127.0.0.1:8000/v1\"}}\nfallback:\n  chains:\n".to_owned();
     for chain in 0..1_000 {

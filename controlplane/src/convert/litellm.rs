@@ -91,8 +91,9 @@ fn deployment(params: &Value, place: &str, sketch: &mut Sketch) -> Option<Deploy
         return None;
     }
     let name = match provider.kind.as_str() {
-        // Azure has a name of its own here, since the catalogue knows none.
         "" => word.to_owned(),
+        // Every account of Azure's is elsewhere.
+        "azure" => word.to_owned(),
         kind if provider.endpoint.is_empty() => kind.to_owned(),
         kind => elsewhere(kind, &provider.endpoint),
     };

@@ -1,6 +1,8 @@
 //! A policy as it is being converted, and how it is written down.
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Known};
+use codec::dialect::Quirks;
+use policy::Speaks;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -128,40 +130,55 @@ impl Sketch {
         name
     }
 
-    /// True when this version asks targets of the provider.
-    fn asked(&self, provider: &str) -> bool {
-        let kind = self.providers.get(provider).map_or(provider, |provider| provider.kind.as_str());
-        Catalogue::built_in().provider(kind).is_none_or(|known| crate::catalogue::spoken(known.dialect))
+    /// True when it is known where the provider is.
+    fn has_address(&self, provider: &str) -> bool {
+        let declared = self.providers.get(provider);
+        let kind = declared.map_or(provider, |provider| provider.kind.as_str());
+        declared.is_some_and(|provider| !provider.endpoint.is_empty())
+            || Catalogue::built_in().provider(kind).is_some_and(|known| known.endpoint.is_some())
     }
 
     /// Leaves out what `check` would refuse: names and chains that nobody could answer.
     pub(super) fn prune(&mut self) {
-        let dead: Vec<String> = self
-            .models
-            .iter()
-            .filter(|(_, model)| !model.deployments.iter().any(|(provider, ..)| self.asked(provider)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in dead {
-            self.models.remove(&name);
-            self.note(format!("model `{name}`"), "this version speaks to none of its providers");
-        }
+        let mut models = std::mem::take(&mut self.models);
+        models.retain(|name, model| {
+            model.deployments.retain(|(provider, ..)| self.reachable(provider, &format!("model `{name}`")));
+            !model.deployments.is_empty()
+        });
+        self.models = models;
         let names: BTreeSet<String> = self.models.keys().cloned().collect();
         let mut chains = std::mem::take(&mut self.chains);
         chains.retain(|name, chain| {
-            let known = |link: &Link| !matches!(link, Link::Name(model) if !names.contains(model));
-            chain.links.retain(known);
-            let lives = chain.links.iter().any(|link| match link {
-                Link::Target(provider, _) => self.asked(provider),
-                Link::Name(_) => true,
+            chain.links.retain(|link| match link {
+                Link::Target(provider, _) => self.reachable(provider, &format!("chain `{name}`")),
+                Link::Name(model) => names.contains(model),
             });
-            if !lives {
-                self.note(format!("chain `{name}`"), "this version speaks to none of its providers");
+            if chain.links.is_empty() {
+                self.note(format!("chain `{name}`"), "nothing is left of it");
             }
-            lives
+            !chain.links.is_empty()
         });
         self.routes.retain(|(_, chain)| chains.contains_key(chain));
         self.chains = chains;
+        let mut providers = std::mem::take(&mut self.providers);
+        let with_address = |kind: &str| Catalogue::built_in().provider(kind).is_none_or(|known| known.endpoint.is_some());
+        providers.retain(|name, provider| {
+            let stays = !provider.endpoint.is_empty() || with_address(&provider.kind);
+            if !stays {
+                self.note(format!("provider `{name}`"), "its address is not known; declare it with its `endpoint`");
+            }
+            stays
+        });
+        self.providers = providers;
+    }
+
+    /// The same, and said where it is not so.
+    fn reachable(&mut self, provider: &str, place: &str) -> bool {
+        let reachable = self.has_address(provider);
+        if !reachable {
+            self.note(place, format!("the address of `{provider}` is not known; declare it with its `endpoint`"));
+        }
+        reachable
     }
 
     /// The policy as YAML.
@@ -232,10 +249,11 @@ impl Provider {
         // A name of the catalogue brings its facts with it; any other has to say them.
         if let Some(known) = known.filter(|_| name != self.kind) {
             members.push(format!("dialect: {}", known.dialect.word()));
+            members.extend(manners(known));
         }
         let endpoint = match known {
             _ if !self.endpoint.is_empty() => Some(self.endpoint.as_str()),
-            Some(known) if name != self.kind => Some(known.endpoint.as_str()),
+            Some(known) if name != self.kind => known.endpoint.as_deref(),
             _ => None,
         };
         members.extend(endpoint.map(|endpoint| format!("endpoint: {}", scalar(endpoint))));
@@ -267,6 +285,24 @@ impl Provider {
         members.extend(self.in_flight.map(|count| format!("in_flight: {}", count.clamp(1, 1 << 20))));
         members
     }
+}
+
+/// What a provider of the catalogue speaks and does differently, where it is not what its dialect does.
+fn manners(known: &Known) -> Vec<String> {
+    let mut members = Vec::new();
+    if known.speaks != known.dialect.policy().speaks() {
+        let words: Vec<&str> = [(Speaks::CHAT, "chat"), (Speaks::RESPONSES, "responses")]
+            .into_iter()
+            .filter(|(one, _)| known.speaks.any(*one))
+            .map(|(_, word)| word)
+            .collect();
+        members.push(format!("speaks: [{}]", words.join(", ")));
+    }
+    if !known.quirks.is_empty() {
+        let words: Vec<&str> = Quirks::ALL.iter().filter(|(one, _)| known.quirks.has(*one)).map(|(_, word)| *word).collect();
+        members.push(format!("quirks: [{}]", words.join(", ")));
+    }
+    members
 }
 
 impl Chain {

@@ -19,7 +19,8 @@ fn converted(from: &str, text: &str) -> (String, Plan, Vec<String>) {
 
 /// The targets of a chain, step by step.
 fn targets(plan: &Plan, chain: &str) -> Vec<Vec<(String, u32)>> {
-    plan.chains[chain].steps.iter().map(|step| step.members.clone()).collect()
+    let step = |step: &crate::plan::Step| step.members.iter().map(|member| (member.target.clone(), member.weight)).collect();
+    plan.chains[chain].steps.iter().map(step).collect()
 }
 
 fn one(target: &str) -> Vec<(String, u32)> {
@@ -32,10 +33,8 @@ fn litellm_groups_fallbacks_times_and_keys() {
     let group = vec![("azure/gpt-4o-eu".to_owned(), 2), ("openai/gpt-4o".to_owned(), 1)];
     let chain =
         [group.clone(), one("anthropic/claude-sonnet-4-5"), one("groq/llama-3.3-70b-versatile"), one("openai-at-10.0.0.7-8000/qwen3")];
-    // A group that this version cannot ask is no group; what falls back on it goes on without.
-    let without: Vec<_> = chain.iter().filter(|step| !step[0].0.starts_with("anthropic")).cloned().collect();
-    assert_eq!(targets(&plan, "gpt-4o"), without, "{policy}");
-    assert_eq!(targets(&plan, "gpt-4"), without);
+    assert_eq!(targets(&plan, "gpt-4o"), chain, "{policy}");
+    assert_eq!(targets(&plan, "gpt-4"), chain);
     assert_eq!(targets(&plan, "fast"), [one("groq/llama-3.3-70b-versatile"), group, one("openai-at-10.0.0.7-8000/qwen3")]);
     assert_eq!(plan.chains["gpt-4o"].steps[0].balance, Balance::PeakEwma);
     let azure = &plan.providers["azure"];
@@ -53,7 +52,6 @@ fn litellm_groups_fallbacks_times_and_keys() {
         "model_list[2].litellm_params.temperature",
         "model_list[4].litellm_params.api_key",
         "model_list[5].litellm_params",
-        "model `claude`",
         "litellm_settings.context_window_fallbacks.fast",
         "litellm_settings.drop_params",
         "router_settings.redis_host",
@@ -138,6 +136,29 @@ fn bifrost_providers_keys_rules_and_tenants() {
 }
 
 #[test]
+fn who_has_no_address_is_left_out_and_said() {
+    let text = r#"{"providers": {"azure": {"keys": [{"value": "env.AZURE_KEY"}]}, "openai": {"keys": [{"value": "env.OPENAI_KEY"}]}},
+        "governance": {"routing_rules": [{"name": "chat", "targets": [{"provider": "azure", "model": "x"}],
+            "fallbacks": ["openai/gpt-4.1"]}]}}"#;
+    let (policy, plan, notes) = converted("bifrost", text);
+    assert!(!plan.providers.contains_key("azure"), "{policy}");
+    assert!(notes.contains(&"provider `azure`".to_owned()), "{notes:?}");
+    assert!(plan.chains.contains_key("openai/*"), "{policy}");
+}
+
+#[test]
+fn under_another_name_a_provider_is_what_it_was() {
+    let text =
+        "model_list: [{model_name: a, litellm_params: {model: mistral/m, api_base: \"https://eu.mistral.test/v1\", api_key: os.environ/K}},
+        {model_name: b, litellm_params: {model: openai/m, api_base: \"https://o.test/v1\", api_key: os.environ/K}}]";
+    let (policy, plan, _) = converted("litellm", text);
+    let known = Catalogue::built_in().provider("mistral").unwrap();
+    let provider = &plan.providers["mistral-at-eu.mistral.test"];
+    assert_eq!((provider.speaks, provider.quirks), (known.speaks, known.quirks), "{policy}");
+    assert!(!policy.contains("speaks: [chat, responses]"), "what goes without saying is not said\n{policy}");
+}
+
+#[test]
 fn a_tenant_keeps_the_key_that_it_has() {
     let TenantKey::Digest(found) = tenant_key("sk-master-1234", "os.environ/") else { panic!("a literal is digested") };
     let expected: String = sha2::Sha256::digest(b"sk-master-1234").iter().map(|byte| format!("{byte:02x}")).collect();
@@ -157,7 +178,7 @@ fn no_key_is_taken_for_another() {
         + &entry("f", "openai/m", "api_base: \"http://10.0.0.8/v1\"");
     let (policy, plan, _) = converted("litellm", &text);
     let key = |chain: &str| {
-        let target = &plan.chains[chain].steps[0].members[0].0;
+        let target = &plan.chains[chain].steps[0].members[0].target;
         let keys = &plan.providers[&plan.targets[target].provider].keys;
         keys.iter().map(|key| key.identity.clone()).collect::<Vec<_>>()
     };

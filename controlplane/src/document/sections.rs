@@ -3,7 +3,7 @@
 use super::{
     read::{At, Named, Several},
     units::{Amount, Count, Duration, Millis, Share, Size},
-    words::{Auth, Backoff, Balance, Dialect, Key, Midstream, Period, Shards, TriggerType},
+    words::{Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, Shards, Speak, Thinking, TriggerType},
 };
 use crate::{read_as_map, section};
 
@@ -112,6 +112,10 @@ section! {
     Provider = "a provider" {
         /// How it speaks.
         dialect: Dialect, "the catalogue's, or openai";
+        /// What it understands without translation, of OpenAI's dialect: `chat`, `responses`.
+        speaks: Vec<At<Speak>>, "the catalogue's, or all of its dialect";
+        /// What it does differently from others of its dialect, in place of what the catalogue says.
+        quirks: Vec<At<Quirk>>, "the catalogue's, or none";
         /// URL that paths are appended to: `http://10.0.0.7:8000/v1`.
         endpoint: String, "the catalogue's";
         /// Credentials: references, or mappings with a weight.
@@ -155,6 +159,14 @@ section! {
         deployments: Vec<At<Deployment>>, "required";
         /// How a request picks among them.
         balance: Balance, "weighted";
+        /// Tokens of prompt and answer together.
+        context_window: Count, "the catalogue's, or unknown";
+        /// Most tokens of an answer.
+        max_output: Count, "the catalogue's, or unknown";
+        /// What it cannot be told, in place of what the catalogue says: a request that needs it passes by.
+        lacks: Vec<At<Need>>, "the catalogue's, or nothing";
+        /// How it is told how hard to think.
+        thinking: Thinking, "the catalogue's, or as the newest of its dialect";
     }
     /// One place of a model.
     Deployment = "a deployment" {
@@ -164,6 +176,20 @@ section! {
         model: String, "required";
         /// Share of the load.
         weight: Count, "1";
+        /// Text that is put before the system prompt.
+        prefix: String, "none";
+        /// Text that is put behind the system prompt.
+        suffix: String, "none";
+        /// Members that are set in every request, in its provider's dialect: `{temperature: 0.2}`.
+        params: Params, "none";
+        /// Tokens of prompt and answer together.
+        context_window: Count, "the catalogue's, or unknown";
+        /// Most tokens of an answer.
+        max_output: Count, "the catalogue's, or unknown";
+        /// What it cannot be told, in place of what the catalogue says: a request that needs it passes by.
+        lacks: Vec<At<Need>>, "the catalogue's, or nothing";
+        /// How it is told how hard to think.
+        thinking: Thinking, "the catalogue's, or as the newest of its dialect";
     }
     /// What is tried, in which order.
     Fallback = "`fallback`" {
@@ -194,6 +220,8 @@ section! {
         idle: Duration, "that of `defaults`";
         /// Reasoning is shown as it comes, and a stream that has shown any is not restarted elsewhere.
         stream_reasoning: bool, "false";
+        /// Parameters that a model cannot be told (`seed`, `logprobs`, `top_k` …) are left out; else it is not asked.
+        drop_params: bool, "false";
     }
     /// One position of a chain: a provider's model, a name from `models`, or a fixed text.
     Link = "an entry of `models`" {
@@ -203,6 +231,20 @@ section! {
         model: String, "none";
         /// Lower goes first; those without one come last, in the order of the file.
         priority: Count, "none";
+        /// Text that is put before the system prompt.
+        prefix: String, "none";
+        /// Text that is put behind the system prompt.
+        suffix: String, "none";
+        /// Members that are set in every request, in its provider's dialect: `{temperature: 0.2}`.
+        params: Params, "none";
+        /// Tokens of prompt and answer together.
+        context_window: Count, "the catalogue's, or unknown";
+        /// Most tokens of an answer.
+        max_output: Count, "the catalogue's, or unknown";
+        /// What it cannot be told, in place of what the catalogue says: a request that needs it passes by.
+        lacks: Vec<At<Need>>, "the catalogue's, or nothing";
+        /// How it is told how hard to think.
+        thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Answer of last resort.
         template: String, "none", inert "a chain whose targets all fail answers with the last error";
     }

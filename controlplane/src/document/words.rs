@@ -9,6 +9,7 @@ use crate::{
     tree::{Node, Value},
     vocabulary,
 };
+use codec::dialect::{Needs, Quirks};
 use serde_json::json;
 
 vocabulary! {
@@ -20,6 +21,22 @@ vocabulary! {
         Anthropic = "anthropic";
         /// Gemini generateContent.
         Gemini = "gemini";
+    }
+    /// What a provider of OpenAI's dialect understands without translation.
+    Speak {
+        /// Chat Completions.
+        Chat = "chat";
+        /// Responses.
+        Responses = "responses";
+    }
+    /// How a model is told how hard to think.
+    Thinking {
+        /// It does not think.
+        None = "none";
+        /// By a word.
+        Effort = "effort";
+        /// By a number of tokens.
+        Budget = "budget";
     }
     /// How a request picks among deployments.
     Balance {
@@ -62,6 +79,88 @@ vocabulary! {
         Week = "week";
         /// One.
         Month = "month";
+    }
+}
+
+impl Dialect {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::Dialect {
+        match self {
+            Dialect::OpenAi => policy::Dialect::OpenAi,
+            Dialect::Anthropic => policy::Dialect::Anthropic,
+            Dialect::Gemini => policy::Dialect::Gemini,
+        }
+    }
+}
+
+impl Speak {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::Speaks {
+        match self {
+            Speak::Chat => policy::Speaks::CHAT,
+            Speak::Responses => policy::Speaks::RESPONSES,
+        }
+    }
+}
+
+impl Thinking {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::Thinking {
+        match self {
+            Thinking::None => policy::Thinking::None,
+            Thinking::Effort => policy::Thinking::Effort,
+            Thinking::Budget => policy::Thinking::Budget,
+        }
+    }
+}
+
+/// Something that a provider does differently from others of its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirk(pub Quirks);
+
+impl Read for Quirk {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let words: Vec<&str> = Quirks::ALL.iter().map(|(_, word)| *word).collect();
+        Quirks::named(&super::read::word(node, reader, &words)?).map(Quirk)
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"enum": Quirks::ALL.iter().map(|(_, word)| *word).collect::<Vec<_>>()})
+    }
+}
+
+/// Something that a request may need, and a model may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need(pub Needs);
+
+impl Read for Need {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let words: Vec<&str> = Needs::EVERY.words().collect();
+        Needs::named(&super::read::word(node, reader, &words)?).map(Need)
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"enum": Needs::EVERY.words().collect::<Vec<_>>()})
+    }
+}
+
+/// Members that are set in every request, as JSON.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params(pub serde_json::Map<String, serde_json::Value>);
+
+impl Read for Params {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match node.json() {
+            serde_json::Value::Object(members) => Some(Params(members)),
+            _ => {
+                reader.wrong(node, "a mapping of parameters");
+                None
+            }
+        }
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({"type": "object"})
     }
 }
 

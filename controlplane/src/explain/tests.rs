@@ -1,4 +1,5 @@
 use super::*;
+use crate::{load, validate};
 
 fn explained(arguments: &[(&str, &str)]) -> Answer {
     let text = "providers:
@@ -8,7 +9,13 @@ tenants: [{name: acme, keys: [{key: \"${ACME_TENANT_KEY}\"}], models: [\"chat*\"
 routes: [{name: gold, when: {model: chat, header: {x-tier: gold}}, chain: best}]
 fallback:
   chains:
-    - {name: chat, models: [{provider: a, model: m}, {provider: anthropic, model: n}], triggers: [{type: auth, enabled: false}]}
+    - name: chat
+      models:
+        - {provider: a, model: m, lacks: [image, tools], context_window: 1000}
+        - {provider: huggingface, model: n}
+        - {provider: b, model: w, context_window: 4000}
+      triggers: [{type: auth, enabled: false}]
+    - {name: chat-dropping, models: [{provider: a, model: m2, lacks: [seed]}], drop_params: true}
     - {name: best, models: [{provider: b, model: m}]}
 ";
     let checked = validate::validate(&load::text("p.yaml", text), &validate::tests::surroundings());
@@ -23,8 +30,51 @@ fn the_chain_its_targets_and_why_not_the_others() {
     let answer = explained(&[("tenant", "acme"), ("model", "chat")]);
     assert!(answer.text.contains("chain     chat: it answers to the name `chat`"), "{}", answer.text);
     assert!(answer.text.contains("a/m  asks a for `m`  [breaker open]"), "{}", answer.text);
-    assert!(answer.text.contains("never asked: this version does not speak the anthropic dialect"), "{}", answer.text);
+    assert!(answer.text.contains("never asked: HF_TOKEN is not set"), "{}", answer.text);
     assert!(answer.text.contains("ends at   auth"), "{}", answer.text);
+}
+
+#[test]
+fn what_a_target_lacks_and_what_is_too_large_for_it() {
+    let skipped = |arguments: &[(&str, &str)]| {
+        let answer = explained(&[&[("tenant", "acme"), ("model", "chat")], arguments].concat());
+        let rows = answer.data["targets"].as_array().unwrap().clone();
+        let why: Vec<String> = rows.iter().map(|row| row["skipped"].as_str().unwrap_or("-").to_owned()).collect();
+        (why, answer)
+    };
+    let of = |why: [&str; 3]| why.map(str::to_owned).to_vec();
+    let unset = "HF_TOKEN is not set";
+    assert_eq!(skipped(&[("needs", "image, json_schema")]).0, of(["lacks image", unset, "-"]));
+    assert_eq!(skipped(&[("needs", "tools,image"), ("tokens", "2000")]).0, of(["lacks image, tools", unset, "-"]));
+    assert_eq!(skipped(&[("tokens", "2000")]).0, of(["too_large", unset, "-"]));
+    // Nobody is left: the answer is the gateway's own.
+    let (why, answer) = skipped(&[("tokens", "5000")]);
+    assert_eq!(why, of(["too_large", unset, "too_large"]));
+    assert_eq!((&answer.data["answer"]["status"], &answer.data["answer"]["code"]), (&400.into(), &"context_length_exceeded".into()));
+    assert!(answer.text.contains("answer    400 (context_length_exceeded)"), "{}", answer.text);
+    let dropped = explained(&[("tenant", "acme"), ("model", "chat-dropping"), ("needs", "seed")]);
+    assert_eq!(dropped.data["targets"][0]["skipped"], serde_json::Value::Null, "{}", dropped.text);
+}
+
+#[test]
+fn a_request_in_another_dialect_needs_a_translation() {
+    // What has a meaning only in its own dialect is not translated.
+    let asked = |dialect: &str| explained(&[("tenant", "acme"), ("model", "chat"), ("needs", "own_dialect"), ("dialect", dialect)]);
+    assert_eq!(asked("openai").data["targets"][2]["skipped"], serde_json::Value::Null);
+    assert_eq!(asked("anthropic").data["targets"][2]["skipped"], "lacks own_dialect");
+}
+
+#[test]
+fn a_request_that_is_described_wrongly_is_told_how() {
+    for (name, value, expected) in [
+        ("needs", "imag", "did you mean `image`?"),
+        ("needs", "zzzzzzzzzz", "image, image_url, audio"),
+        ("tokens", "many", "no number of tokens"),
+        ("dialect", "french", "openai, responses, anthropic or gemini"),
+    ] {
+        let answer = explained(&[("tenant", "acme"), ("model", "chat"), (name, value)]);
+        assert!(answer.code == code::USAGE && answer.text.contains(expected), "{}", answer.text);
+    }
 }
 
 #[test]

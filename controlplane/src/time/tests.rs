@@ -24,3 +24,16 @@ fn durations() {
         assert_eq!(words(ms), expected);
     }
 }
+
+#[test]
+fn days_are_counted_as_they_are_written() {
+    for number in (0..40_000).step_by(13) {
+        let day = date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(number * 86_400));
+        assert_eq!(super::days(&day), Some(number as i64), "{day}");
+    }
+    for wrong in
+        ["", "2026", "2026-1-01", "2026-13-01", "2026-00-10", "2026-01-32", "20-26-01-01", "2026-01-01-01", "x026-01-01", "1969-12-31"]
+    {
+        assert_eq!(super::days(wrong), None, "{wrong}");
+    }
+}

@@ -4,7 +4,7 @@
 use super::{Alias, Validator};
 use crate::{
     document::{At, Balance, Chain, Defaults, Document, Link, Model, Retry},
-    plan::{self, Step},
+    plan::{self, Member, Step},
 };
 use policy::limits;
 
@@ -31,16 +31,20 @@ impl Validator<'_> {
             self.error(deployments, format!("model `{}` has no deployments", name.value)).push();
             return None;
         }
+        let told_of_all = self.told_of_model(model);
         let mut members = Vec::new();
         for deployment in &deployments.value {
             let (Some(provider), Some(model)) = (&deployment.provider, &deployment.model) else { continue };
             let weight = self.bounded(&deployment.weight, "weight", 1, 1_000_000, 1) as u32;
+            let wording = self.wording_of_deployment(deployment);
+            let told = self.told_of_deployment(deployment).over(&told_of_all);
             if let Some(target) = self.target(provider, model) {
-                if members.iter().any(|(other, _)| *other == target) {
+                self.tell(&target, &told);
+                if members.iter().any(|other: &Member| other.target == target) {
                     self.warning(deployment, format!("`{target}` stands here twice")).help("use `weight` to give it a larger share").push();
                     continue;
                 }
-                members.push((target, weight));
+                members.push(Member { target, weight, wording });
             }
         }
         if members.is_empty() {
@@ -57,15 +61,15 @@ impl Validator<'_> {
     }
 
     /// The cheapest first, each in a step of its own; those of unknown price come last.
-    fn by_price(&mut self, model: &Model, mut members: Vec<(String, u32)>) -> Vec<Step> {
+    fn by_price(&mut self, model: &Model, mut members: Vec<Member>) -> Vec<Step> {
         let price =
             |plan: &plan::Plan, target: &str| plan.targets[target].facts.price.map(|price| price.input.saturating_add(price.output));
-        for (target, _) in &members {
+        for Member { target, .. } in &members {
             if let (None, Some(balance)) = (price(&self.plan, target), &model.balance) {
                 self.warning(balance, format!("the price of `{target}` is unknown, so it comes last")).push();
             }
         }
-        members.sort_by_key(|(target, _)| price(&self.plan, target).unwrap_or(u64::MAX));
+        members.sort_by_key(|member| price(&self.plan, &member.target).unwrap_or(u64::MAX));
         members.into_iter().map(|member| Step { balance: policy::Balance::Weighted, members: vec![member] }).collect()
     }
 
@@ -144,7 +148,7 @@ impl Validator<'_> {
             for step in more {
                 let twice = step.members.len() == 1 && steps.iter().any(|other| other.members == step.members);
                 if twice {
-                    self.warning(link, format!("`{}` stands in chain `{}` twice", step.members[0].0, chain.value))
+                    self.warning(link, format!("`{}` stands in chain `{}` twice", step.members[0].target, chain.value))
                         .help("one attempt more at the same target is what `retry` is for")
                         .push();
                 } else {
@@ -159,11 +163,23 @@ impl Validator<'_> {
         (steps, first)
     }
 
+    /// What one entry of a chain stands for; what it says differently goes before what `models` says.
     fn link(&mut self, chain: &At<String>, link: &At<Link>) -> (Vec<Step>, Option<At<String>>) {
+        let (mut steps, model) = self.asked(chain, link);
+        let (wording, told) = (self.wording_of_link(link), self.told_of_link(link));
+        for member in steps.iter_mut().flat_map(|step| &mut step.members) {
+            member.wording = wording.clone().over(&member.wording);
+            self.tell(&member.target, &told);
+        }
+        (steps, model)
+    }
+
+    fn asked(&mut self, chain: &At<String>, link: &At<Link>) -> (Vec<Step>, Option<At<String>>) {
         match (&link.provider, &link.model, &link.template) {
             (Some(provider), Some(model), None) => {
-                let step =
-                    self.target(provider, model).map(|target| Step { balance: policy::Balance::Weighted, members: vec![(target, 1)] });
+                let step = self
+                    .target(provider, model)
+                    .map(|target| Step { balance: policy::Balance::Weighted, members: vec![Member::of(target, 1)] });
                 (step.into_iter().collect(), Some(model.clone()))
             }
             (None, Some(model), None) => (self.alias(chain, model), Some(model.clone())),
@@ -209,7 +225,7 @@ impl Validator<'_> {
             }
             None => model.value.clone(),
         };
-        let facts = self.catalogue.model(provider, &asked).cloned().unwrap_or_default();
+        let facts = self.catalogue.facts(provider, &asked);
         if let Some(day) = facts.retires.as_ref().filter(|day| day.as_str() <= self.from.today.as_str()) {
             self.warning(model, format!("`{asked}` is no longer served since {day}, says the catalogue"))
                 .help("choose its successor")
@@ -220,7 +236,7 @@ impl Validator<'_> {
         let target = plan::Target { provider: provider.value.clone(), model: policy::Model::Named(asked), facts, disabled };
         self.plan.targets.entry(name.clone()).or_insert(target);
         if model.value != name[provider.len() + 1..] {
-            self.renamed.push((format!("{}/{}", provider.value, model.value), name.clone()));
+            self.plan.renamed.insert(format!("{}/{}", provider.value, model.value), name.clone());
         }
         Some(name)
     }
@@ -228,7 +244,7 @@ impl Validator<'_> {
     /// A chain whose every target is disabled can never answer.
     fn chain_lives(&mut self, at: &At<String>, noun: &str, steps: &[Step]) {
         let mut reasons = Vec::new();
-        for (target, _) in steps.iter().flat_map(|step| &step.members) {
+        for Member { target, .. } in steps.iter().flat_map(|step| &step.members) {
             match &self.plan.targets[target].disabled {
                 None => return,
                 Some(reason) => reasons.push(format!("{target}: {reason}")),
@@ -262,6 +278,7 @@ impl Validator<'_> {
             patience: self.patience(chain, defaults),
             breaker: self.breaker(chain.breaker.as_ref(), defaults.breaker.as_ref()),
             stream_reasoning: chain.stream_reasoning.as_ref().is_some_and(|at| at.value),
+            drop_params: chain.drop_params.as_ref().is_some_and(|at| at.value),
         }
     }
 
@@ -272,7 +289,7 @@ impl Validator<'_> {
             let target = plan::Target {
                 provider: provider.clone(),
                 model: policy::Model::Rest,
-                facts: Default::default(),
+                facts: self.catalogue.facts(provider, ""),
                 disabled: planned.disabled.clone(),
             };
             self.plan.targets.insert(format!("{provider}/*"), target);
@@ -280,13 +297,13 @@ impl Validator<'_> {
         let defaults = self.defaults.clone();
         let targets: Vec<String> = self.plan.targets.keys().cloned().collect();
         for target in targets {
-            let steps = vec![Step { balance: policy::Balance::Weighted, members: vec![(target.clone(), 1)] }];
+            let steps = vec![Step { balance: policy::Balance::Weighted, members: vec![Member::of(target.clone(), 1)] }];
             let chain = self.chain_of(steps, &Chain::default(), &defaults);
             self.plan.chains.entry(target.clone()).or_insert(chain);
             self.plan.names.entry(target.clone()).or_insert((target, false));
         }
-        for (written, target) in std::mem::take(&mut self.renamed) {
-            self.plan.names.entry(written).or_insert((target, false));
+        for (written, target) in &self.plan.renamed {
+            self.plan.names.entry(written.clone()).or_insert((target.clone(), false));
         }
     }
 }

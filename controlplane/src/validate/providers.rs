@@ -8,6 +8,7 @@ use crate::{
     plan,
     reference::{self, Missing, Reference},
 };
+use codec::dialect::Quirks;
 use policy::{Origin, Roots, limits};
 
 /// An endpoint, taken apart.
@@ -64,20 +65,15 @@ impl Validator<'_> {
             self.failed.insert(name.value.clone());
             return;
         };
-        let dialect = match declared.dialect.as_ref().map(|at| at.value).or(known.as_ref().map(|known| known.dialect)) {
-            Some(Dialect::Anthropic) => policy::Dialect::Anthropic,
-            Some(Dialect::Gemini) => policy::Dialect::Gemini,
-            Some(Dialect::OpenAi) | None => policy::Dialect::OpenAi,
+        let dialect = declared.dialect.as_ref().map(|at| at.value).or(known.as_ref().map(|known| known.dialect)).unwrap_or(Dialect::OpenAi);
+        // What the catalogue says holds for the dialect that it says it of.
+        let alike = known.as_ref().filter(|known| known.dialect == dialect);
+        let speaks = self.speaks(declared, dialect).or(alike.map(|known| known.speaks)).unwrap_or(dialect.policy().speaks());
+        let quirks = match &declared.quirks {
+            Some(quirks) => quirks.iter().fold(Quirks::NONE, |all, quirk| all.and(quirk.0)),
+            None => alike.map_or(Quirks::NONE, |known| known.quirks),
         };
-        let mut disabled = None;
-        if !dialect.spoken() {
-            let why = format!("this version does not speak the {} dialect to providers", dialect.word());
-            let mend = "reach its models through a provider whose `endpoint` is OpenAI-compatible, with `dialect: openai`";
-            self.warning(name, format!("{why}, so `{}` is never asked", name.value)).help(mend).push();
-            disabled = Some(why);
-        }
-        let (keys, missing) = self.keys(name, declared, known.as_ref());
-        disabled = disabled.or(missing);
+        let (keys, disabled) = self.keys(name, declared, known.as_ref());
         let auth = self.auth(declared, known.as_ref(), &keys);
         let (proxy, authorities) = self.surrounding.clone().unwrap_or_default();
         let connections = declared.connections.as_ref();
@@ -96,7 +92,9 @@ impl Validator<'_> {
         let headers = self.headers(declared);
         let in_flight_max = self.bounded(&declared.in_flight, "in_flight", 1, 1 << 20, 4_096) as u32;
         let planned = plan::Provider {
-            dialect,
+            dialect: dialect.policy(),
+            speaks,
+            quirks,
             origin: Origin {
                 host: endpoint.host,
                 port: endpoint.port,
@@ -118,6 +116,21 @@ impl Validator<'_> {
         self.plan.providers.insert(name.value.clone(), planned);
     }
 
+    /// What a policy says that a provider understands.
+    fn speaks(&mut self, declared: &Provider, dialect: Dialect) -> Option<policy::Speaks> {
+        let at = declared.speaks.as_ref()?;
+        if dialect != Dialect::OpenAi {
+            let what = format!("`speaks` is of the openai dialect, and this provider's is {}", dialect.word());
+            self.error(at, what).help("leave it out").push();
+            return None;
+        }
+        if at.is_empty() {
+            self.error(at, "a provider understands something").help("name `chat`, `responses` or both").push();
+            return None;
+        }
+        Some(at.iter().fold(policy::Speaks::default(), |all, one| all.and(one.policy())))
+    }
+
     /// Connections that are kept ready. None is no choice: who is asked first must be reachable at
     /// once, and a data plane is ready when one connection stands.
     fn warm(&mut self, field: &Option<At<Count>>) -> u32 {
@@ -132,7 +145,12 @@ impl Validator<'_> {
     fn endpoint(&mut self, name: &At<String>, declared: &Provider, known: Option<&Known>) -> Option<(Endpoint, Span)> {
         let text = match (&declared.endpoint, known) {
             (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(known)) => At { value: known.endpoint.clone(), span: name.span },
+            (None, Some(Known { endpoint: Some(endpoint), .. })) => At { value: endpoint.clone(), span: name.span },
+            (None, Some(known)) => {
+                let what = format!("`{}` has no address that holds for everybody, so it needs an `endpoint`", name.value);
+                self.error(name, what).help(format!("declare it under `providers` with its own: `endpoint: {}`", known.example)).push();
+                return None;
+            }
             (None, None) => {
                 let words = self.catalogue.names();
                 let mend = match Self::nearest(&mut self.suggestions, name, words) {
@@ -143,6 +161,12 @@ impl Validator<'_> {
                 return None;
             }
         };
+        if text.contains("/openai/deployments") {
+            self.error(&text, "Azure's older paths, which name a deployment, are not spoken")
+                .help("write `https://RESOURCE.openai.azure.com/openai/v1`, and the deployment's name as the model")
+                .push();
+            return None;
+        }
         match endpoint(&text) {
             Ok(endpoint) => Some((endpoint, text.span)),
             Err(why) => {
@@ -229,9 +253,7 @@ impl Validator<'_> {
             }
         }
         let variables = complaint::list(variables.iter().map(String::as_str));
-        if known.is_none_or(|known| known.dialect == Dialect::OpenAi) {
-            self.warning(name, format!("{variables} is not set, so `{}` is never asked", name.value)).help("set it, or give `keys`").push();
-        }
+        self.warning(name, format!("{variables} is not set, so `{}` is never asked", name.value)).help("set it, or give `keys`").push();
         (Vec::new(), Some(format!("{variables} is not set")))
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use codec::dialect::Quirks;
 use std::io;
 
 /// Files and variables of every test.
@@ -131,30 +132,39 @@ fn the_smallest_file_without_a_key_names_the_variable() {
     let (checked, rendered) = check(include_str!("../../examples/smallest.yaml"), &nothing_set());
     assert!(checked.complaints.refuse());
     let expected = "error: chain `fast-chat` has no target left (openai/gpt-4o-mini: OPENAI_API_KEY is not set; \
-                    anthropic/claude-haiku-4-5: this version does not speak the anthropic dialect to providers)";
+                    anthropic/claude-haiku-4-5: ANTHROPIC_API_KEY is not set)";
     assert!(rendered.contains(expected), "{rendered}");
 }
 
 #[test]
-fn a_dialect_that_is_not_spoken_is_left_out_and_the_way_round_is_told() {
-    let text = include_str!("../../examples/smallest.yaml");
-    let (checked, rendered) = check(text, &surroundings());
-    for (provider, dialect) in [("anthropic", "anthropic"), ("google", "gemini")] {
-        let said = format!("warning: this version does not speak the {dialect} dialect to providers, so `{provider}` is never asked");
-        assert!(rendered.contains(&said), "{rendered}");
-        assert!(checked.plan.providers[provider].disabled.is_some());
+fn every_dialect_is_spoken() {
+    let (checked, rendered) = check(include_str!("../../examples/smallest.yaml"), &surroundings());
+    for (provider, dialect) in
+        [("openai", policy::Dialect::OpenAi), ("anthropic", policy::Dialect::Anthropic), ("google", policy::Dialect::Gemini)]
+    {
+        let planned = &checked.plan.providers[provider];
+        assert_eq!((planned.dialect, &planned.disabled, planned.speaks), (dialect, &None, dialect.speaks()), "{rendered}");
     }
-    let mend = "^ reach its models through a provider whose `endpoint` is OpenAI-compatible, with `dialect: openai`";
-    assert_eq!(rendered.matches(mend).count(), 2, "{rendered}");
-    // With nobody else, the chain refuses.
-    let (checked, rendered) = check("fallback: {chains: [{name: c, models: [{provider: anthropic, model: m}]}]}", &surroundings());
-    assert!(checked.complaints.refuse() && rendered.contains("chain `c` has no target left"), "{rendered}");
+    // Nothing is warned of but names that are no longer served.
+    assert_eq!(checked.complaints.count(Severity::Warning), rendered.matches("is no longer served: ").count(), "{rendered}");
+    // Without its key, whoever else speaks goes on.
+    let one = Surroundings { variable: Box::new(|name| (name == "OPENAI_API_KEY").then(|| "k".to_owned())), ..surroundings() };
+    let (checked, rendered) = check(include_str!("../../examples/smallest.yaml"), &one);
+    assert!(!checked.complaints.refuse(), "{rendered}");
+    assert!(rendered.contains("warning: ANTHROPIC_API_KEY is not set, so `anthropic` is never asked"), "{rendered}");
 }
 
 #[test]
 fn what_must_not_be_there() {
     let table = [
         ("providers: {m: {}}", "the catalogue does not know `m`, so it needs an `endpoint`"),
+        ("providers: {m: {endpoint: \"http://x\", quirks: [max_token]}}", "did you mean `max_tokens`?"),
+        ("providers: {m: {endpoint: \"http://x\", speaks: [chatt]}}", "did you mean `chat`?"),
+        ("providers: {m: {endpoint: \"http://x\", speaks: []}}", "a provider understands something"),
+        ("providers: {anthropic: {speaks: [chat]}}", "`speaks` is of the openai dialect, and this provider's is anthropic"),
+        ("providers: {azure: {}}", "declare it under `providers` with its own: `endpoint: https://RESOURCE.openai.azure.com/openai/v1`"),
+        ("providers: {azure: {endpoint: \"https://x.openai.azure.com/openai/deployments/d\"}}", "older paths, which name a deployment"),
+        ("fallback: {chains: [{name: c, models: [{provider: azure, model: m}]}]}", "`azure` has no address that holds for everybody"),
         ("providers: {m: {endpoint: \"ftp://x\"}}", "it begins with neither https:// nor http://"),
         ("providers: {m: {endpoint: \"https://u:p@x\"}}", "a credential does not belong here"),
         ("providers: {m: {endpoint: \"http://x:0\"}}", "its port is none"),
@@ -229,6 +239,33 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
 }
 
 #[test]
+fn what_a_provider_speaks_and_does_differently() {
+    let (checked, rendered) = check(
+        "providers:
+  mistral: {}
+  own: {endpoint: \"http://127.0.0.1:9/v1\", speaks: [chat], quirks: [max_tokens, system_role]}
+  plain: {endpoint: \"http://127.0.0.1:8/v1\"}
+  groq: {quirks: []}
+  deepseek: {dialect: anthropic, endpoint: \"https://api.deepseek.com/anthropic\"}
+  azure: {endpoint: \"https://acme.openai.azure.com/openai/v1\"}
+fallback: {chains: [{name: c, models: [{provider: perplexity, model: m}, {provider: mistral, model: m}]}]}",
+        &surroundings(),
+    );
+    assert!(!checked.complaints.refuse(), "{rendered}");
+    let of = |name: &str| (checked.plan.providers[name].speaks, checked.plan.providers[name].quirks);
+    let (chat, responses) = (policy::Speaks::CHAT, policy::Speaks::RESPONSES);
+    assert_eq!(of("mistral").0, chat);
+    assert!(of("mistral").1.has(Quirks::RANDOM_SEED.and(Quirks::SHORT_IDS)));
+    assert_eq!(of("own"), (chat, Quirks::MAX_TOKENS.and(Quirks::SYSTEM_ROLE)));
+    assert_eq!(of("plain"), (chat.and(responses), Quirks::NONE));
+    assert_eq!(of("groq"), (chat.and(responses), Quirks::NONE), "what the policy says goes before the catalogue");
+    assert_eq!(of("perplexity"), (responses, Quirks::NONE));
+    // In another dialect, nothing of what is known holds.
+    assert_eq!(of("deepseek"), (policy::Speaks::ANTHROPIC, Quirks::NONE));
+    assert_eq!(checked.plan.providers["azure"].auth, policy::Auth::Header("api-key".to_owned()));
+}
+
+#[test]
 fn no_bytes_make_it_panic() {
     // Every prefix of a policy, and every policy with one character changed, is judged.
     let text = include_str!("../../examples/whole.yaml");
@@ -248,7 +285,7 @@ fn priorities_order_and_prices_order() {
 fallback: {chains: [{name: c, models: [{provider: openai, model: z}, {provider: openai, model: b, priority: 2}, {provider: openai, model: a, priority: 1}]}]}",
         &surroundings(),
     );
-    let order = |name: &str| -> Vec<String> { checked.plan.chains[name].steps.iter().map(|step| step.members[0].0.clone()).collect() };
+    let order = |name: &str| -> Vec<String> { checked.plan.chains[name].steps.iter().map(|step| step.members[0].target.clone()).collect() };
     assert_eq!(order("c"), ["openai/a", "openai/b", "openai/z"], "{rendered}");
     assert_eq!(order("m"), ["openai/gpt-4.1-mini", "openai/gpt-4.1"]);
     assert_eq!(checked.plan.names["a"].0, "c");

@@ -3,6 +3,7 @@
 use super::{Arguments, Verb};
 use crate::{
     compile, daemon, doctor, document, legible, load, observe, places,
+    plan::Plan,
     reference::Surroundings,
     socket::{self, Answer, Request, code},
     up, validate,
@@ -31,9 +32,27 @@ fn ended(result: io::Result<u8>) -> Answer {
 }
 
 pub(super) fn check(arguments: &Arguments) -> Answer {
-    let path = arguments.get("file").map_or_else(|| places::config(arguments), PathBuf::from);
     let strict = arguments.contains_key("strict");
-    check_path(&path, strict, &Surroundings::real())
+    check_path(&policy_file(arguments), strict, &Surroundings::real())
+}
+
+/// The policy that is meant: the one that is named, or the one that a daemon would take.
+pub(crate) fn policy_file(arguments: &Arguments) -> PathBuf {
+    arguments.get("file").map_or_else(|| places::config(arguments), PathBuf::from)
+}
+
+/// What a policy means.
+///
+/// # Errors
+/// The answer that says everything that is wrong with it.
+pub(crate) fn plan_of(path: &Path, from: &Surroundings) -> Result<Plan, Answer> {
+    let loaded = load::load(path).map_err(|error| Answer::refused(code::INVALID, format!("{}: {error}\n", path.display())))?;
+    let checked = validate::validate(&loaded, from);
+    if checked.complaints.refuse() {
+        let text = format!("{}{}\n", checked.complaints.render(&loaded.sources), checked.complaints.summary());
+        return Err(Answer::refused(code::INVALID, text));
+    }
+    Ok(checked.plan)
 }
 
 /// Reads a policy and says everything about it.

@@ -8,7 +8,8 @@ use crate::{
     prepared::{Prepared, Way},
     text::Text,
 };
-use policy::{ChainId, TenantId, limits};
+use codec::dialect::Needs;
+use policy::{ChainId, Speaks, TenantId, limits};
 use std::fmt::Write;
 
 /// What a request asks, as far as it matters here.
@@ -25,8 +26,27 @@ pub struct Ask<'a> {
     pub deadline_ms: Option<u64>,
     /// The answer is to be a stream.
     pub stream: bool,
+    /// What a target must be able to be told.
+    pub wants: Wants,
     /// When the request began.
     pub started: Moment,
+}
+
+/// What a request wants of the model that answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// The dialect that it is written in.
+    pub spoken: Speaks,
+    /// What not every target can be told.
+    pub needs: Needs,
+    /// Tokens of its prompt: so many at least.
+    pub tokens: u32,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0 }
+    }
 }
 
 /// Why a request is not even tried. A model that was refused is quoted in the message, shortened.

@@ -34,8 +34,9 @@ use crate::{
     judge::{self, Verdict},
     machine::machine,
     moment::{Moment, NS_PER_US},
-    prepared::{Prepared, Way},
+    prepared::{Place, Prepared, Way},
 };
+use codec::dialect::Needs;
 use policy::{Chain, ChainId, Class, KeyId, Model, ProviderId, TargetId, TenantId, limits};
 
 pub mod balance;
@@ -192,6 +193,19 @@ const _: () = {
     assert!(TRAIL_MAX <= u8::MAX as usize);
 };
 
+/// Why a target cannot be told what is asked.
+#[inline]
+fn unfit(place: &Place, ask: &Ask<'_>, drop_params: bool) -> Option<Skip> {
+    let wants = &ask.wants;
+    let lacks = place.lacks(wants.spoken);
+    let needs = if drop_params { wants.needs.without(Needs::DROPPABLE) } else { wants.needs };
+    let missing = needs.common(lacks);
+    if !missing.is_empty() {
+        return Some(Skip::Lacks(missing));
+    }
+    (place.window > 0 && wants.tokens > place.window).then_some(Skip::TooLarge)
+}
+
 impl Exchange {
     // Inlined so that it is made where it stays.
     #[inline]
@@ -222,6 +236,8 @@ impl Exchange {
                 candidate.skip = candidate::Packed::new(Skip::Disabled);
             } else if place.rest && prepared.model_for(place.target, ask.model).is_none() {
                 candidate.skip = candidate::Packed::new(Skip::Unnamed);
+            } else if let Some(skip) = unfit(place, ask, rules.drop_params) {
+                candidate.skip = candidate::Packed::new(skip);
             }
             exchange.candidates.push(candidate);
         }
@@ -284,6 +300,12 @@ impl Exchange {
     /// The target of an attempt.
     pub fn target(&self, attempt_index: usize) -> TargetId {
         self.candidates[usize::from(self.trail()[attempt_index].candidate)].target
+    }
+
+    /// The step of an attempt's target, and its place among the members of the step.
+    pub fn place(&self, attempt_index: usize) -> (usize, usize) {
+        let candidate = &self.candidates[usize::from(self.trail()[attempt_index].candidate)];
+        (candidate.step.into(), candidate.member.into())
     }
 
     /// How many attempts count against the cap.

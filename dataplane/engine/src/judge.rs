@@ -135,6 +135,8 @@ pub enum Transport {
     TooLarge,
     /// Where one message ends and the next begins is in doubt.
     Http,
+    /// The request is none that can be said in the provider's language.
+    Unreadable,
 }
 
 /// Every detail that a verdict can have, ascending, so that a record needs a byte for it.
@@ -193,6 +195,7 @@ pub const DETAILS: &[&str] = &[
     "unknown_path",
     "unprocessable",
     "unsupported",
+    "untranslatable",
     "wrong_content_type",
 ];
 
@@ -228,6 +231,7 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::Empty => Verdict::of(Class::Empty, "empty"),
         Transport::TooLarge => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "too_large") },
         Transport::Http => Verdict::of(Class::Malformed, "http"),
+        Transport::Unreadable => Verdict::of(Class::InvalidRequest, "untranslatable"),
     }
 }
 

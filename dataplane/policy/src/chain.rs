@@ -22,6 +22,8 @@ pub struct Chain {
     pub breaker: Breaker,
     /// Reasoning counts as content, so that a stream commits at its first reasoning delta.
     pub stream_reasoning: bool,
+    /// Parameters that a target cannot be told are left out, where it would not be asked otherwise.
+    pub drop_params: bool,
 }
 
 /// One position of a chain: the same model in one or more places.
@@ -40,6 +42,19 @@ pub struct Member {
     pub target: TargetId,
     /// Share of the load under [`Balance::Weighted`], and tie-breaker elsewhere. At least 1.
     pub weight: u32,
+    /// What is said differently here: its place in [`crate::Draft::wordings`].
+    pub wording: Option<u32>,
+}
+
+/// What a request is given in addition, so that it suits one model of a chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wording {
+    /// Text before the system prompt.
+    pub prefix: Option<String>,
+    /// Text behind it.
+    pub suffix: Option<String>,
+    /// Members that are set whatever the request says: a JSON object without its braces.
+    pub set: Option<String>,
 }
 
 /// How an exchange picks among the deployments of a step.

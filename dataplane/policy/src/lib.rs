@@ -21,12 +21,12 @@ pub mod tenant;
 pub mod trigger;
 pub mod wire;
 
-pub use chain::{Backoff, Balance, Breaker, Chain, Member, Patience, Step};
+pub use chain::{Backoff, Balance, Breaker, Chain, Member, Patience, Step, Wording};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
 pub use network::Network;
 pub use route::{Pattern, Predicate, Route};
 pub use secret::{Secret, Secrets, ServerIdentity};
 pub use snapshot::{Draft, Flaw, Gateway, Snapshot};
-pub use target::{Auth, Dialect, Key, Model, Origin, Price, Provider, Roots, Target, TlsProfile};
+pub use target::{Auth, Dialect, Key, Model, Origin, Price, Provider, Roots, Speaks, Target, Thinking, TlsProfile, Understands};
 pub use tenant::Tenant;
 pub use trigger::{Class, ClassSet, Triggers};

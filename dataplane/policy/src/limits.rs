@@ -101,3 +101,10 @@ const _: () = {
     assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
     assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
 };
+
+/// Bytes of text that are taken for one token where nobody has counted. English has some four; a
+/// request must not be kept from a model that can read it, so that this is more than most texts need.
+pub const BYTES_PER_TOKEN: u64 = 5;
+
+/// Largest answer that is held to be said in another language.
+pub const ANSWER_TRANSLATED_BYTES_MAX: usize = 16 * MIB;

@@ -26,6 +26,8 @@ pub struct Draft {
     pub chains: Table<ChainId, Chain>,
     /// In the order in which they are tried.
     pub routes: Vec<Route>,
+    /// What is said differently at some places of chains.
+    pub wordings: Vec<crate::chain::Wording>,
     /// Names that requests may give, in ascending order of `name`, unique.
     pub names: Vec<Name>,
     /// Who may ask; none means everybody who can reach the listener, which then is loopback.
@@ -249,6 +251,9 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
         within(id, "members of a step", step.members.len(), 1, limits::CHAIN_TARGETS_MAX)?;
         for member in &step.members {
             taken(&draft.targets, member.target, id)?;
+            if member.wording.is_some_and(|at| at as usize >= draft.wordings.len()) {
+                return Err(flaw(id, "refers to a wording that does not exist"));
+            }
             within(id, "weight", member.weight as usize, 1, u32::MAX as usize)?;
         }
     }

@@ -58,6 +58,10 @@ pub struct Provider {
     pub name: String,
     /// How it speaks.
     pub dialect: Dialect,
+    /// The dialects that it understands without translation.
+    pub speaks: Speaks,
+    /// What it does differently from others of its dialect: `codec::dialect::Quirks` as a number.
+    pub quirks: u32,
     /// Where it is.
     pub origin: OriginId,
     /// Begins every path, without a slash at its end: `/v1`.
@@ -86,9 +90,13 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// True when this build speaks it to providers.
-    pub const fn spoken(self) -> bool {
-        matches!(self, Dialect::OpenAi)
+    /// What a provider of this dialect speaks when nothing else is known of it.
+    pub const fn speaks(self) -> Speaks {
+        match self {
+            Dialect::OpenAi => Speaks::CHAT.and(Speaks::RESPONSES),
+            Dialect::Anthropic => Speaks::ANTHROPIC,
+            Dialect::Gemini => Speaks::GEMINI,
+        }
     }
 
     /// The word that policies use.
@@ -98,6 +106,31 @@ impl Dialect {
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
         }
+    }
+}
+
+/// A set of the dialects in which requests are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Speaks(u8);
+
+impl Speaks {
+    /// OpenAI's Chat Completions, and what else lies beside it but Responses.
+    pub const CHAT: Speaks = Speaks(1);
+    /// OpenAI's Responses.
+    pub const RESPONSES: Speaks = Speaks(2);
+    /// Anthropic Messages.
+    pub const ANTHROPIC: Speaks = Speaks(4);
+    /// Gemini generateContent.
+    pub const GEMINI: Speaks = Speaks(8);
+
+    /// These and those.
+    pub const fn and(self, other: Speaks) -> Speaks {
+        Speaks(self.0 | other.0)
+    }
+
+    /// True when one of `other` is among these.
+    pub const fn any(self, other: Speaks) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -136,8 +169,37 @@ pub struct Target {
     pub context_window: Option<u32>,
     /// Prices, where known.
     pub price: Option<Price>,
+    /// What it can be told.
+    pub understands: Understands,
     /// Why it is never eligible (no key, dialect not spoken), for records and `explain`.
     pub disabled: Option<String>,
+}
+
+/// What a target can be told. What is not known is taken for given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Understands {
+    /// What it cannot: `codec::dialect::Needs` as a number.
+    pub lacks: u32,
+    /// Most tokens of an answer.
+    pub output_max: Option<u32>,
+    /// How it is told how hard to think.
+    pub thinking: Thinking,
+    /// It refuses temperature, top_p and top_k.
+    pub sampling_fixed: bool,
+}
+
+/// How a model is told how hard to think.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thinking {
+    /// It is not known: as the newest of its dialect.
+    #[default]
+    Unknown,
+    /// It does not think.
+    None,
+    /// By a word.
+    Effort,
+    /// By a number of tokens.
+    Budget,
 }
 
 /// The model that a target asks for.

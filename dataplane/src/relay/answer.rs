@@ -1,10 +1,11 @@
 //! JSON answers: held until they are complete and checked, then sent whole. Beyond
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
-use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
+use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, passage, write_provider_fields, write_who};
 use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
+    dialect::{self, Dialect},
     head::{self, Framing, Response, ResponseField},
     json,
 };
@@ -22,7 +23,7 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     head: &Response,
     head_bytes: &[u8],
-    story: &mut Story,
+    (unwrapped, story): (Option<&'static str>, &mut Story),
 ) -> Outcome {
     if !is_json(head, head_bytes) {
         return Transport::WrongContentType.into();
@@ -48,17 +49,30 @@ pub(super) async fn relay(
         if !decoder.done() {
             held.settle(&scene.shard.io);
         }
+        let translated = scene.translates();
+        if translated && (held.len() > limits::ANSWER_TRANSLATED_BYTES_MAX || !beyond.is_empty()) {
+            return Transport::TooLarge.into();
+        }
         // Neither a large answer nor a full memory is the provider's fault: both commit.
-        if held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty() {
+        if !translated && (held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty()) {
             // Boxed: rare, and as large as all the rest of this.
             return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, beyond, story)).await;
         }
     }
-    if let Err(verdict) = check(scene, &held, story) {
-        return Outcome::Failed(verdict);
-    }
+    let told = match scene.at.dialect() {
+        Dialect::Openai | Dialect::Responses if !scene.translates() => check(scene, &held, story).map(|()| None),
+        _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
+        dialect => read(scene, dialect, &held, unwrapped, story),
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(verdict) => return Outcome::Failed(verdict),
+    };
     exchange.commit();
-    deliver(scene, tenant, exchange, head, head_bytes, &held, story);
+    match told {
+        None => deliver(scene, tenant, exchange, head, head_bytes, &held, story),
+        Some(body) => deliver_anew(scene, tenant, exchange, head, head_bytes, &body, story),
+    }
     count_answer(scene.shard);
     if head.reusable {
         upstream.give_back();
@@ -126,6 +140,59 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         story.usage(usage);
     }
     Ok(())
+}
+
+/// Reads an answer that is not OpenAI's, or not to stay so: what it says in the client's language, where
+/// that is another.
+fn read(
+    scene: &Scene<'_>,
+    dialect: Dialect,
+    held: &Held,
+    unwrapped: Option<&'static str>,
+    story: &mut Story,
+) -> Result<Option<Vec<u8>>, Verdict> {
+    if held.is_empty() {
+        return Err(judge::transport(Transport::Empty));
+    }
+    let mut joined = Vec::new();
+    let body = passage::contiguous(held, &mut joined);
+    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), unwrapped).map_err(|failure| match failure {
+        dialect::Failure::Error(fields) => judge::event(&fields_of(&fields)),
+        dialect::Failure::Malformed => judge::transport(Transport::MalformedBody),
+    })?;
+    if let Some(usage) = &answer.usage {
+        story.usage(usage);
+    }
+    if answer.choices.is_empty() {
+        return Err(judge::transport(Transport::Empty));
+    }
+    if !answer.has_content() && answer.choices.iter().any(|choice| choice.finish == Some(json::Finish::Error)) {
+        return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
+    }
+    Ok(scene.translates().then(|| {
+        let mut out = Vec::with_capacity(body.len() + 512);
+        dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(unwrapped), &mut out);
+        out
+    }))
+}
+
+/// Sends an answer that was said anew.
+fn deliver_anew(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &Exchange,
+    head: &Response,
+    bytes: &[u8],
+    body: &[u8],
+    story: &mut Story,
+) {
+    let mut out = scene.shard.io.vec();
+    head::write_status(&mut out, head.status);
+    write_provider_fields(&mut out, tenant, head, bytes);
+    write_who(scene, tenant, story, exchange, &mut out);
+    tenant.finish_head(&mut out, Some(body.len() as u64));
+    tenant.write_body(&mut out, body);
+    tenant.wire.send(out);
 }
 
 fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head: &Response, bytes: &[u8], held: &Held, story: &mut Story) {

@@ -60,7 +60,8 @@ impl Edit<'_> {
 impl<'m> Edits<'m> {
     /// What has to change so that `model` is asked for; nothing when it is the one `requested`.
     pub(super) fn new(facts: &Facts, body: &Held, surface: Surface, model: &'m str, requested: &str) -> Edits<'m> {
-        let model = (model != requested).then(|| Edit { at: facts.model_range.clone(), text: quoted(model) });
+        // Gemini's paths name it.
+        let model = (model != requested && surface.verb().is_none()).then(|| Edit { at: facts.model_range.clone(), text: quoted(model) });
         let wanted = facts.stream && surface.has_stream_options() && !facts.include_usage;
         let usage = wanted.then(|| match &facts.stream_options {
             None => Edit { at: facts.open..facts.open, text: Text::Usage { comma: !facts.empty } },

@@ -6,11 +6,12 @@ use crate::{
 };
 use codec::{
     body::Decoder,
+    dialect,
     head::{self, Response, ResponseField, RetryAfter},
-    json,
 };
 use engine::{
     exchange::Exchange,
+    failover,
     judge::{self, Transport},
 };
 use policy::limits;
@@ -22,12 +23,25 @@ pub struct ErrorAnswer {
     bytes: Pooled,
     body: Vec<u8>,
     message: String,
+    code: &'static str,
+    /// It is in another language than the client's.
+    foreign: bool,
 }
 
 impl ErrorAnswer {
     /// Its status.
     pub fn status(&self) -> u16 {
         self.status
+    }
+
+    /// True when it is not in the client's language, and cannot be returned as it is.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    /// What a client is told of it in its own language.
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Its message.
@@ -45,15 +59,27 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
     if whole && head.reusable {
         upstream.give_back();
     }
-    let fields = json::read_error(&body);
+    let fields = dialect::read_error(&body);
     let should_retry = head.field(&bytes, ResponseField::XShouldRetry).and_then(|value| match value {
         b"true" => Some(true),
         b"false" => Some(false),
         _ => None,
     });
-    let verdict = judge::status(head.status, &fields_of(&fields), retry_after_ms(scene.shard, head, &bytes), should_retry);
+    let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body));
+    let verdict = judge::status(head.status, &fields_of(&fields), told, should_retry);
     let message = fields.message.as_str().to_owned();
-    Outcome::Declined(verdict, Box::new(ErrorAnswer { status: head.status, head: head.clone(), bytes, body, message }))
+    Outcome::Declined(
+        verdict,
+        Box::new(ErrorAnswer {
+            status: head.status,
+            head: head.clone(),
+            bytes,
+            body,
+            message,
+            code: failover::row(verdict.class).shown.code,
+            foreign: scene.translates(),
+        }),
+    )
 }
 
 /// Reads what came with status 200 in place of a stream: an error object says what went wrong, so
@@ -75,7 +101,7 @@ pub(super) async fn read_instead(
     if whole && head.reusable {
         upstream.give_back();
     }
-    let fields = json::read_error(&body);
+    let fields = dialect::read_error(&body);
     let said = [fields.kind.as_str(), fields.code.as_str(), fields.message.as_str()].iter().any(|text| !text.is_empty());
     if said { Outcome::Failed(judge::event(&fields_of(&fields))) } else { Transport::WrongContentType.into() }
 }

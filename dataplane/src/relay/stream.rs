@@ -2,10 +2,10 @@
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
 use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
-use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, surface::Surface, wire::Bytes};
+use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, wire::Bytes};
 use codec::{
     body::Decoder,
-    dialect::{self, Dialect, Event, Kind, Outcome as End},
+    dialect::{self, Dialect, Ear, Event, Kind, Outcome as End},
     head::{self, Response, ResponseField},
     json::Finish,
     sse::{self, Splitter},
@@ -24,6 +24,10 @@ const KEEPALIVE_MS: u64 = 10_000;
 struct Stream<'s> {
     scene: &'s Scene<'s>,
     dialect: Dialect,
+    /// Reads what is not OpenAI's, and says what is to be said otherwise.
+    ear: Option<Ear>,
+    /// What the ear has said of the last event.
+    said: Vec<u8>,
     splitter: Splitter,
     /// Events that nobody has seen; empty once committed.
     held: Vec<u8>,
@@ -49,7 +53,7 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     head: &Response,
     bytes: &[u8],
-    story: &mut Story,
+    (unwrapped, story): (Option<&'static str>, &mut Story),
 ) -> Outcome {
     if !is_events(head, bytes) {
         // Boxed: rare, and it would lie beside all that a stream needs.
@@ -60,7 +64,7 @@ pub(super) async fn relay(
         return Transport::Empty.into();
     }
     let chain = &scene.policy.chains[exchange.chain()];
-    let mut stream = Stream::new(scene, chain.stream_reasoning);
+    let mut stream = Stream::new(scene, chain.stream_reasoning, unwrapped);
     let mut by = Instant(scene.attempt.first_token_by.0);
     while !stream.over {
         let arrived = match next(scene, tenant, &mut upstream.wire, &mut by, stream.late()).await {
@@ -119,11 +123,15 @@ fn is_events(head: &Response, bytes: &[u8]) -> bool {
 }
 
 impl<'s> Stream<'s> {
-    fn new(scene: &'s Scene<'s>, reasoning_shows: bool) -> Stream<'s> {
-        let dialect = if scene.surface == Surface::Responses { Dialect::Responses } else { Dialect::Openai };
+    fn new(scene: &'s Scene<'s>, reasoning_shows: bool, unwrapped: Option<&'static str>) -> Stream<'s> {
+        let dialect = scene.at.dialect();
+        let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(unwrapped)));
+        let listens = to.is_some() || matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
         Stream {
             scene,
             dialect,
+            ear: listens.then(|| Ear::new(dialect, to)),
+            said: Vec::new(),
             splitter: Splitter::new(limits::EVENT_BYTES_MAX),
             held: Vec::new(),
             ready: scene.shard.io.vec(),
@@ -156,9 +164,13 @@ impl<'s> Stream<'s> {
     /// compatible but for the marker, which is then written for it.
     fn end(&mut self, decoder: &mut Decoder) -> Option<Verdict> {
         let clean = decoder.done() || decoder.close().is_ok();
-        if clean && self.finished && self.splitter.pending() == 0 {
-            if self.dialect == Dialect::Openai {
-                self.ready.extend_from_slice(dialect::openai::DONE);
+        // Gemini's streams have no marker: the last choice's end, and then the body's, is theirs.
+        let may_end = matches!(self.dialect, Dialect::Openai | Dialect::Gemini);
+        if clean && may_end && self.finished && self.splitter.pending() == 0 {
+            match &mut self.ear {
+                Some(ear) if ear.translates() => ear.end(&mut self.ready),
+                _ if self.dialect == Dialect::Openai => self.ready.extend_from_slice(dialect::openai::DONE),
+                _ => {}
             }
             self.over = true;
             self.committed = true;
@@ -199,7 +211,11 @@ impl<'s> Stream<'s> {
             }
             return Ok(());
         }
-        let Event { kind, usage, reasoning } = self.dialect.classify(name, data);
+        self.said.clear();
+        let Event { kind, usage, reasoning } = match &mut self.ear {
+            Some(ear) => ear.event(name, data, &mut self.said),
+            None => self.dialect.classify(name, data),
+        };
         if let Some(usage) = &usage {
             story.usage(usage);
         }
@@ -216,7 +232,7 @@ impl<'s> Stream<'s> {
                 self.finished = true;
                 self.show();
             }
-            Kind::UsageOnly if !self.scene.body.facts().include_usage => return Ok(()),
+            Kind::UsageOnly if !self.scene.body.facts().include_usage && !self.translates() => return Ok(()),
             Kind::UsageOnly | Kind::Other => {}
             Kind::Quiet if reasoning && self.reasoning_shows => self.show(),
             Kind::Quiet => {}
@@ -230,12 +246,17 @@ impl<'s> Stream<'s> {
                 self.show();
             }
         }
+        let shown = if self.translates() { &self.said } else { raw };
         let into = if self.committed { &mut self.ready } else { &mut self.held };
-        into.extend_from_slice(raw);
+        into.extend_from_slice(shown);
         if self.held.len() > limits::STREAM_HELD_BYTES_MAX {
             self.show();
         }
         Ok(())
+    }
+
+    fn translates(&self) -> bool {
+        self.ear.as_ref().is_some_and(Ear::translates)
     }
 
     /// The commit point: what was held may go out.

@@ -57,6 +57,8 @@ fn add_provider(draft: &mut Draft, index: usize) {
     let provider = Provider {
         name: format!("p{index}"),
         dialect: Dialect::OpenAi,
+        speaks: Dialect::OpenAi.speaks(),
+        quirks: 0,
         origin: OriginId(index as u32),
         base_path: "/v1".to_owned(),
         auth: Auth::Bearer,
@@ -73,6 +75,7 @@ fn add_provider(draft: &mut Draft, index: usize) {
         reasoning: false,
         context_window: None,
         price: None,
+        understands: policy::Understands::default(),
         disabled: None,
     };
     draft.targets.insert(TargetId(index as u32), target);
@@ -80,7 +83,7 @@ fn add_provider(draft: &mut Draft, index: usize) {
 
 /// Adds a chain, and the route to it: steps of providers.
 pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balance) {
-    let member = |&provider: &usize| Member { target: TargetId(provider as u32), weight: 1 };
+    let member = |&provider: &usize| Member { target: TargetId(provider as u32), weight: 1, wording: None };
     let steps = steps.iter().map(|members| Step { balance, members: members.iter().map(member).collect() }).collect();
     let chain = Chain {
         name: format!("chain{}", draft.chains.slots()),
@@ -98,6 +101,7 @@ pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balanc
         },
         breaker: Breaker { consecutive: 5, cooldown_ms: 400, cooldown_max_ms: 2_000, ..Breaker::default() },
         stream_reasoning: false,
+        drop_params: false,
     };
     let id: ChainId = draft.chains.push(chain);
     let when = Predicate { model: Some(Pattern::Ends(format!("c{}-", id.0), String::new())), ..Predicate::default() };

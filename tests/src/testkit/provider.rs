@@ -2,7 +2,7 @@
 
 use super::until;
 use mock::{
-    Answers, CertificateKind, Config, Fault, ProviderConfig, Zoo,
+    Answers, CertificateKind, Config, Dialect, Fault, ProviderConfig, Zoo,
     client::Client,
     journal::{Entry, Outcome},
 };
@@ -40,6 +40,22 @@ impl Provider {
 
     /// Providers of these names that answer so.
     pub fn with(names: &[&str], answers: &Answers) -> Provider {
+        let providers = names.iter().map(|name| ProviderConfig { answers: answers.clone(), ..ProviderConfig::named(name) });
+        Provider::of(providers.collect())
+    }
+
+    /// Providers of these names, each with its own dialect.
+    pub fn speaking(dialects: &[(&str, Dialect)]) -> Provider {
+        let answers = Answers { words: WORDS, ..Answers::default() };
+        let providers = dialects.iter().map(|(name, dialect)| ProviderConfig {
+            answers: answers.clone(),
+            dialect: *dialect,
+            ..ProviderConfig::named(name)
+        });
+        Provider::of(providers.collect())
+    }
+
+    fn of(providers: Vec<ProviderConfig>) -> Provider {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("throwover-zoo-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
@@ -47,7 +63,7 @@ impl Provider {
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls_dir: Some(folder.clone()),
             keep_bodies: true,
-            providers: names.iter().map(|name| ProviderConfig { answers: answers.clone(), ..ProviderConfig::named(name) }).collect(),
+            providers,
             ..Config::default()
         });
         let zoo = zoo.expect("the zoo starts on ports of the kernel's choice");

@@ -6,6 +6,7 @@ mod allowances;
 mod aside;
 mod cage;
 mod connections;
+mod dialects;
 mod egress;
 mod failover;
 mod fidelity;

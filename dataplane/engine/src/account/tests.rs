@@ -27,6 +27,7 @@ fn record() -> Record {
         chain: None,
         deadline_ms: None,
         stream: true,
+        wants: decide::Wants::default(),
         started: Moment::START.plus_ms(10),
     };
     let mut exchange = decide::decide(&prepared, &ask, &board, at(1)).unwrap();

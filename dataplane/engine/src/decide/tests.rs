@@ -28,7 +28,7 @@ const ACME: Option<TenantId> = Some(TenantId(0));
 const LIMITED: Option<TenantId> = Some(TenantId(1));
 
 fn ask<'a>(tenant: Option<TenantId>, model: &'a str, chain: Option<&'a str>, tier: &'a dyn Fn(&str) -> Option<&'a [u8]>) -> Ask<'a> {
-    Ask { tenant, model, field: tier, chain, deadline_ms: None, stream: true, started: Moment(5) }
+    Ask { tenant, model, field: tier, chain, deadline_ms: None, stream: true, wants: Wants::default(), started: Moment(5) }
 }
 
 fn check(tenant: Option<TenantId>, model: &str, named: Option<&str>, gold: bool, expected: Result<(&str, Way), (u16, &str)>) {

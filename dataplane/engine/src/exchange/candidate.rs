@@ -1,5 +1,6 @@
 //! The targets of one exchange, and why each of them was not asked.
 
+use codec::dialect::Needs;
 use policy::TargetId;
 
 /// Why a target was not asked.
@@ -9,6 +10,10 @@ pub enum Skip {
     Disabled,
     /// It takes its model from the request, which names none for it.
     Unnamed,
+    /// It cannot be told what the request needs.
+    Lacks(Needs),
+    /// The request is larger than the model can read.
+    TooLarge,
     /// Its breaker refuses, for so much longer.
     BreakerOpen {
         /// In milliseconds, rounded up.
@@ -31,6 +36,8 @@ impl Skip {
         match self {
             Skip::Disabled => "disabled",
             Skip::Unnamed => "unnamed",
+            Skip::Lacks(_) => "lacks",
+            Skip::TooLarge => "too_large",
             Skip::BreakerOpen { .. } => "breaker_open",
             Skip::Paused { .. } => "paused",
             Skip::KeysOut => "keys_out",
@@ -40,15 +47,18 @@ impl Skip {
 
     /// True when nothing can change it within the exchange.
     pub const fn is_final(self) -> bool {
-        matches!(self, Skip::Disabled | Skip::Unnamed)
+        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge)
     }
 }
 
-/// `milliseconds (28 bits) | kind (4 bits)`: a quarter of the size of the enum's list.
+/// `milliseconds or needs (28 bits) | kind (4 bits)`: a quarter of the size of the enum's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed(u32);
 
 const MS_MAX: u32 = (1 << 28) - 1;
+
+// Needs are packed in the place of the milliseconds.
+const _: () = assert!(Needs::EVERY.bits() <= MS_MAX);
 
 impl Packed {
     pub(crate) const NONE: Packed = Packed(0);
@@ -61,6 +71,8 @@ impl Packed {
             Skip::Paused { for_ms } => (4, for_ms),
             Skip::KeysOut => (5, 0),
             Skip::Bulkhead => (6, 0),
+            Skip::Lacks(needs) => (7, needs.bits()),
+            Skip::TooLarge => (8, 0),
         };
         Packed(ms.min(MS_MAX) << 4 | kind)
     }
@@ -74,6 +86,8 @@ impl Packed {
             4 => Skip::Paused { for_ms },
             5 => Skip::KeysOut,
             6 => Skip::Bulkhead,
+            7 => Skip::Lacks(Needs::from_bits(for_ms)),
+            8 => Skip::TooLarge,
             _ => return None,
         })
     }
@@ -128,6 +142,8 @@ mod tests {
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
             Skip::KeysOut,
             Skip::Bulkhead,
+            Skip::Lacks(Needs::EVERY),
+            Skip::TooLarge,
         ];
         for skip in all {
             assert_eq!(Packed::new(skip).get(), Some(skip));

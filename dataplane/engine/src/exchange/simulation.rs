@@ -127,7 +127,16 @@ impl Simulation {
     fn begin(&mut self) -> Exchange {
         let deadline_ms = self.dice.chance(20).then(|| self.dice.among(&[0, 10, 5_000]));
         let stream = self.dice.chance(50);
-        let ask = decide::Ask { tenant: None, model: "c", field: &|_| None, chain: None, deadline_ms, stream, started: self.world.now };
+        let ask = decide::Ask {
+            tenant: None,
+            model: "c",
+            field: &|_| None,
+            chain: None,
+            deadline_ms,
+            stream,
+            wants: decide::Wants::default(),
+            started: self.world.now,
+        };
         decide::decide(&self.world.prepared, &ask, &self.world.board, self.world.now).expect("the chain has its name")
     }
 

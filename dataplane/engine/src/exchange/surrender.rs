@@ -79,6 +79,9 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
     }
     let ended_by = last.filter(|_| exchange.over).and_then(|at| failed(exchange.trail()[at].end));
     let late = now >= exchange.deadline();
+    if let Some(own) = none_fits(exchange, prepared).filter(|_| exchange.trail().is_empty() && sum.count == 0) {
+        return Surrender::Own(own);
+    }
     let shown = match ended_by {
         _ if late => Shown { status: 504, code: "deadline_exceeded", kind: "server_error", should_retry: true },
         Some(class) => failover::row(class).shown,
@@ -94,6 +97,37 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         should_retry: shown.should_retry,
         fault: sum.fault(),
     })
+}
+
+/// No target can be told what is asked: the tenant has to ask for less, or for another model.
+fn none_fits(exchange: &Exchange, prepared: &Prepared) -> Option<Own> {
+    let skips = || exchange.candidates().iter().filter_map(|candidate| Some((candidate, candidate.skip()?)));
+    let lacking = skips().find_map(|(_, skip)| if let Skip::Lacks(needs) = skip { needs.phrase() } else { None });
+    let too_large = skips().any(|(_, skip)| skip == Skip::TooLarge);
+    let mut message = Text::new();
+    let mut say = |part: std::fmt::Arguments<'_>| message.write_fmt(part).expect("a short text takes what fits and never fails");
+    let code = match (lacking, too_large) {
+        (Some(phrase), _) => {
+            say(format_args!("The request {phrase}, and no target of the chain can be told so"));
+            "unsupported_by_targets"
+        }
+        (None, true) => {
+            say(format_args!("The request is larger than every model of the chain can read"));
+            "context_length_exceeded"
+        }
+        (None, false) => return None,
+    };
+    let mut separator = ": ";
+    for (candidate, skip) in skips() {
+        let name = &prepared.targets[candidate.target].name;
+        match skip {
+            Skip::Lacks(needs) => say(format_args!("{separator}{name} lacks {needs}")),
+            other => say(format_args!("{separator}{name} {}", other.word())),
+        }
+        separator = "; ";
+    }
+    let (kind, fault) = ("invalid_request_error", Fault::Tenant);
+    Some(Own { status: 400, code, kind, message, retry_after_ms: None, should_retry: false, fault })
 }
 
 /// The provider's answer is the tenant's business: its own mistake, or a model that it named.
@@ -132,7 +166,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         return Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms });
     }
     match candidate.skip()? {
-        Skip::Disabled | Skip::Unnamed => None,
+        Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {

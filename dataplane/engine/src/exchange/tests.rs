@@ -34,7 +34,16 @@ impl World {
     }
 
     fn ask(&self, model: &str, deadline_ms: Option<u64>, stream: bool) -> Exchange {
-        let ask = decide::Ask { tenant: None, model, field: &|_| None, chain: None, deadline_ms, stream, started: self.now };
+        let ask = decide::Ask {
+            tenant: None,
+            model,
+            field: &|_| None,
+            chain: None,
+            deadline_ms,
+            stream,
+            wants: decide::Wants::default(),
+            started: self.now,
+        };
         decide::decide(&self.prepared, &ask, &self.board, self.now).expect("the test asks for what there is")
     }
 

@@ -27,6 +27,14 @@ const fn rule(class: Class, detail: &'static str) -> Rule {
 /// reading of a 400 before the wider.
 const RULES: &[Rule] = &[
     Rule {
+        statuses: &[402, 429],
+        codes: &["quota_per_day", "enforced_spend_limit_reached"],
+        kinds: &["billing_error"],
+        ..rule(Class::QuotaExhausted, "quota")
+    },
+    // Google speaks of quota in its message, whatever the time it is counted over.
+    Rule { statuses: &[429], kinds: &["resource_exhausted"], ..rule(Class::RateLimit, "rate_limit") },
+    Rule {
         statuses: &[400, 401, 402, 403, 429],
         codes: &[
             "insufficient_quota",
@@ -55,7 +63,7 @@ const RULES: &[Rule] = &[
     },
     Rule { statuses: &[413, 429], messages: &["request too large for"], passing: false, ..rule(Class::RateLimit, "request_exceeds_limit") },
     Rule {
-        statuses: &[429, 500, 503],
+        statuses: &[429, 500, 503, 529],
         codes: &["server_is_overloaded", "engine_overloaded", "queue_exceeded", "capacity_exceeded"],
         kinds: &["overloaded_error", "service_unavailable_error", "service_tier_capacity_exceeded"],
         messages: &["currently overloaded", "overloaded with other requests", "experiencing high demand", "model is overloaded"],
@@ -114,16 +122,16 @@ const RULES: &[Rule] = &[
         ..rule(Class::InvalidRequest, "provider_state")
     },
     Rule {
-        statuses: &[401],
-        codes: &["ip_not_authorized"],
+        statuses: &[401, 403],
+        codes: &["ip_not_authorized", "service_disabled"],
         messages: &["ip_not_authorized", "must be a member of an organization", "ip address is not authorized"],
         ..rule(Class::Permission, "not_authorized")
     },
     Rule {
         statuses: &[400, 401, 403],
-        codes: &["invalid_api_key", "invalid_authentication", "authentication_error"],
-        kinds: &["authentication_error"],
-        messages: &["incorrect api key provided", "invalid api key"],
+        codes: &["invalid_api_key", "invalid_authentication", "authentication_error", "api_key_invalid"],
+        kinds: &["authentication_error", "unauthenticated"],
+        messages: &["incorrect api key provided", "invalid api key", "api key not valid"],
         ..rule(Class::Auth, "invalid_api_key")
     },
     Rule { statuses: &[500], codes: &["server_error"], kinds: &["server_error", "api_error"], ..rule(Class::ServerError, "server_error") },

@@ -4,7 +4,8 @@
 //! those to members, those to targets, those to providers, those to credentials. Out of cache every
 //! one of those steps is a wait, so the parts that every request reads are laid out side by side.
 
-use policy::{ChainId, Key, Model, ProviderId, Snapshot, TargetId, id::Id};
+use codec::dialect::{self, Needs};
+use policy::{ChainId, Dialect, Key, Model, ProviderId, Snapshot, Speaks, TargetId, id::Id};
 
 /// Every chain's places.
 #[derive(Debug)]
@@ -37,6 +38,34 @@ pub(crate) struct Place {
     pub(crate) disabled: bool,
     /// It takes its model from the request.
     pub(crate) rest: bool,
+    /// The dialects that need no translation.
+    speaks: Speaks,
+    /// What the model cannot be told.
+    lacks: Needs,
+    /// What it cannot be told in its provider's dialect by a request that is written in another.
+    foreign_lacks: Needs,
+    /// Tokens that fit; 0 is not known.
+    pub(crate) window: u32,
+}
+
+/// What has a meaning only where it was written.
+const OWN: Needs = Needs::OWN.and(Needs::STATE).and(Needs::PROVIDER_TOOLS);
+
+impl Place {
+    /// What it cannot be told by a request in this dialect.
+    pub(crate) fn lacks(&self, spoken: Speaks) -> Needs {
+        if self.speaks.any(spoken) { self.lacks } else { self.lacks.and(self.foreign_lacks) }
+    }
+}
+
+fn foreign_lacks(dialect: Dialect, speaks: Speaks) -> Needs {
+    let spoken = match dialect {
+        Dialect::OpenAi if speaks.any(Speaks::CHAT) => dialect::Dialect::Openai,
+        Dialect::OpenAi => dialect::Dialect::Responses,
+        Dialect::Anthropic => dialect::Dialect::Anthropic,
+        Dialect::Gemini => dialect::Dialect::Gemini,
+    };
+    dialect::lacks(spoken).and(OWN)
 }
 
 impl Plan {
@@ -53,16 +82,21 @@ impl Plan {
             for (step, at) in chain.steps.iter().zip(0..) {
                 for (member, place) in step.members.iter().zip(0..) {
                     let target = &snapshot.targets[member.target];
+                    let provider = &snapshot.providers[target.provider];
                     plan.places.push(Place {
                         target: member.target,
                         provider: target.provider,
-                        in_flight_max: snapshot.providers[target.provider].in_flight_max,
+                        in_flight_max: provider.in_flight_max,
                         keys: spans[target.provider.index()],
-                        key: snapshot.providers[target.provider].keys.first().copied(),
+                        key: provider.keys.first().copied(),
                         step: at,
                         member: place,
                         disabled: target.disabled.is_some(),
                         rest: target.model == Model::Rest,
+                        speaks: provider.speaks,
+                        lacks: Needs::from_bits(target.understands.lacks),
+                        foreign_lacks: foreign_lacks(provider.dialect, provider.speaks),
+                        window: target.context_window.unwrap_or(0),
                     });
                 }
             }

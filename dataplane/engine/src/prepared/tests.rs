@@ -23,6 +23,8 @@ pub(crate) fn draft(providers: &[(&str, u32)]) -> Draft {
         draft.providers.push(Provider {
             name: (*name).into(),
             dialect: Dialect::OpenAi,
+            speaks: Dialect::OpenAi.speaks(),
+            quirks: 0,
             origin: OriginId(0),
             base_path: "/v1".into(),
             auth: Auth::Bearer,
@@ -45,6 +47,7 @@ pub(crate) fn target(draft: &mut Draft, provider: u32, model: &str) -> TargetId 
         reasoning: false,
         context_window: None,
         price: None,
+        understands: policy::Understands::default(),
         disabled: None,
     })
 }
@@ -55,7 +58,7 @@ pub(crate) fn chain(draft: &mut Draft, name: &str, steps: &[&[TargetId]]) -> Cha
         .iter()
         .map(|members| Step {
             balance: Balance::Weighted,
-            members: members.iter().map(|target| policy::Member { target: *target, weight: 1 }).collect(),
+            members: members.iter().map(|target| policy::Member { target: *target, weight: 1, wording: None }).collect(),
         })
         .collect();
     draft.chains.push(Chain {
@@ -67,6 +70,7 @@ pub(crate) fn chain(draft: &mut Draft, name: &str, steps: &[&[TargetId]]) -> Cha
         patience: Patience::default(),
         breaker: Breaker::default(),
         stream_reasoning: false,
+        drop_params: false,
     })
 }
 

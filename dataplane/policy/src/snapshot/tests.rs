@@ -16,6 +16,8 @@ pub(crate) fn draft() -> Draft {
     let provider = draft.providers.push(Provider {
         name: "p".into(),
         dialect: Dialect::OpenAi,
+        speaks: Dialect::OpenAi.speaks(),
+        quirks: 0,
         origin,
         base_path: "/v1".into(),
         auth: Auth::Bearer,
@@ -31,17 +33,19 @@ pub(crate) fn draft() -> Draft {
         reasoning: false,
         context_window: None,
         price: None,
+        understands: crate::Understands::default(),
         disabled: None,
     });
     let chain = draft.chains.push(Chain {
         name: "c".into(),
-        steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1 }] }],
+        steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1, wording: None }] }],
         triggers: Triggers::default(),
         attempts_max: 3,
         backoff: Backoff::default(),
         patience: Patience::default(),
         breaker: Breaker::default(),
         stream_reasoning: false,
+        drop_params: false,
     });
     draft.names.push(Name { name: "c".into(), chain, listed: true });
     draft

@@ -53,7 +53,11 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
         .map(|_| Step {
             balance: dice.among(&[Balance::Weighted, Balance::RoundRobin, Balance::LeastOutstanding, Balance::PeakEwma]),
             members: (0..=dice.below(6))
-                .map(|_| Member { target: TargetId(dice.below(u64::from(target_count)) as u32), weight: 1 + dice.below(3) as u32 })
+                .map(|_| Member {
+                    target: TargetId(dice.below(u64::from(target_count)) as u32),
+                    weight: 1 + dice.below(3) as u32,
+                    wording: None,
+                })
                 .collect(),
         })
         .collect();

@@ -148,7 +148,7 @@ fn a_target_that_stands_twice_in_a_chain_is_one_target() {
 #[test]
 fn turns_are_taken() {
     let mut draft = in_order(3, 0);
-    let members = (0..3).map(|at| policy::Member { target: TargetId(at), weight: 1 }).collect();
+    let members = (0..3).map(|at| policy::Member { target: TargetId(at), weight: 1, wording: None }).collect();
     rules(&mut draft).steps = vec![policy::Step { balance: Balance::RoundRobin, members }];
     let mut world = World::new(draft);
     let asked: Vec<u32> = (0..6)
@@ -160,4 +160,65 @@ fn turns_are_taken() {
         })
         .collect();
     assert_eq!(asked, [0, 1, 2, 0, 1, 2]);
+}
+
+fn change<I: policy::id::Id, T: Clone>(table: &mut policy::Table<I, T>, id: I, edit: impl FnOnce(&mut T)) {
+    let mut value = table[id].clone();
+    edit(&mut value);
+    table.insert(id, value);
+}
+
+#[test]
+fn a_target_that_cannot_be_told_what_is_asked_is_passed_over() {
+    use codec::dialect::Needs;
+    use policy::{Dialect, ProviderId, Speaks};
+    let mut draft = crate::prepared::tests::draft(&[("p", 1), ("q", 1), ("r", 1)]);
+    change(&mut draft.providers, ProviderId(1), |provider| {
+        (provider.dialect, provider.speaks) = (Dialect::Anthropic, Speaks::ANTHROPIC);
+    });
+    let targets: Vec<_> = (0..3).map(|at| crate::prepared::tests::target(&mut draft, at, "m")).collect();
+    change(&mut draft.targets, targets[0], |target| target.understands.lacks = Needs::IMAGE.bits());
+    change(&mut draft.targets, targets[2], |target| target.context_window = Some(1_000));
+    let chain = crate::prepared::tests::chain(&mut draft, "c", &[&[targets[0]], &[targets[1]], &[targets[2]]]);
+    draft.names.push(policy::chain::Name { name: "c".into(), chain, listed: true });
+    let skips = |draft: &policy::Draft, wants: decide::Wants| -> Vec<Option<Skip>> {
+        let prepared = Prepared::build(policy::Snapshot::try_new(draft.clone()).unwrap());
+        let board = Board::full();
+        let now = Moment::START;
+        let ask =
+            decide::Ask { tenant: None, model: "c", field: &|_| None, chain: None, deadline_ms: None, stream: true, wants, started: now };
+        let exchange = decide::decide(&prepared, &ask, &board, now).unwrap();
+        exchange.candidates().iter().map(|candidate| candidate.skip()).collect()
+    };
+    let wants = |needs, tokens| decide::Wants { spoken: Speaks::CHAT, needs, tokens };
+    assert_eq!(skips(&draft, wants(Needs::NONE, 0)), [None, None, None]);
+    let image = Needs::IMAGE.and(Needs::STREAM);
+    assert_eq!(skips(&draft, wants(image, 1_001)), [Some(Skip::Lacks(Needs::IMAGE)), None, Some(Skip::TooLarge)]);
+    // What only its own dialect has counts where it is translated, and nowhere else.
+    assert_eq!(skips(&draft, wants(Needs::OWN, 0)), [None, Some(Skip::Lacks(Needs::OWN)), None]);
+    let anthropic = decide::Wants { spoken: Speaks::ANTHROPIC, ..wants(Needs::STATE, 0) };
+    assert_eq!(skips(&draft, anthropic), [Some(Skip::Lacks(Needs::STATE)), None, Some(Skip::Lacks(Needs::STATE))]);
+    change(&mut draft.chains, chain, |chain| chain.drop_params = true);
+    assert_eq!(skips(&draft, wants(Needs::OWN.and(Needs::SEED), 0)), [None, None, None]);
+}
+
+#[test]
+fn when_nobody_can_be_told_the_request_the_tenant_hears_why() {
+    use codec::dialect::Needs;
+    let mut draft = crate::prepared::tests::draft(&[("p", 1)]);
+    let target = crate::prepared::tests::target(&mut draft, 0, "m");
+    change(&mut draft.targets, target, |target| target.understands.lacks = Needs::AUDIO.and(Needs::TOOLS).bits());
+    let chain = crate::prepared::tests::chain(&mut draft, "c", &[&[target]]);
+    draft.names.push(policy::chain::Name { name: "c".into(), chain, listed: true });
+    let prepared = Prepared::build(policy::Snapshot::try_new(draft).unwrap());
+    let board = Board::full();
+    let now = Moment::START;
+    let wants = decide::Wants { needs: Needs::AUDIO.and(Needs::TOOLS), ..decide::Wants::default() };
+    let ask =
+        decide::Ask { tenant: None, model: "c", field: &|_| None, chain: None, deadline_ms: None, stream: false, wants, started: now };
+    let mut exchange = decide::decide(&prepared, &ask, &board, now).unwrap();
+    let Next::Surrender(Surrender::Own(own)) = exchange.next(&prepared, &board, now, &mut || 0) else { panic!("nothing can be asked") };
+    assert_eq!((own.status, own.code, own.fault), (400, "unsupported_by_targets", judge::Fault::Tenant));
+    assert_eq!(own.message.as_str(), "The request has audio, and no target of the chain can be told so: p/m lacks audio, tools");
+    exchange.abandoned(&board, &prepared, now);
 }

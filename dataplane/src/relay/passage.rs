@@ -1,0 +1,197 @@
+//! How a request goes to a provider: as it came, or said anew in the provider's language.
+//!
+//! What is said anew is written from the body as it was held, and long stretches of that are sent
+//! from where they lie. Nothing is awaited meanwhile, so that a shard holds one such text at a time.
+
+use super::Scene;
+use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wire::Wire};
+use codec::dialect::{
+    self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Thinking, Tree, Written, anthropic, gemini, holds_foreign_seal,
+};
+use engine::{exchange::Exchange, judge::Transport};
+use policy::limits;
+
+/// The version of Anthropic's API that requests are written for when their client names none.
+const ANTHROPIC_VERSION: &[u8] = b"2023-06-01";
+
+/// What has a meaning only where it stands, and would be lost in another wording of the same language.
+const LITERAL: Needs = Needs::PROVIDER_TOOLS.and(Needs::STATE).and(Needs::OWN).and(Needs::AUDIO_OUT).and(Needs::IMAGE_OUT);
+
+/// A request in other words.
+pub(super) struct Anew {
+    written: Written,
+    /// Calls of this tool in the answer are the answer itself.
+    pub(super) unwrapped: Option<&'static str>,
+}
+
+impl Scene<'_> {
+    /// True when the provider's language is not the client's.
+    pub(super) fn translates(&self) -> bool {
+        self.at.dialect() != self.surface.dialect()
+    }
+
+    /// True when the request is said anew, in whichever language.
+    fn rewrites(&self) -> bool {
+        let provider = &self.policy.providers[self.attempt.provider];
+        self.translates() || self.surface.generates() && (self.wording.is_some() || provider.quirks != 0 || self.has_foreign_seals())
+    }
+
+    /// Another provider's seals were passed to the client as if they were this one's.
+    fn has_foreign_seals(&self) -> bool {
+        let may = matches!(self.surface, Surface::Messages | Surface::Responses | Surface::Generate | Surface::StreamGenerate);
+        may && holds_foreign_seal(self.body.held.slices())
+    }
+
+    /// What is known of the model that is asked.
+    fn means(&self) -> Means<'_> {
+        let target = &self.policy.targets[self.attempt.target];
+        let provider = &self.policy.providers[self.attempt.provider];
+        let understands = &target.understands;
+        let dropped = if self.policy.chains[self.chain].drop_params { Needs::DROPPABLE } else { Needs::NONE };
+        Means {
+            model: self.model,
+            output_max: understands.output_max.map(u64::from),
+            thinking: match understands.thinking {
+                policy::Thinking::Unknown => Thinking::Unknown,
+                policy::Thinking::None => Thinking::None,
+                policy::Thinking::Effort => Thinking::Effort,
+                policy::Thinking::Budget => Thinking::Budget,
+            },
+            sampling_fixed: understands.sampling_fixed,
+            quirks: Quirks::from_bits(provider.quirks),
+            dropped,
+            prefix: self.wording.and_then(|wording| wording.prefix.as_deref()),
+            suffix: self.wording.and_then(|wording| wording.suffix.as_deref()),
+            set: self.wording.and_then(|wording| wording.set.as_deref()),
+            seed: self.asked.id.0,
+        }
+    }
+
+    /// How the answer is written for the client.
+    pub(super) fn manner(&self, unwrapped: Option<&'static str>) -> Manner {
+        Manner {
+            seed: self.asked.id.0,
+            created: self.shard.io.wall().0 / 1_000_000,
+            model: self.model.into(),
+            include_usage: self.body.facts().include_usage,
+            input_estimate: self.body.facts().prompt_bytes / limits::BYTES_PER_TOKEN,
+            unwrapped,
+        }
+    }
+}
+
+/// The request in other words; `None` when it goes as it came.
+///
+/// # Errors
+/// It is none that could be said otherwise.
+pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
+    if !scene.rewrites() {
+        return Ok(None);
+    }
+    let mut joined = Vec::new();
+    let source = contiguous(&scene.body.held, &mut joined);
+    let mut tree = Tree::new();
+    let root = tree.read(source).map_err(|_| Transport::Unreadable)?;
+    let stream = scene.stream;
+    let prompt = match dialect::read_prompt(scene.surface.dialect(), root, stream) {
+        Ok(prompt) => prompt,
+        // The provider knows its own language best, and may understand it all the same.
+        Err(_) if !scene.translates() => return Ok(None),
+        Err(_) => return Err(Transport::Unreadable),
+    };
+    if !scene.translates() && !prompt.needs.common(LITERAL).is_empty() {
+        return Ok(None);
+    }
+    let means = scene.means();
+    let mut rope = Rope::new(source, Vec::with_capacity(source.len().min(limits::BODY_INLINE_BYTES) + 512));
+    let to = scene.at.dialect();
+    dialect::write_prompt(to, &prompt, &means, &mut rope);
+    let unwrapped = if to == Dialect::Anthropic { anthropic::request::unwraps(&prompt, &means) } else { None };
+    Ok(Some(Anew { written: rope.finish(), unwrapped }))
+}
+
+/// Readies a body of Gemini's for other languages, when one of the chain's targets needs it: see
+/// [`gemini::use_common_base64`].
+pub(crate) fn prepare(shard: &Shard, policy: &Policy, body: &mut Body<'_>, surface: Surface, exchange: &Exchange) {
+    let foreign = |target| !policy.providers[policy.targets[target].provider].speaks.any(surface.spoken());
+    let gemini = surface.dialect() == Dialect::Gemini && surface.generates();
+    if !gemini || !exchange.candidates().iter().any(|candidate| foreign(candidate.target)) {
+        return;
+    }
+    let mut text = Vec::with_capacity(body.held.len());
+    body.held.write(&mut text);
+    gemini::use_common_base64(&mut text, &mut Tree::new());
+    body.held.overwrite(&shard.io, &text);
+}
+
+/// The body in one piece: where it lies, or copied.
+pub(crate) fn contiguous<'b>(held: &'b Held, joined: &'b mut Vec<u8>) -> &'b [u8] {
+    let mut slices = held.slices();
+    match (slices.next(), slices.next()) {
+        (None, _) => b"",
+        (Some(only), None) => only,
+        _ => {
+            joined.reserve(held.len());
+            held.write(joined);
+            joined
+        }
+    }
+}
+
+impl Anew {
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.written.len()
+    }
+
+    /// Sends `out`, and the request behind it.
+    pub(super) fn send(&self, mut out: Vec<u8>, scene: &Scene<'_>, wire: &mut Wire) {
+        for piece in &self.written.pieces {
+            match piece {
+                Piece::Own(range) => out.extend_from_slice(&self.written.own[range.clone()]),
+                Piece::Source(range) if scene.body.held.len() <= limits::BODY_INLINE_BYTES => {
+                    scene.body.held.write_range(range.clone(), &mut out);
+                }
+                Piece::Source(range) => {
+                    wire.send(std::mem::take(&mut out));
+                    scene.body.held.send_range(range.clone(), &scene.shard.io, wire);
+                }
+            }
+        }
+        if !out.is_empty() {
+            wire.send(out);
+        }
+    }
+}
+
+/// Fields that a provider wants besides: Anthropic's version, and the betas that its own client asks for.
+pub(super) fn further<'s>(scene: &'s Scene<'_>) -> impl AsRef<[(&'static str, &'s [u8])]> {
+    use codec::head::Field;
+    let mut fields = Further { fields: [("", b""); 2], count: 0 };
+    if scene.at.dialect() == Dialect::Anthropic {
+        let own = |field| scene.asked.field(field).filter(|_| !scene.translates());
+        fields.add("anthropic-version", own(Field::AnthropicVersion).unwrap_or(ANTHROPIC_VERSION));
+        if let Some(betas) = own(Field::AnthropicBeta) {
+            fields.add("anthropic-beta", betas);
+        }
+    }
+    fields
+}
+
+struct Further<'s> {
+    fields: [(&'static str, &'s [u8]); 2],
+    count: usize,
+}
+
+impl<'s> Further<'s> {
+    fn add(&mut self, name: &'static str, value: &'s [u8]) {
+        self.fields[self.count] = (name, value);
+        self.count += 1;
+    }
+}
+
+impl<'s> AsRef<[(&'static str, &'s [u8])]> for Further<'s> {
+    fn as_ref(&self) -> &[(&'static str, &'s [u8])] {
+        &self.fields[..self.count]
+    }
+}

@@ -1,0 +1,281 @@
+//! A chain may cross providers that speak differently, and the application never knows: what it
+//! asks in its own language is answered in it, by whoever answers.
+
+use mock::Dialect;
+use serde_json::{Value, json};
+use tests::testkit::{
+    gateway::Gateway,
+    policy::Policy,
+    provider::{Provider, text_of},
+    tenant::{Answer, Ask},
+};
+
+/// Who answers: a provider's name, how it speaks, and the end of its endpoint with its members.
+const PROVIDERS: [(&str, Dialect, &str, &str); 4] = [
+    ("chat", Dialect::Openai, "/v1", "speaks: [chat]"),
+    ("items", Dialect::Openai, "/v1", "speaks: [responses]"),
+    ("claude", Dialect::Anthropic, "", "dialect: anthropic, auth: {header: x-api-key}"),
+    ("gemini", Dialect::Gemini, "/v1beta", "dialect: gemini, auth: {header: x-goog-api-key}"),
+];
+
+/// How it is asked.
+const CLIENTS: [&str; 4] = ["chat", "responses", "messages", "generate"];
+
+fn zoo() -> Provider {
+    let dialects: Vec<(&str, Dialect)> = PROVIDERS.iter().map(|(name, dialect, ..)| (*name, *dialect)).collect();
+    Provider::speaking(&dialects)
+}
+
+fn policy(provider: &Provider) -> Policy {
+    let mut policy = Policy::new().defaults("breaker: {consecutive: 1000, min_requests: 1000}");
+    for (name, _, path, members) in PROVIDERS {
+        let url = format!("http://{}{path}", provider.plain(name));
+        policy = policy.endpoint(name, &url, &format!("keys: [\"sk-operators\"], {members}"));
+    }
+    policy
+}
+
+/// The same question in each language.
+fn ask(client: &str, model: &str, text: &str, stream: bool) -> Ask {
+    match client {
+        "chat" => {
+            let messages = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]);
+            Ask::post("/v1/chat/completions", &json!({"model": model, "stream": stream, "messages": messages}))
+        }
+        "responses" => Ask::post("/v1/responses", &json!({"model": model, "stream": stream, "instructions": "Be brief.", "input": text})),
+        "messages" => {
+            let messages = json!([{"role": "user", "content": text}]);
+            let body = json!({"model": model, "max_tokens": 64, "stream": stream, "system": "Be brief.", "messages": messages});
+            Ask::post("/v1/messages", &body).with("anthropic-version", "2023-06-01")
+        }
+        _ => {
+            let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            Ask::post(
+                &format!("/v1beta/models/{model}:{verb}"),
+                &json!({"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": [{"role": "user", "parts": [{"text": text}]}]}),
+            )
+        }
+    }
+}
+
+/// The text of a whole answer, and whether it has its own language's good end.
+fn said(client: &str, answer: &Value) -> (String, bool) {
+    let strings =
+        |list: &Value, member: &str| -> String { list.as_array().into_iter().flatten().filter_map(|part| part[member].as_str()).collect() };
+    match client {
+        "chat" => {
+            let choice = &answer["choices"][0];
+            (choice["message"]["content"].as_str().unwrap_or_default().to_owned(), choice["finish_reason"] == "stop")
+        }
+        "responses" => {
+            let message = answer["output"].as_array().into_iter().flatten().find(|item| item["type"] == "message");
+            (message.map(|message| strings(&message["content"], "text")).unwrap_or_default(), answer["status"] == "completed")
+        }
+        "messages" => (strings(&answer["content"], "text"), answer["stop_reason"] == "end_turn"),
+        _ => {
+            let candidate = &answer["candidates"][0];
+            (strings(&candidate["content"]["parts"], "text"), candidate["finishReason"] == "STOP")
+        }
+    }
+}
+
+/// The same of a stream.
+fn streamed(client: &str, answer: &Answer) -> (String, bool) {
+    let events: Vec<Value> = answer.events().iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
+    let any = |member: &str, value: &str| events.iter().any(|event| event[member] == value);
+    match client {
+        "chat" => (answer.content(), answer.done()),
+        "responses" => {
+            let deltas = events.iter().filter(|event| event["type"] == "response.output_text.delta");
+            (deltas.filter_map(|event| event["delta"].as_str()).collect(), any("type", "response.completed"))
+        }
+        "messages" => (events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect(), any("type", "message_stop")),
+        _ => {
+            let end = events.last().is_some_and(|event| event["candidates"][0]["finishReason"] == "STOP");
+            (events.iter().map(|event| said(client, event).0).collect(), end)
+        }
+    }
+}
+
+/// The code of an error in the client's own shape.
+fn code(client: &str, error: &Value) -> String {
+    let code = match client {
+        "chat" => &error["error"]["code"],
+        "responses" if error["type"] == "error" => &error["code"],
+        "responses" => &error["error"]["code"],
+        "messages" => &error["error"]["details"]["error_code"],
+        _ => &error["error"]["details"][0]["reason"],
+    };
+    code.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn every_language_is_answered_by_every_provider() {
+    let provider = zoo();
+    let mut policy = policy(&provider);
+    for (name, ..) in PROVIDERS {
+        policy = policy.chain(&format!("by-{name}"), &[(name, "m")], "");
+    }
+    let gateway = Gateway::start(&policy);
+    for client in CLIENTS {
+        for (name, ..) in PROVIDERS {
+            let case = format!("{client} by {name}");
+            let answer = gateway.tenant().ask(&ask(client, &format!("by-{name}"), "hi", false));
+            assert_eq!((answer.head.status, said(client, &answer.json())), (200, (text_of(name), true)), "{case}: {}", answer.text());
+            assert_eq!(answer.head.field("x-throwover-provider"), Some(name), "{case}");
+            let answer = gateway.tenant().ask(&ask(client, &format!("by-{name}"), "hi", true));
+            assert_eq!((answer.head.status, streamed(client, &answer)), (200, (text_of(name), true)), "{case}: {}", answer.text());
+            let record = gateway.record(answer.head.field("x-request-id").unwrap());
+            assert!(record["tokens_in"].as_u64() > Some(0) && record["tokens_out"].as_u64() > Some(0), "{case}: {record}");
+        }
+    }
+}
+
+#[test]
+fn who_fails_is_replaced_by_who_speaks_otherwise() {
+    let provider = zoo();
+    let policy = policy(&provider).chain("down", &[("claude", "m"), ("gemini", "m"), ("chat", "m")], "").chain(
+        "up",
+        &[("chat", "m"), ("items", "m"), ("gemini", "m"), ("claude", "m")],
+        "",
+    );
+    let gateway = Gateway::start(&policy);
+    let table = [
+        ("claude", "529", "down", "gemini"),
+        ("claude", "error-before-content", "down", "gemini"),
+        ("claude", "429", "down", "gemini"),
+        ("chat", "500", "up", "items"),
+        ("chat", "cut-before-head", "up", "items"),
+        ("chat", "garbage", "up", "items"),
+    ];
+    for (who, fault, chain, next) in table {
+        provider.fault(who, fault);
+        for client in CLIENTS {
+            for stream in [false, true] {
+                if fault == "error-before-content" && !stream {
+                    continue;
+                }
+                let case = format!("{who} {fault}, asked in {client}, stream {stream}");
+                // A rate limit is heeded by those that come next: then nobody is asked twice.
+                let answer = gateway.tenant().ask(&ask(client, chain, "hi", stream));
+                let told = if stream { streamed(client, &answer) } else { said(client, &answer.json()) };
+                assert_eq!((answer.head.status, told), (200, (text_of(next), true)), "{case}: {}", answer.text());
+            }
+        }
+        provider.heal(who);
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_is_never_a_good_one_in_any_language() {
+    let provider = zoo();
+    let mut policy = policy(&provider);
+    for (name, ..) in PROVIDERS {
+        policy = policy.chain(&format!("by-{name}"), &[(name, "m")], "idle: 500ms");
+        // Behind the notices that some dialects begin with.
+        provider.fault(name, "cut;events=8");
+    }
+    let gateway = Gateway::start(&policy);
+    for client in CLIENTS {
+        for (name, ..) in PROVIDERS {
+            let case = format!("{client} by {name}");
+            let mut tenant = gateway.tenant();
+            let answer = tenant.ask(&ask(client, &format!("by-{name}"), "hi", true));
+            let (text, good) = streamed(client, &answer);
+            assert!(!text.is_empty() && text_of(name).starts_with(&text) && !good, "{case}: {}", answer.text());
+            let last: Value = serde_json::from_str(&answer.events().last().unwrap().data).unwrap();
+            assert_eq!(code(client, &last), "stream_cut", "{case}: {last}");
+            assert!(tenant.closed(), "{case}");
+        }
+    }
+}
+
+#[test]
+fn an_error_is_told_in_the_language_of_who_asks() {
+    let provider = zoo();
+    let mut policy = policy(&provider).section("tenants: [{name: acme, keys: [{key: \"sk-acme-0123456789abcdef\"}]}]");
+    for (name, ..) in PROVIDERS {
+        policy = policy.chain(&format!("by-{name}"), &[(name, "m")], "");
+        provider.fault(name, "400");
+    }
+    let gateway = Gateway::start(&policy);
+    let key = "sk-acme-0123456789abcdef";
+    for client in CLIENTS {
+        let field = match client {
+            "messages" => "x-api-key",
+            "generate" => "x-goog-api-key",
+            _ => "authorization",
+        };
+        let value = if field == "authorization" { format!("Bearer {key}") } else { key.to_owned() };
+        let refused = gateway.tenant().ask(&ask(client, "by-chat", "hi", false));
+        assert_eq!((refused.head.status, code(client, &refused.json())), (401, "missing_api_key".to_owned()), "{}", refused.text());
+        let unknown = gateway.tenant().ask(&ask(client, "nobody", "hi", false).with(field, &value));
+        assert_eq!((unknown.head.status, code(client, &unknown.json())), (404, "model_not_found".to_owned()), "{}", unknown.text());
+        for (name, ..) in PROVIDERS {
+            for stream in [false, true] {
+                let answer = gateway.tenant().ask(&ask(client, &format!("by-{name}"), "hi", stream).with(field, &value));
+                let case = format!("{client} by {name}: {}", answer.text());
+                assert_eq!(answer.head.status, 400, "{case}");
+                let error = &answer.json()["error"];
+                assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{case}");
+                assert_eq!(answer.head.field("x-should-retry"), Some("false"), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_target_cannot_be_told_passes_it_over() {
+    let provider = zoo();
+    let policy = policy(&provider)
+        .chain("c", &[("claude", "m"), ("gemini", "m"), ("chat", "m")], "")
+        .chain("only", &[("claude", "m")], "")
+        .chain("lenient", &[("claude", "m")], "drop_params: true");
+    let gateway = Gateway::start(&policy);
+    let seeded = |model: &str, member: &str, value: Value| {
+        let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        body[member] = value;
+        Ask::post("/v1/chat/completions", &body)
+    };
+    let answer = gateway.tenant().ask(&seeded("c", "logprobs", json!(true)));
+    assert_eq!(answer.head.field("x-throwover-provider"), Some("chat"), "{}", answer.text());
+    let record = gateway.record(answer.head.field("x-request-id").unwrap());
+    let skipped = record["skipped"].as_array().unwrap();
+    assert_eq!(skipped[0], json!({"target": "claude/m", "why": "lacks", "lacks": ["logprobs"]}), "{record}");
+    assert_eq!(skipped[1], json!({"target": "gemini/m", "why": "lacks", "lacks": ["logprobs"]}), "{record}");
+
+    let refused = gateway.tenant().ask(&seeded("only", "seed", json!(7)));
+    assert_eq!((refused.head.status, refused.code()), (400, "unsupported_by_targets".to_owned()), "{}", refused.text());
+    assert!(refused.text().contains("claude/m lacks seed"), "{}", refused.text());
+    let lenient = gateway.tenant().ask(&seeded("lenient", "seed", json!(7)));
+    assert_eq!((lenient.head.status, said("chat", &lenient.json()).0), (200, text_of("claude")));
+}
+
+#[test]
+fn one_language_throughout_is_passed_on_as_it_came() {
+    let provider = zoo();
+    let policy = policy(&provider).chain("c", &[("claude", "m"), ("chat", "m")], "").chain("g", &[("gemini", "m")], "");
+    let gateway = Gateway::start(&policy);
+    // Oddly spaced, with members that mean nothing here.
+    let body = "{ \"max_tokens\":64 ,\"model\": \"c\", \"metadata\" : {\"user_id\":\"u\"},\n\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"h\\u0069\"}]}]}";
+    let answer = gateway.tenant().ask(&Ask::raw("/v1/messages", body.as_bytes()).with("anthropic-version", "2023-06-01"));
+    assert_eq!(said("messages", &answer.json()).0, text_of("claude"), "{}", answer.text());
+    let entry = provider.log_of("m").pop().unwrap();
+    assert_eq!(entry.body.as_deref(), Some(body.replace("\"c\"", "\"m\"").as_str()));
+    let body = "{ \"contents\":[ {\"parts\":[{\"text\":\"h\\u0069\"}],\"role\":\"user\"} ] }";
+    let answer = gateway.tenant().ask(&Ask::raw("/v1beta/models/g:generateContent", body.as_bytes()));
+    assert_eq!(said("generate", &answer.json()).0, text_of("gemini"), "{}", answer.text());
+    assert_eq!(provider.log_of("m").pop().unwrap().body.as_deref(), Some(body));
+}
+
+#[test]
+fn models_are_listed_in_every_language() {
+    let provider = zoo();
+    let gateway = Gateway::start(&policy(&provider).chain("c", &[("chat", "m")], ""));
+    let ask = |path: &str| gateway.tenant().ask(&Ask::get(path)).json();
+    assert_eq!(ask("/v1/models")["data"][0]["id"], "c");
+    assert_eq!(ask("/v1beta/models")["models"][0]["name"], "models/c");
+    assert_eq!(ask("/v1beta/models/c")["name"], "models/c");
+    let answer = gateway.tenant().ask(&Ask::get("/v1/models").with("anthropic-version", "2023-06-01"));
+    assert_eq!((&answer.json()["data"][0]["type"], &answer.json()["has_more"]), (&json!("model"), &json!(false)));
+}
