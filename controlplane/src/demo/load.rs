@@ -1,6 +1,6 @@
 //! A steady load that checks every answer: open loop, on a fixed schedule, half of it streams.
 
-use super::{ORDER, http::Connection};
+use super::{ORDER, http::Connection, stage::CHAIN};
 use serde_json::Value;
 use std::{
     io,
@@ -102,7 +102,7 @@ fn work(gateway: SocketAddr, worker: u32, first: Instant, stop: &AtomicBool, rec
 }
 
 fn one(gateway: SocketAddr, connection: &mut Option<Connection>, number: u32, stream: bool, due: Instant) -> Record {
-    let body = format!(r#"{{"model":"demo","stream":{stream},"messages":[{{"role":"user","content":"question {number}"}}]}}"#);
+    let body = format!(r#"{{"model":"{CHAIN}","stream":{stream},"messages":[{{"role":"user","content":"question {number}"}}]}}"#);
     let mut record =
         Record { sent: due, total: Duration::ZERO, first_token: None, stream, provider: String::new(), overhead_us: None, error: None };
     let asked = match connection {
@@ -175,7 +175,7 @@ fn json_text(body: &[u8]) -> Result<String, String> {
     choice["message"]["content"].as_str().map(str::to_owned).ok_or_else(|| "the answer has no content".to_owned())
 }
 
-/// `north says: w0 w1 …`, with no word missing, doubled or out of order; returns who said it.
+/// `openai says: w0 w1 …`, with no word missing, doubled or out of order; returns who said it.
 fn complete(text: &str) -> Result<String, String> {
     let (provider, words) = text.split_once(" says:").ok_or_else(|| format!("the answer says nothing: {text:?}"))?;
     let words: Vec<&str> = words.split_whitespace().collect();

@@ -22,9 +22,15 @@ use std::{
 };
 
 /// The provider that is asked first, and made to fail.
-pub(super) const PRIMARY: &str = "north";
+pub(super) const PRIMARY: &str = "openai";
 /// All of them, in the order of the chain.
-pub(super) const PROVIDERS: [&str; 3] = [PRIMARY, "south", "west"];
+pub(super) const PROVIDERS: [&str; 3] = [PRIMARY, "anthropic", "google"];
+/// What each speaks, in the mock's words, and what its endpoint ends with.
+const DIALECTS: [(&str, &str); 3] = [("openai", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")];
+/// The chains of the demonstration: the smallest policy there is, as it stands.
+const POLICY: &str = include_str!("../../examples/smallest.yaml");
+/// The chain that is asked.
+pub(super) const CHAIN: &str = "premium-reasoning";
 /// Every process has so long to come up.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Warm connections are waited for so long before they are counted.
@@ -86,8 +92,8 @@ pub(super) fn set(once: bool) -> io::Result<Stage> {
     fs::DirBuilder::new().mode(0o700).create(&folder.0)?;
     let ports_file = folder.0.join("ports.json");
     let mut arguments: Vec<OsString> = vec!["serve".into()];
-    for provider in PROVIDERS {
-        arguments.extend(["--provider".into(), format!("{provider}=127.0.0.1:0").into()]);
+    for (provider, (dialect, _)) in PROVIDERS.iter().zip(DIALECTS) {
+        arguments.extend(["--provider".into(), format!("{provider}=127.0.0.1:0,dialect={dialect}").into()]);
     }
     arguments.extend(["--tls-dir".into(), folder.0.join("tls").into(), "--admin".into(), "127.0.0.1:0".into()]);
     arguments.extend(["--ports-file".into(), ports_file.clone().into()]);
@@ -165,24 +171,21 @@ fn free(port: u16) -> io::Result<SocketAddr> {
 
 fn policy_text(ports: &Value, folder: &Path, gateway: SocketAddr, admin: SocketAddr) -> io::Result<String> {
     let mut text = format!("gateway: {{listen: \"{gateway}\", admin: \"{admin}\", access_log: off, drain: 1s}}\nproviders:\n");
-    for provider in PROVIDERS {
-        let tls = address(&ports["providers"][provider]["tls"])?;
+    for (provider, (_, path)) in PROVIDERS.iter().zip(DIALECTS) {
+        let tls = address(&ports["providers"][*provider]["tls"])?;
         let ca = folder.join("tls/ca.pem");
         text.push_str(&format!(
-            "  {provider}: {{endpoint: \"https://127.0.0.1:{}/v1\", ca: \"{}\", connections: {{warm: 4}}}}\n",
+            "  {provider}: {{endpoint: \"https://127.0.0.1:{}{path}\", ca: \"{}\", keys: [\"sk-demo\"], connections: {{warm: 4}}}}\n",
             tls.port(),
             ca.display()
         ));
     }
-    text.push_str("fallback:\n  chains:\n    - name: demo\n      models:\n");
-    for provider in PROVIDERS {
-        text.push_str(&format!("        - {{provider: {provider}, model: demo-model}}\n"));
-    }
     // A plain answer has no first token to wait for: half of what is left of `deadline` is its limit.
     text.push_str(
-        "      ttft: 800ms\n      deadline: 3s\n      idle: 1s\n      retry: {max_attempts: 6, base: 500ms, cap: 1s}\n      \
-         breaker: {consecutive: 5, cooldown: 1s, cooldown_max: 1s}\n",
+        "defaults:\n  {ttft: 800ms, ttft_reasoning: 800ms, deadline: 3s, idle: 1s, retry: {base: 500ms, cap: 1s}, \
+         breaker: {consecutive: 5, cooldown: 1s, cooldown_max: 1s}}\n",
     );
+    text.push_str(POLICY);
     Ok(text)
 }
 

@@ -4,7 +4,7 @@ use super::{
     Outcome,
     faults::Fault,
     load::{RATE, Record, percentile},
-    stage::{PRIMARY, PROVIDERS, Stage},
+    stage::{CHAIN, PRIMARY, PROVIDERS, Stage},
 };
 use crate::socket::Answer;
 use policy::wire::Event;
@@ -25,7 +25,7 @@ fn ms(duration: Duration) -> String {
 
 pub(super) fn opening(stage: &Stage) {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-    say(&format!("throwover {}   kernel {kernel}   demonstration with three mock providers over TLS", env!("CARGO_PKG_VERSION")));
+    say(&format!("throwover {}   kernel {kernel}   three mock providers that speak three dialects, over TLS", env!("CARGO_PKG_VERSION")));
     say(&format!("  chain       {}   (first token within 800 ms, else the next)", PROVIDERS.join(" > ")));
     // It greets before it has shards, and again when it listens.
     let shards = match stage.hello["shards"].as_u64() {
@@ -169,8 +169,8 @@ pub(super) fn invitation(stage: &Stage) {
     let run = stage.folder.0.join("run");
     say(&format!(
         "\nStill serving; Ctrl-C ends it. Try:\n  \
-         curl -s http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
-         OPENAI_BASE_URL=http://{gateway}/v1 OPENAI_API_KEY=none python your_app.py      (model \"demo\")\n  \
+         curl -s http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"{CHAIN}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n  \
+         OPENAI_BASE_URL=http://{gateway}/v1 OPENAI_API_KEY=none python your_app.py      (model \"{CHAIN}\")\n  \
          throwover status --run {run}\n  throwover-mock fault --admin {mock} {PRIMARY} 503",
         run = run.display(),
         mock = stage.mock
