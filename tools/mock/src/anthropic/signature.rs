@@ -2,8 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What every signature of the mock begins with, so that a test can tell it from others.
-pub(super) const PREFIX: &str = "EqMockThoughts";
+/// What every signature of the mock begins with, so that a test can tell it from others. With the digest
+/// behind it, it is base64 as the API's own are, and has both digits in which the alphabets differ.
+pub(super) const PREFIX: &str = "EqMockThoughts+/";
 
 /// What became of a signature that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,12 @@ pub(super) enum Verdict {
 pub(super) fn of(thoughts: &str) -> String {
     let mut hasher = DefaultHasher::new();
     thoughts.hash(&mut hasher);
-    format!("{PREFIX}{:016x}==", hasher.finish())
+    format!("{PREFIX}{:016x}", hasher.finish())
 }
 
 /// Whether the signature is of these thoughts. Thoughts that were left out are signed all the same.
 pub(super) fn verify(thoughts: &str, signature: &str) -> Verdict {
-    let shape = signature.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix("=="));
-    match shape {
+    match signature.strip_prefix(PREFIX) {
         Some(digest) if digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => match thoughts {
             "" => Verdict::Good,
             _ if of(thoughts) == signature => Verdict::Good,

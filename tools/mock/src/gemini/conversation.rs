@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::errors::{ApiError, invalid};
-use super::{member, signature};
+use super::{fields, member, signature};
 use crate::asked::Asked;
 use crate::prompt::{self, Choice, Format, Prompt, Tool};
 
@@ -64,9 +64,8 @@ fn check_part(content: usize, number: usize, part: &Value) -> Result<(), ApiErro
     }
     let inline = member(part, "inlineData");
     if inline.is_object() {
-        use base64::Engine as _;
         let data = inline["data"].as_str().unwrap_or_default();
-        if base64::engine::general_purpose::STANDARD.decode(data).is_err() {
+        if fields::bytes(data).is_none() {
             return Err(invalid(format!(
                 "Invalid value at '{at}.inline_data.data' (TYPE_BYTES), Base64 decoding failed for \"{data:.40}\""
             )));

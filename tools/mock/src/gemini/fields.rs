@@ -3,6 +3,8 @@
 //! The API reads JSON into protocol buffers. A name it does not know is refused, wherever it stands,
 //! and so is a value of another type; names come in camel case or in snake case.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
 
 use super::errors::{self, ApiError};
@@ -36,6 +38,11 @@ enum Holds {
 }
 
 use Holds::{Any, MapOf, Name, Number, Of, Struct, Text, Truth, Whole};
+
+/// What base64 stands for, in either of its alphabets: the API's own clients write that for URLs.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+}
 
 /// A field: its name in snake case, whether it repeats, what it holds.
 type Field = (&'static str, bool, Holds);

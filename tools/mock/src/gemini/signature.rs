@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::fields;
+
 /// What every signature of the mock begins with, once decoded, so that a test can tell it from
 /// others.
 const PREFIX: &str = "mock-thought-signature:";
@@ -17,6 +19,6 @@ pub(super) fn of(answer_id: &str) -> String {
 
 /// Whether the API would take it: its own, or a dummy, plain or encoded.
 pub(super) fn accepted(signature: &str) -> bool {
-    let decoded = STANDARD.decode(signature).unwrap_or_default();
+    let decoded = fields::bytes(signature).unwrap_or_default();
     DUMMIES.iter().any(|dummy| signature == *dummy || decoded == dummy.as_bytes()) || decoded.starts_with(PREFIX.as_bytes())
 }

@@ -143,7 +143,8 @@ impl Item {
         match self {
             Item::Reasoning { summary, encrypted } => {
                 let summary: Vec<Value> = summary.iter().map(|pieces| summary_part(&pieces.concat())).collect();
-                let sealed = encrypted.then(|| asked.id("gAAAAmock"));
+                // As the API's own, base64 in the alphabet for URLs, and with both digits in which it differs.
+                let sealed = encrypted.then(|| asked.id("gAAAAAmock-_"));
                 json!({"type": "reasoning", "id": id, "summary": summary, "encrypted_content": sealed})
             }
             Item::Message { pieces, ending } => {
