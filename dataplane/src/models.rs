@@ -43,7 +43,7 @@ pub async fn answer(shard: &Rc<Shard>, policy: &Policy, tenant: &mut Downstream,
             }
         },
     }
-    respond::document(shard, tenant, asked.id, &body);
+    respond::document(shard, tenant, asked.id, page.dialect, &body);
     Ok(Ended::Answered)
 }
 

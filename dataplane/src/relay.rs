@@ -303,7 +303,7 @@ pub fn surrender(
 fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange: &Exchange, out: &mut Vec<u8>) {
     let Scene { shard, policy, attempt, .. } = scene;
     debug_assert!(!tenant.head_sent, "the head goes out once");
-    respond::write_own(out, story.id);
+    respond::write_own(out, story.id, story.dialect);
     policy.rendered(attempt.provider).served_by().write(out);
     // The model may be the tenant's word, which is JSON and not always fit for a head: then it is
     // left out.

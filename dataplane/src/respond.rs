@@ -147,13 +147,7 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dia
     let mut out = shard.io.vec();
     head::write_status(&mut out, refusal.status);
     out.extend_from_slice(b"content-type: application/json\r\n");
-    write_own(&mut out, id);
-    if spoken == Dialect::Anthropic {
-        // Where its SDKs look for it.
-        out.extend_from_slice(b"request-id: ");
-        id.write(&mut out);
-        out.extend_from_slice(b"\r\n");
-    }
+    write_own(&mut out, id, spoken);
     out.extend_from_slice(b"x-throwover-fault: ");
     out.extend_from_slice(word_of(refusal.fault).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -198,21 +192,24 @@ pub fn cut(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialec
 }
 
 /// Sends a document of ours with status 200.
-pub fn document(shard: &Shard, tenant: &mut Downstream, id: RequestId, body: &[u8]) {
+pub fn document(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect, body: &[u8]) {
     let mut out = shard.io.vec();
     head::write_status(&mut out, 200);
     out.extend_from_slice(b"content-type: application/json\r\n");
-    write_own(&mut out, id);
+    write_own(&mut out, id, spoken);
     tenant.finish_head(&mut out, Some(body.len() as u64));
     tenant.write_body(&mut out, body);
     tenant.wire.send(out);
 }
 
-/// Writes the field that names the request.
-pub fn write_own(out: &mut Vec<u8>, id: RequestId) {
-    out.extend_from_slice(b"x-request-id: ");
-    id.write(out);
-    out.extend_from_slice(b"\r\n");
+/// Writes the fields that name the request: ours, and the one where Anthropic's SDKs look for it.
+pub fn write_own(out: &mut Vec<u8>, id: RequestId, spoken: Dialect) {
+    let names: &[&[u8]] = if spoken == Dialect::Anthropic { &[b"x-request-id: ", b"request-id: "] } else { &[b"x-request-id: "] };
+    for name in names {
+        out.extend_from_slice(name);
+        id.write(out);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// Writes what a client needs to know about retrying: SDKs retry on their own.
@@ -228,3 +225,6 @@ pub fn write_retry(out: &mut Vec<u8>, retry_after_ms: Option<u64>, retry: bool) 
         out.extend_from_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests;

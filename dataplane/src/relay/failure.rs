@@ -3,6 +3,7 @@
 use super::{Arrived, Outcome, Scene, answer, fields_of, next, write_provider_fields};
 use crate::{
     current::Held as Serving, downstream::Downstream, held::Pooled, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard,
+    surface,
 };
 use codec::{
     body::Decoder,
@@ -153,7 +154,7 @@ pub(super) fn relay(shard: &Shard, policy: &Serving, tenant: &mut Downstream, as
     let mut out = shard.io.vec();
     head::write_status(&mut out, answer.status);
     write_provider_fields(&mut out, tenant, &answer.head, &answer.bytes);
-    respond::write_own(&mut out, asked.id);
+    respond::write_own(&mut out, asked.id, surface::dialect_of(asked));
     out.extend_from_slice(b"x-throwover-fault: tenant\r\nx-should-retry: false\r\nx-throwover-attempts: ");
     head::write_number(&mut out, u64::from(exchange.attempts_made()));
     out.extend_from_slice(b"\r\nx-throwover-generation: ");

@@ -315,7 +315,7 @@ pub(super) fn keep_alive(scene: &Scene<'_>, tenant: &mut Downstream) {
     if !tenant.head_sent {
         head::write_status(&mut out, 200);
         out.extend_from_slice(b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n");
-        respond::write_own(&mut out, scene.asked.id);
+        respond::write_own(&mut out, scene.asked.id, scene.surface.dialect());
         tenant.finish_head(&mut out, None);
         tenant.events = true;
     }
