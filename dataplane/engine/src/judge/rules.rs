@@ -85,6 +85,7 @@ const RULES: &[Rule] = &[
             "exceeds the available context size",
             "prompt is too long",
             "exceeded model token limit",
+            "exceeds the maximum number of tokens",
         ],
         ..rule(Class::ContextWindow, "context_window")
     },

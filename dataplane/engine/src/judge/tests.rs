@@ -19,6 +19,14 @@ const ANSWERS: &[(u16, &str, &str, &str, Class, &str)] = &[
     (400, "invalid_request_error", "", "This model's MAXIMUM CONTEXT LENGTH is 8192 tokens.", Class::ContextWindow, "context_window"),
     (
         400,
+        "INVALID_ARGUMENT",
+        "",
+        "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
+        Class::ContextWindow,
+        "context_window",
+    ),
+    (
+        400,
         "invalid_request_error",
         "string_above_max_length",
         "Invalid 'user': string too long. Expected a string with maximum length 64",
