@@ -182,7 +182,7 @@ pub fn cut(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialec
     match spoken {
         Dialect::Openai => dialect::openai::error_event(&mut event, &refusal.message, refusal.kind, Some(refusal.code), refusal.param),
         Dialect::Responses => {
-            dialect::responses::error_event(&mut event, tenant.sent, &refusal.message, Some(refusal.code), refusal.param);
+            dialect::responses::error_event(&mut event, tenant.sent, &refusal.message, refusal.kind, Some(refusal.code), refusal.param);
         }
         Dialect::Anthropic => dialect::anthropic::error_event(&mut event, refusal.status, &refusal.message, refusal.code, &name),
         Dialect::Gemini => dialect::gemini::error_event(&mut event, refusal.status, &refusal.message, refusal.code, &name),

@@ -77,8 +77,19 @@ impl Capture for Name {
 }
 
 /// Writes the event that tells the readers of a stream that it failed.
-pub fn error_event(out: &mut Vec<u8>, sequence_number: u64, message: &str, code: Option<&str>, param: Option<&str>) {
-    out.extend_from_slice(b"event: error\ndata: {\"type\":\"error\",");
+///
+/// It says it twice: at the top, where the API's reference has it, and in `error`, where the API itself
+/// puts it. OpenAI's SDKs raise an exception for the latter only, and take the former for one event more.
+pub fn error_event(out: &mut Vec<u8>, sequence_number: u64, message: &str, kind: &str, code: Option<&str>, param: Option<&str>) {
+    out.extend_from_slice(b"event: error\ndata: {\"type\":\"error\",\"error\":{");
+    member(out, "type", Some(kind));
+    out.push(b',');
+    member(out, "code", code);
+    out.push(b',');
+    member(out, "message", Some(message));
+    out.push(b',');
+    member(out, "param", param);
+    out.extend_from_slice(b"},");
     member(out, "code", code);
     out.push(b',');
     member(out, "message", Some(message));

@@ -178,10 +178,13 @@ fn own_words() {
     assert_eq!(found[2].1, Kind::Done(Outcome::Marker));
 
     let mut event = Vec::new();
-    responses::error_event(&mut event, 7, "m", Some("c"), None);
+    responses::error_event(&mut event, 7, "m", "k", Some("c"), None);
     assert_eq!(
         std::str::from_utf8(&event).unwrap(),
-        "event: error\ndata: {\"type\":\"error\",\"code\":\"c\",\"message\":\"m\",\"param\":null,\"sequence_number\":7}\n\n"
+        concat!(
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"k\",\"code\":\"c\",\"message\":\"m\",\"param\":null},",
+            "\"code\":\"c\",\"message\":\"m\",\"param\":null,\"sequence_number\":7}\n\n"
+        )
     );
     let cut = splitter.next(&event).unwrap().unwrap();
     let kind = responses::classify(cut.event(&splitter, &event), cut.data(&splitter, &event)).kind;
