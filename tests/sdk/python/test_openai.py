@@ -6,7 +6,7 @@ import uuid
 import openai
 import pytest
 
-from conftest import KEY, says, until
+from stack import KEY, says, until
 
 FAILS = [
     "500",
