@@ -18,8 +18,16 @@ pub struct Signature<'t> {
 /// Begins a seal that goes to a client in a dialect that is not its origin's, so that it is known for
 /// what it is when it comes back: base64 of `throwover:` and a letter and a colon, which can stand before
 /// other base64.
-const MARKS: [(Dialect, &[u8]); 3] =
-    [(Dialect::Anthropic, b"dGhyb3dvdmVyOmE6"), (Dialect::Gemini, b"dGhyb3dvdmVyOmc6"), (Dialect::Responses, b"dGhyb3dvdmVyOnI6")];
+const MARKS: [(Dialect, &[u8]); 4] = [
+    (Dialect::Anthropic, b"dGhyb3dvdmVyOmE6"),
+    (Dialect::Gemini, b"dGhyb3dvdmVyOmc6"),
+    (Dialect::Responses, b"dGhyb3dvdmVyOnI6"),
+    (Dialect::Openai, UNSEALED),
+];
+
+/// Stands where a client's dialect wants a seal on thoughts that nobody sealed, so that they are known when
+/// they come back, and nobody takes them for its own.
+pub(super) const UNSEALED: &[u8] = b"dGhyb3dvdmVyOm86";
 
 /// What all marks begin with.
 pub(super) const MARK: &[u8] = b"dGhyb3dvdmVyO";

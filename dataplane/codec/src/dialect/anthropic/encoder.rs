@@ -3,6 +3,7 @@
 use super::error_event;
 use crate::dialect::answer::{Answer, Block, Choice, escape_json_into};
 use crate::dialect::ids::{IdRule, mint};
+use crate::dialect::signature::UNSEALED;
 use crate::dialect::{Delta, Dialect, Listener, Manner, Signature};
 use crate::head::write_number;
 use crate::json::{Finish, Str, Usage, escape_into};
@@ -30,8 +31,11 @@ pub struct Encoder {
 enum Open {
     None,
     Text,
+    /// Thoughts whose seal has not come.
     Thought,
     Call(u32),
+    /// A block to which nothing can come any more.
+    Whole,
 }
 
 /// How the answer ended, and what else decides on the word for it.
@@ -130,8 +134,10 @@ impl Encoder {
     /// Ends the block that is open.
     fn stop(&mut self) {
         self.begin(None);
-        if std::mem::replace(&mut self.open, Open::None) == Open::None {
-            return;
+        match std::mem::replace(&mut self.open, Open::None) {
+            Open::None => return,
+            Open::Thought => self.piece(b"\"signature_delta\",\"signature\":\"", |out| out.extend_from_slice(UNSEALED)),
+            _ => {}
         }
         self.out.extend_from_slice(b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
         write_number(&mut self.out, self.next.saturating_sub(1));
@@ -157,7 +163,7 @@ impl Encoder {
     fn redacted(&mut self, seal: Signature<'_>) {
         self.start(Open::None, |out| write_redacted(seal.origin, seal.text.raw(), out));
         // It is whole as it begins.
-        self.open = Open::Thought;
+        self.open = Open::Whole;
         self.stop();
     }
 
@@ -218,6 +224,7 @@ impl Listener for Encoder {
                 self.thought();
                 let write = |out: &mut Vec<u8>| Signature::write(seal.origin, seal.text.raw(), Dialect::Anthropic, out);
                 self.piece(b"\"signature_delta\",\"signature\":\"", write);
+                self.open = Open::Whole;
                 self.stop();
             }
             Delta::Redacted(seal) => self.redacted(seal),
@@ -333,8 +340,9 @@ fn write_block(block: &Block, manner: &Manner, start: usize, ending: &mut Ending
             out.extend_from_slice(b"\"thinking\",\"thinking\":");
             string(text, out);
             out.extend_from_slice(b",\"signature\":\"");
-            if let Some((origin, seal)) = signature {
-                Signature::write(*origin, seal, Dialect::Anthropic, out);
+            match signature {
+                Some((origin, seal)) => Signature::write(*origin, seal, Dialect::Anthropic, out),
+                None => out.extend_from_slice(UNSEALED),
             }
             out.push(b'"');
         }

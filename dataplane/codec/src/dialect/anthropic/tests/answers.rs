@@ -75,7 +75,7 @@ fn of_openai() {
         json!({
             "id": "msg_0000000000000007", "type": "message", "role": "assistant", "model": "gpt-x",
             "content": [
-                {"type": "thinking", "thinking": "hm", "signature": ""},
+                {"type": "thinking", "thinking": "hm", "signature": "dGhyb3dvdmVyOm86"},
                 {"type": "text", "text": "Hi\""},
                 {"type": "redacted_thinking", "data": "dGhyb3dvdmVyOmc6sig"},
                 {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}},

@@ -69,10 +69,13 @@ fn thoughts_of_others() {
     let (body, _) = again(&loop_of(r#"{"type":"thinking","thinking":"hm","signature":"Eq"},"#));
     assert_eq!(body["thinking"]["type"], "enabled");
     assert_eq!(body["messages"][1]["content"][0], json!({"type": "thinking", "thinking": "hm", "signature": "Eq"}));
-    // Unsealed, and sealed by Gemini.
-    for thought in
-        ["", r#"{"type":"thinking","thinking":"hm","signature":""},"#, r#"{"type":"redacted_thinking","data":"dGhyb3dvdmVyOmc6xx"},"#]
-    {
+    // Unsealed, known to be unsealed, and sealed by Gemini.
+    for thought in [
+        "",
+        r#"{"type":"thinking","thinking":"hm","signature":""},"#,
+        r#"{"type":"thinking","thinking":"hm","signature":"dGhyb3dvdmVyOm86"},"#,
+        r#"{"type":"redacted_thinking","data":"dGhyb3dvdmVyOmc6xx"},"#,
+    ] {
         let (body, _) = again(&loop_of(thought));
         assert!(body.get("thinking").is_none(), "{thought}");
         assert_eq!(body["messages"][1]["content"], json!([{"type": "tool_use", "id": "t", "name": "f", "input": {}}]));

@@ -168,6 +168,8 @@ fn blocks_follow_the_kind() {
     let expected = [
         block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
         delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+        // Nobody has sealed them, and Anthropic must not be asked to believe that it has.
+        delta(0, json!({"type": "signature_delta", "signature": "dGhyb3dvdmVyOm86"})),
         stop(0),
         block(1, json!({"type": "text", "text": ""})),
         delta(1, json!({"type": "text_delta", "text": "a\n"})),
