@@ -86,7 +86,7 @@ for (const model of ["chat", "responses", "messages", "generate"]) {
   test(`a cut stream raises: ${model}`, async () => {
     await reset();
     await fault(model, "error-event;events=9", "pace;gap_ms=5");
-    await assert.rejects(ask(true, { model, contents: "hi" }));
+    await assert.rejects(ask(true, { model, contents: "hi" }), ApiError);
   });
 }
 

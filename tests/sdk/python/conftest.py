@@ -44,7 +44,8 @@ def pytest_sessionfinish(session):
                     reasons = sorted({reason for _, found in parts for reason in found})
                     works = bool(parts) and all(passed for passed, _ in parts)
                     verdict = "works" if works and not reasons else "unsupported" if works else "fails" if parts else "missing"
-                    cells.append({"client": client.name, "provider": PROVIDERS[provider].name, "form": form, "feature": feature, "verdict": verdict, "reasons": reasons})
+                    names = {"client": client.name, "provider": PROVIDERS[provider].name, "form": form, "feature": feature}
+                    cells.append(names | {"verdict": verdict, "reasons": reasons})
     with open(where, "w") as file:
         json.dump({"cells": cells}, file, indent=1)
 
