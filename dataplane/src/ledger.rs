@@ -64,6 +64,8 @@ pub struct Story {
     pub dialect: Dialect,
     /// Why the request cannot be said in another language, if it cannot.
     pub unread: Option<Unread>,
+    /// A good end without a word may be meant: a tool has answered, or a stop sequence came first.
+    pub may_say_nothing: bool,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// The last error answer of a provider's, in case it is the one to return.
@@ -91,6 +93,7 @@ impl Story {
             surface: None,
             dialect: Dialect::Openai,
             unread: None,
+            may_say_nothing: false,
             tenant: None,
             declined: None,
             reserved: 0,

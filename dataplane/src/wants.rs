@@ -1,7 +1,7 @@
 //! What a request wants of the model that answers it, so that nobody is asked who cannot.
 
 use crate::{body::Body, ledger::Story, relay::passage, surface::Surface};
-use codec::dialect::{self, Needs};
+use codec::dialect::{self, Needs, prompt::Part};
 use engine::decide;
 use policy::limits;
 
@@ -31,7 +31,11 @@ pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide
     let mut tree = dialect::Tree::new();
     let Ok(root) = tree.read(passage::contiguous(&body.held, &mut joined)) else { return plain };
     match dialect::read_prompt(question.surface.dialect(), root, question.stream) {
-        Ok(prompt) => decide::Wants { needs: prompt.needs, tokens: tokens(prompt.text_bytes()), ..plain },
+        Ok(prompt) => {
+            let answers_tool = prompt.turns.last().is_some_and(|turn| turn.parts.iter().any(|part| matches!(part, Part::Outcome(_))));
+            story.may_say_nothing = answers_tool || !prompt.stop.is_empty();
+            decide::Wants { needs: prompt.needs, tokens: tokens(prompt.text_bytes()), ..plain }
+        }
         // A provider of the same dialect may understand it, and is the judge of it.
         Err(unread) => {
             story.unread = Some(unread);

@@ -133,6 +133,10 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if choices && facts.choices_count == 0 {
         return Err(judge::transport(Transport::Empty));
     }
+    let completed = scene.surface == Surface::Responses && facts.status == Some(json::Status::Completed);
+    if completed && !facts.has_content() && !story.may_say_nothing {
+        return Err(judge::transport(Transport::Empty));
+    }
     if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
         return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
     }
@@ -163,7 +167,9 @@ fn read(
     if let Some(usage) = &answer.usage {
         story.usage(usage);
     }
-    if answer.choices.is_empty() {
+    // Some dialects always have a choice.
+    let ended = answer.choices.iter().all(|choice| choice.finish == Some(json::Finish::Stop));
+    if answer.choices.is_empty() || !answer.has_content() && ended && !story.may_say_nothing {
         return Err(judge::transport(Transport::Empty));
     }
     if !answer.has_content() && answer.choices.iter().any(|choice| choice.finish == Some(json::Finish::Error)) {

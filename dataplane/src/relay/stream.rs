@@ -40,6 +40,8 @@ struct Stream<'s> {
     over: bool,
     /// Something came that shows that the model is at work.
     alive: bool,
+    /// A good end without content may be meant.
+    may_say_nothing: bool,
     /// Reasoning is content, says the chain.
     reasoning_shows: bool,
     content_at: Option<Instant>,
@@ -65,6 +67,7 @@ pub(super) async fn relay(
     }
     let chain = &scene.policy.chains[exchange.chain()];
     let mut stream = Stream::new(scene, chain.stream_reasoning, unwrapped);
+    stream.may_say_nothing = story.may_say_nothing;
     let mut by = Instant(scene.attempt.first_token_by.0);
     while !stream.over {
         let arrived = match next(scene, tenant, &mut upstream.wire, &mut by, stream.late()).await {
@@ -139,6 +142,7 @@ impl<'s> Stream<'s> {
             finished: false,
             over: false,
             alive: false,
+            may_say_nothing: false,
             reasoning_shows,
             content_at: None,
         }
@@ -228,6 +232,7 @@ impl<'s> Stream<'s> {
             Kind::Finish { reason: Finish::Error, content: None } => {
                 return Err(judge::transport(Transport::ErrorEvent(Class::ServerError)));
             }
+            Kind::Finish { reason: Finish::Stop, content: None } if self.says_nothing() => return Err(judge::transport(Transport::Empty)),
             Kind::Finish { .. } => {
                 self.finished = true;
                 self.show();
@@ -240,6 +245,7 @@ impl<'s> Stream<'s> {
             Kind::Malformed => return Err(judge::transport(Transport::MalformedBody)),
             Kind::Done(End::Marker) if !self.finished && !self.committed => return Err(judge::transport(Transport::Empty)),
             Kind::Done(End::Marker) if !self.finished => return Err(judge::transport(Transport::CutStream)),
+            Kind::Done(End::Completed) if self.says_nothing() => return Err(judge::transport(Transport::Empty)),
             Kind::Done(_) => {
                 self.finished = true;
                 self.over = true;
@@ -253,6 +259,12 @@ impl<'s> Stream<'s> {
             self.show();
         }
         Ok(())
+    }
+
+    /// It has said nothing, and that cannot be meant.
+    fn says_nothing(&self) -> bool {
+        let tells = self.ear.is_some() || self.dialect == Dialect::Responses;
+        tells && !self.committed && !self.may_say_nothing
     }
 
     fn translates(&self) -> bool {

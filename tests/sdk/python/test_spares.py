@@ -29,10 +29,7 @@ def test_a_stream_that_breaks_early_is_invisible(stack, client, provider, fault)
     assert said.text == says(spare_of(provider))
 
 
-def test_an_answer_of_nothing_is_invisible(stack, client, provider, form, request):
-    if provider in ("responses", "messages"):
-        why = "whether an answer without content is none at all, these two dialects do not tell"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
+def test_an_answer_of_nothing_is_invisible(stack, client, provider, form):
     stack.fault(provider, "empty-choices")
     said = client.ask(SPARES[provider], client.start("hi"), Wish(stream=form == "stream"))
     assert said.text == says(spare_of(provider))

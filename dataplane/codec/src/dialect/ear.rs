@@ -68,7 +68,12 @@ impl Ear {
             (Err(Failure::Malformed), _) => Kind::Malformed,
             // What is a failure in the provider's words is one here, and never an end.
             (Ok(()), Gist { finish: Some(Finish::Error), content: None, .. }) => Kind::Error(Box::default()),
-            (Ok(()), Gist { end: true, .. }) => Kind::Done(if self.finished { Outcome::Completed } else { Outcome::Marker }),
+            (Ok(()), Gist { end: true, finish, .. }) => Kind::Done(match finish {
+                Some(Finish::Stop | Finish::ToolCalls) => Outcome::Completed,
+                Some(other) => Outcome::Incomplete(Some(*other)),
+                None if self.finished => Outcome::Completed,
+                None => Outcome::Marker,
+            }),
             (Ok(()), Gist { finish: Some(reason), content, .. }) => Kind::Finish { reason: *reason, content: *content },
             (Ok(()), Gist { content: Some(content), .. }) => Kind::Content(*content),
             (Ok(()), _) => Kind::Quiet,

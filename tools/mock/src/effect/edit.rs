@@ -114,9 +114,12 @@ fn error_event(answer: &mut Answer, here: impl Fn(u64, &Event) -> bool, code: &s
 
 fn empty(answer: &mut Answer) {
     if let Content::Events(events) = &mut answer.content {
-        // What closes Anthropic's last block belongs to the end, but not without the block.
+        // What closes Anthropic's last block belongs to the end, but not without the block; and Responses
+        // repeat at the end of an item what was in it.
         let closes = |event: &Event| event.bytes.starts_with(b"event: content_block_stop\n");
-        events.retain(|event| !matches!(event.role, Role::Content | Role::Frame) && !closes(event));
+        let kept = [&b"event: response.created\n"[..], b"event: response.in_progress\n", b"event: response.completed\n"];
+        let item = |event: &Event| event.bytes.starts_with(b"event: response.") && !kept.iter().any(|kept| event.bytes.starts_with(kept));
+        events.retain(|event| !matches!(event.role, Role::Content | Role::Frame) && !closes(event) && !item(event));
     }
     each_value(answer, |value| {
         for list in ["/choices", "/output", "/data", "/response/output", "/content", "/candidates"] {
