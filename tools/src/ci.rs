@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{deb, supply, tidy};
+use crate::{deb, matrix, supply, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,11 @@ const STEPS: &[Step] = &[
     Step::run("release", &["cargo", "build", "--locked", "--workspace", "--release"]),
     Step::call("package", deb::trial::run),
     Step::call("python", python),
-    Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"]),
+    Step::run("sdk", &["{target}/venv/bin/python", "-m", "pytest", "-q", "tests/sdk/python"])
+        .with(&[("THROWOVER_MATRIX", "{target}/matrix.json")]),
+    Step::call("matrix", matrix::check),
+    Step::call("npm", npm),
+    Step::run("node", &["python3", "tests/sdk/python/stack.py", "node", "--test", "--test-reporter=spec", "tests/sdk/node/"]),
     // Sanitizers are unstable: the one flag lets the pinned stable compiler build them. A target
     // must be named so that build scripts and macros stay without; it has a folder of its own.
     Step::run(
@@ -84,6 +88,12 @@ const PACKAGES: &[&str] = &["haproxy", "nginx", "openssl", "python3-venv", "syst
 
 /// The Python packages of the SDK tests, with hashes.
 const REQUIREMENTS: &str = "tests/sdk/python/requirements.lock";
+
+/// The folder of the tests of Node's SDKs, whose lock file names their packages with hashes.
+const NODE_TESTS: &str = "tests/sdk/node";
+
+/// The oldest Node that the SDKs run on.
+const NODE_MIN: u32 = 20;
 
 /// The fuzz targets; `seeds`, which stands beside them, is none.
 const FUZZ_TARGETS: &[&str] =
@@ -186,13 +196,18 @@ fn packages(root: &Path) -> Result<(), String> {
         println!("all there: {}", PACKAGES.join(", "));
         return Ok(());
     }
+    install(root, &missing)
+}
+
+/// Installs Debian packages.
+fn install(root: &Path, missing: &[&str]) -> Result<(), String> {
     let apt = |arguments: &[&str]| {
         let mut words = if is_root() { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
         words.extend(arguments);
         command(root, &words, &[("DEBIAN_FRONTEND", "noninteractive")])
     };
     let mut install = vec!["install", "-y", "--no-install-recommends"];
-    install.extend(&missing);
+    install.extend(missing);
     // Package lists that are old or were never fetched are the usual reason to fail.
     apt(&install)
         .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
@@ -247,6 +262,35 @@ fn python(root: &Path) -> Result<(), String> {
     command(root, &[&pip, "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], &[])?;
     // Written last: an environment that was left half made is made again.
     std::fs::write(&made_from, wanted).map_err(|error| format!("{}: {error}", made_from.display()))
+}
+
+/// Fetches the packages of the tests of Node's SDKs, unless the lock file they were fetched by is still the
+/// same. Node comes from Debian, unless the machine has one already.
+fn npm(root: &Path) -> Result<(), String> {
+    if Command::new("npm").arg("--version").output().is_err() {
+        install(root, &["nodejs", "npm"])?;
+    }
+    let said = Command::new("node").arg("--version").output().map_err(|error| format!("cannot run node: {error}"))?;
+    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    if major(&version).is_none_or(|major| major < NODE_MIN) {
+        return Err(format!("node is {version:?}, and the SDKs want {NODE_MIN} or later, as Debian 13 has it"));
+    }
+    let folder = root.join(NODE_TESTS);
+    let lock = folder.join("package-lock.json");
+    let wanted = std::fs::read(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    let made_from = folder.join("node_modules/made-from-lock.json");
+    if std::fs::read(&made_from).is_ok_and(|made| made == wanted) {
+        println!("{} is up to date", folder.join("node_modules").display());
+        return Ok(());
+    }
+    // No package of these needs a script of its own to work.
+    command(&folder, &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], &[])?;
+    std::fs::write(&made_from, wanted).map_err(|error| format!("{}: {error}", made_from.display()))
+}
+
+/// The first number of `v20.1.2`.
+fn major(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// Builds the fuzz targets and lets each look for a while. Inputs that are new go to the target

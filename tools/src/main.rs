@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod ci;
 mod deb;
+mod matrix;
 mod packages;
 mod sbom;
 mod supply;
@@ -26,6 +27,12 @@ const VERBS: &[Verb] = &[
     Verb { name: "supply", arguments: "", help: "check licences, bans and sources of every package", run: supply::run },
     Verb { name: "sbom", arguments: "[FILE]", help: "write what the binaries are made of, as CycloneDX JSON", run: sbom::run },
     Verb { name: "deb", arguments: "", help: "build the Debian package from the release binaries", run: deb::run },
+    Verb {
+        name: "matrix",
+        arguments: "[--check]",
+        help: "write the README's table of dialects from the last run of `ci sdk`",
+        run: matrix::run,
+    },
     Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },
 ];
 

@@ -32,3 +32,10 @@ fn the_summary_shows_every_step() {
     let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(squeezed, "format ok 1.2 s test FAILED 60.0 s");
 }
+
+#[test]
+fn versions_of_node_are_told_apart() {
+    assert_eq!(major("v20.19.2"), Some(20));
+    assert_eq!(major("v8.0.0"), Some(8));
+    assert_eq!(major(""), None);
+}
