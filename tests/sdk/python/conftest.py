@@ -50,12 +50,20 @@ def pytest_sessionfinish(session):
         json.dump({"cells": cells}, file, indent=1)
 
 
+@pytest.fixture(scope="session")
+def clients(running):
+    """A client of each kind, which never retries by itself, so that what it sees is what the gateway did."""
+    # Each loads the certificates of the whole world when it begins, which takes longer than a test.
+    clients = {kind: kind(running) for kind in CLIENTS}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
 @pytest.fixture(params=CLIENTS, ids=lambda kind: kind.name.replace(" ", "-"))
-def client(request, stack):
-    """A client that never retries by itself, so that what it sees is what the gateway did."""
-    client = request.param(stack)
-    yield client
-    client.close()
+def client(request, stack, clients):
+    """One of the clients."""
+    return clients[request.param]
 
 
 @pytest.fixture(params=PROVIDERS)
