@@ -82,6 +82,43 @@ pub(crate) fn completion(bytes: usize) -> Rc<[u8]> {
     padded(&front, back, bytes.max(ANSWER_MIN)).into_bytes().into()
 }
 
+/// An Anthropic message that says the same as the completion of this size: a bit shorter, since it says less around it.
+pub(crate) fn message(bytes: usize) -> Rc<[u8]> {
+    let completion = completion(bytes);
+    let text = text_of(&completion);
+    format!(
+        "{{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"{MODEL}\",\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}],\
+         \"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{{\"input_tokens\":9,\"output_tokens\":9}}}}"
+    )
+    .into_bytes()
+    .into()
+}
+
+/// What a completion of ours says; it needs no escapes.
+fn text_of(completion: &[u8]) -> &str {
+    const MARK: &str = "\"content\":\"";
+    let from = memchr::memmem::find(completion, MARK.as_bytes()).expect("every completion of ours says something") + MARK.len();
+    let end = memchr::memchr(b'"', &completion[from..]).expect("a text ends");
+    std::str::from_utf8(&completion[from..from + end]).expect("it was written as text")
+}
+
+/// The events of an Anthropic stream that says the same as [`stream`] does: name and data.
+pub(crate) fn messages(events: usize) -> Vec<(&'static str, String)> {
+    let start = format!(
+        "{{\"type\":\"message_start\",\"message\":{{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"{MODEL}\",\
+         \"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{{\"input_tokens\":9,\"output_tokens\":1}}}}}}"
+    );
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let mut data = vec![("message_start", start), ("content_block_start", block.to_owned())];
+    let delta = |number| format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word {number}"}}}}"#);
+    data.extend((0..events).map(|number| ("content_block_delta", delta(number))));
+    data.push(("content_block_stop", r#"{"type":"content_block_stop","index":0}"#.to_owned()));
+    let end = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":9}}"#;
+    data.push(("message_delta", end.to_owned()));
+    data.push(("message_stop", r#"{"type":"message_stop"}"#.to_owned()));
+    data
+}
+
 /// The data of every event of a stream: `events` with content, one that ends it, and the marker.
 pub(crate) fn stream(events: usize) -> Vec<String> {
     let chunk = |delta: &str, finish: &str| {
@@ -161,7 +198,8 @@ fn padded(front: &str, back: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        Asking, PATH, closing, completion, request, same_but_stamp, stamp, stamp_place, stream, uncompressed, with_fields, write_stamp,
+        Asking, PATH, closing, completion, message, messages, request, same_but_stamp, stamp, stamp_place, stream, uncompressed,
+        with_fields, write_stamp,
     };
     use serde_json::Value;
 
@@ -188,6 +226,21 @@ mod tests {
         let data = stream(3);
         assert_eq!(data.len(), 6);
         assert_eq!(data.last().map(String::as_str), Some("[DONE]"));
+    }
+
+    #[test]
+    fn what_is_said_in_another_dialect_is_the_same() {
+        for bytes in [1, 1_024, 20_480] {
+            let (ours, theirs) = (completion(bytes), message(bytes));
+            let [ours, theirs]: [Value; 2] = [ours, theirs].map(|body| serde_json::from_slice(&body).expect("valid JSON"));
+            assert_eq!(ours["choices"][0]["message"]["content"], theirs["content"][0]["text"]);
+            assert_eq!((&theirs["type"], &theirs["stop_reason"]), (&Value::from("message"), &Value::from("end_turn")));
+        }
+        let events = messages(3);
+        let values: Vec<Value> = events.iter().map(|(_, data)| serde_json::from_str(data).expect("valid JSON")).collect();
+        assert!(events.iter().zip(&values).all(|((name, _), value)| value["type"] == *name));
+        let text: String = values.iter().filter_map(|value| value["delta"]["text"].as_str()).collect();
+        assert_eq!((text.as_str(), events.last().map(|(name, _)| *name)), (" word 0 word 1 word 2", Some("message_stop")));
     }
 
     #[test]

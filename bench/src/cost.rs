@@ -23,6 +23,7 @@ mod bytes;
 mod callgrind;
 mod decisions;
 mod policy;
+mod translation;
 
 #[cfg(test)]
 mod tests;
@@ -83,7 +84,7 @@ pub(crate) struct Verb {
 type Maker = fn(&'static str) -> Verb;
 
 /// Every verb, by its name; making one prepares what it needs, and no more.
-const VERBS: [(&str, Maker); 16] = [
+const VERBS: [(&str, Maker); 26] = [
     ("request head, 12 fields", bytes::request_head),
     ("answer head, 11 fields", bytes::answer_head),
     ("chunk, one event", bytes::small_chunk),
@@ -100,6 +101,16 @@ const VERBS: [(&str, Maker); 16] = [
     ("decide, next, succeeded", decisions::exchange),
     ("judge a 429", decisions::judge),
     ("record", decisions::record),
+    ("request to Anthropic, 1 KiB", translation::request_anthropic_1k),
+    ("request to Anthropic, 64 KiB", translation::request_anthropic_64k),
+    ("request to Gemini, 1 KiB", translation::request_gemini_1k),
+    ("request to Gemini, 64 KiB", translation::request_gemini_64k),
+    ("request to Responses, 1 KiB", translation::request_responses_1k),
+    ("request with tools to Anthropic", translation::request_tools),
+    ("event of Anthropic to OpenAI", translation::event_anthropic),
+    ("event of Gemini to OpenAI", translation::event_gemini),
+    ("event of OpenAI to Anthropic", translation::event_openai),
+    ("answer of Anthropic to OpenAI", translation::answer),
 ];
 
 /// What one verb costs.

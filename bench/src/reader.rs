@@ -31,6 +31,8 @@ pub(crate) enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     Completions,
+    /// Anthropic's.
+    Messages,
     Models,
     Health,
     Other,
@@ -250,6 +252,7 @@ fn parse(side: Side, bytes: &[u8]) -> Result<Option<(Head, State, usize)>, Broke
             let parsed = request.parse(bytes).map_err(|_| Broken::Head)?;
             let path = match request.path.unwrap_or_default() {
                 "/v1/chat/completions" => Path::Completions,
+                "/v1/messages" => Path::Messages,
                 "/v1/models" => Path::Models,
                 "/health" => Path::Health,
                 _ => Path::Other,

@@ -61,11 +61,14 @@ pub(crate) struct Sink {
     tls: Option<(TcpListener, Arc<ServerConfig>)>,
     failing: Option<failing::Ports>,
     completion: Rc<[u8]>,
+    message: Rc<[u8]>,
     models: Rc<[u8]>,
     health: Rc<[u8]>,
     unknown: Rc<[u8]>,
     /// Pieces of a stream; the first begins with the head.
     stream: Vec<Stamped>,
+    /// The same in Anthropic's dialect.
+    messages: Vec<Stamped>,
     interval: u64,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
@@ -113,6 +116,8 @@ struct Connection {
     front: Vec<u8>,
     back: Vec<u8>,
     asked: Option<(bool, Path)>,
+    /// The stream that is sent is one of Anthropic's.
+    messages: bool,
     /// Pieces of a stream that have gone.
     sent: usize,
 }
@@ -130,6 +135,7 @@ impl Sink {
             tls,
             failing: None,
             completion: canned::answer("200 OK", "application/json", &canned::completion(answers.bytes)),
+            message: canned::answer("200 OK", "application/json", &canned::message(answers.bytes)),
             models: canned::answer(
                 "200 OK",
                 "application/json",
@@ -145,7 +151,8 @@ impl Sink {
                 "application/json",
                 b"{\"error\":{\"message\":\"not here\",\"type\":\"invalid_request_error\"}}",
             ),
-            stream: pieces(answers),
+            stream: chat_pieces(answers),
+            messages: message_pieces(answers),
             interval: answers.interval.as_nanos() as u64,
             connections: Vec::new(),
             free: Vec::new(),
@@ -241,7 +248,8 @@ impl Sink {
                     self.seen.connections += 1;
                     let reader = Reader::new(Side::Requests);
                     let (number, front, back) = (self.opened, Vec::with_capacity(EDGE), Vec::with_capacity(EDGE));
-                    self.connections[index] = Some(Connection { socket, reader, number, failing, front, back, asked: None, sent: 0 });
+                    self.connections[index] =
+                        Some(Connection { socket, reader, number, failing, front, back, asked: None, messages: false, sent: 0 });
                 }
                 Err(_) => self.free.push(index),
             }
@@ -294,8 +302,14 @@ impl Sink {
                             continue;
                         }
                         let answer = match asked {
-                            Some((true, Path::Completions)) if wants_stream(&connection.front) || wants_stream(&connection.back) => None,
+                            Some((true, path @ (Path::Completions | Path::Messages)))
+                                if wants_stream(&connection.front) || wants_stream(&connection.back) =>
+                            {
+                                connection.messages = path == Path::Messages;
+                                None
+                            }
                             Some((true, Path::Completions)) => Some(&self.completion),
+                            Some((true, Path::Messages)) => Some(&self.message),
                             Some((false, Path::Models)) => Some(&self.models),
                             Some((false, Path::Health)) => Some(&self.health),
                             _ => Some(&self.unknown),
@@ -319,11 +333,12 @@ impl Sink {
     /// Sends the next piece of a stream.
     fn proceed(&mut self, index: usize, due: u64, poll: &Poll) {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
-        let Some(piece) = self.stream.get(connection.sent) else { return };
+        let stream = if connection.messages { &self.messages } else { &self.stream };
+        let Some(piece) = stream.get(connection.sent) else { return };
         connection.sent += 1;
         if connection.socket.send(&piece.at(clock::now()), poll).is_err() {
             self.close(index);
-        } else if connection.sent < self.stream.len() {
+        } else if connection.sent < stream.len() {
             // From when it was due, not from now: a stream keeps its pace.
             self.due.push(Reverse((due + self.interval, index, connection.number)));
         }
@@ -350,19 +365,30 @@ fn wants_stream(front: &[u8]) -> bool {
     memchr::memmem::find(front, b"\"stream\":true").is_some() || memchr::memmem::find(front, b"\"stream\": true").is_some()
 }
 
-/// What a stream sends: one piece for each event, or one for all when they do not wait.
-fn pieces(answers: &Answers) -> Vec<Stamped> {
+/// What a chat's stream sends; the end mark goes with the stop, as providers send them.
+fn chat_pieces(answers: &Answers) -> Vec<Stamped> {
+    let events = canned::stream(answers.events);
+    pieces(events.iter().map(|data| format!("data: {data}\n\n")).collect(), 2, answers.interval)
+}
+
+/// What an Anthropic stream sends; what has no words goes with what has, as providers send them.
+fn message_pieces(answers: &Answers) -> Vec<Stamped> {
+    let mut events: Vec<String> =
+        canned::messages(answers.events).iter().map(|(name, data)| format!("event: {name}\ndata: {data}\n\n")).collect();
+    let block = events.remove(1);
+    events[0].push_str(&block);
+    pieces(events, 3, answers.interval)
+}
+
+/// A chunk for each event but the last ones, which go together; or one piece for all when they do not wait.
+fn pieces(mut events: Vec<String>, together: usize, interval: Duration) -> Vec<Stamped> {
     // X-Accel-Buffering: nginx passes events on as they come only when it is told to.
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut pieces: Vec<Vec<u8>> =
-        canned::stream(answers.events).iter().map(|data| canned::chunk(format!("data: {data}\n\n").as_bytes())).collect();
+    let last: Vec<u8> = events.split_off(events.len() - together).iter().flat_map(|event| canned::chunk(event.as_bytes())).collect();
+    let mut pieces: Vec<Vec<u8>> = events.iter().map(|event| canned::chunk(event.as_bytes())).collect();
     pieces[0].splice(0..0, head.iter().copied());
-    // The end mark goes with the stop and the last chunk, as providers send them.
-    let last = pieces.pop().unwrap_or_default();
-    let end = pieces.len() - 1;
-    pieces[end].extend(last);
-    pieces[end].extend_from_slice(b"0\r\n\r\n");
-    if answers.interval.is_zero() {
+    pieces.push([last.as_slice(), b"0\r\n\r\n"].concat());
+    if interval.is_zero() {
         return vec![Stamped::new(pieces.concat())];
     }
     pieces.into_iter().map(Stamped::new).collect()

@@ -20,6 +20,8 @@ const PROVIDER_KEY: &str = "bench-provider-key-0123456789abcdef";
 pub(crate) const PLAIN: &str = "bench-plain";
 /// The same, over TLS.
 pub(crate) const TLS: &str = "bench-https";
+/// Over TLS as well, from a provider that speaks Anthropic's dialect.
+pub(crate) const MESSAGES: &str = "bench-messages";
 /// The same two behind a target of which a share of the requests fails.
 pub(crate) const FAILING_PLAIN: &str = "bench-plain-second";
 pub(crate) const FAILING_TLS: &str = "bench-https-second";
@@ -104,6 +106,9 @@ impl Gateway {
             let trust = format!(", ca: \"{}\"", ca.display());
             text.push_str(&provider("secure", secure(address), trust.clone()));
             chains.push((TLS, vec!["secure"]));
+            let root = format!("https://localhost:{}", address.port());
+            text.push_str(&provider("messages", root, format!("{trust}, dialect: anthropic")));
+            chains.push((MESSAGES, vec!["messages"]));
             if let Some((_, to)) = providers.failing {
                 text.push_str(&provider("failing-secure", secure(to), trust));
                 chains.push((FAILING_TLS, vec!["failing-secure", "secure"]));

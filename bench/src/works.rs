@@ -8,6 +8,7 @@ use crate::{
     machine,
     peers::{self, Observed, Wanted},
     tally::Tally,
+    throwover,
     way::{Asked, Way},
 };
 use serde_json::{Value, json};
@@ -39,11 +40,31 @@ pub(crate) enum Work {
     Spin2000,
     /// 200 streams at a time, 64 events 5 ms apart
     Sse,
+    /// 1 KiB each way over TLS, which Throwover asks of a provider that speaks Anthropic's dialect
+    #[value(name = "translated-1k")]
+    Translated1k,
+    /// The same with 20 KiB
+    #[value(name = "translated-20k")]
+    Translated20k,
+    /// The same with streams
+    #[value(name = "translated-sse")]
+    TranslatedSse,
 }
 
 /// All of them.
-pub(crate) const ALL: [Work; 8] =
-    [Work::Json1k, Work::Json20k, Work::Json200k, Work::Added500, Work::Added2000, Work::Spin500, Work::Spin2000, Work::Sse];
+pub(crate) const ALL: [Work; 11] = [
+    Work::Json1k,
+    Work::Json20k,
+    Work::Json200k,
+    Work::Added500,
+    Work::Added2000,
+    Work::Spin500,
+    Work::Spin2000,
+    Work::Sse,
+    Work::Translated1k,
+    Work::Translated20k,
+    Work::TranslatedSse,
+];
 
 const CPU_REQUEST: Figure = Figure { name: "cpu_us_per_request", title: "CPU us/request" };
 const THROUGHPUT: Figure = Figure { name: "answers_per_second", title: "answers/s, saturated" };
@@ -51,9 +72,11 @@ const P50: Figure = Figure { name: "p50_us", title: "p50 us" };
 const ADDED: Figure = Figure { name: "added_p50_us", title: "added p50 us" };
 const CPU_EVENT: Figure = Figure { name: "cpu_us_per_event", title: "CPU us/event" };
 const FIRST: Figure = Figure { name: "first_event_p50_us", title: "first event p50 us" };
-/// Throughput is to be so many times nginx's, and what a spinning shard adds no more than so many times what nginx adds.
+/// Throughput is to be so many times nginx's; what a spinning shard adds no more than so many times what nginx
+/// adds; and what is said in another dialect is to cost no more than nginx needs to pass the same on.
 const THROUGHPUT_GOAL: Goal = Goal { figure: THROUGHPUT, than: "nginx", bound: Bound::AtLeast(1.4) };
 const ADDED_GOAL: Goal = Goal { figure: ADDED, than: "nginx", bound: Bound::AtMost(0.6) };
+const TRANSLATED_GOAL: Goal = Goal { figure: CPU_REQUEST, than: "nginx", bound: Bound::AtMost(1.0) };
 const DELAY: Figure = Figure { name: "delay_p50_us", title: "event's delay p50 us" };
 
 /// Streams at a time, their events with content, and what is between two of them.
@@ -87,16 +110,17 @@ impl Work {
         };
         let at = |per_second: f64| Shape { pace: Pace::Open { per_second }, figures: &[ADDED, P50, CPU_REQUEST], ..json(1_024, 64) };
         match self {
-            Work::Json1k => json(1_024, 64),
-            Work::Json20k => json(20_480, 32),
+            Work::Json1k | Work::Translated1k => json(1_024, 64),
+            Work::Json20k | Work::Translated20k => json(20_480, 32),
             Work::Json200k => json(204_800, 16),
             Work::Added500 | Work::Spin500 => at(500.0),
             Work::Added2000 | Work::Spin2000 => at(2_000.0),
             // By a schedule, so that streams do not beat in time: role, words and stop are EVENTS + 1 gaps.
-            Work::Sse => Shape {
+            Work::Sse | Work::TranslatedSse => Shape {
                 pace: Pace::Open { per_second: STREAMS / ((EVENTS + 1) as f64 * INTERVAL.as_secs_f64()) },
                 stream: true,
-                figures: &[CPU_EVENT, FIRST, DELAY],
+                // Anthropic's events have no member that a stamp could be in.
+                figures: if self == Work::Sse { &[CPU_EVENT, FIRST, DELAY] } else { &[CPU_EVENT, FIRST] },
                 ..json(1_024, 400)
             },
         }
@@ -107,17 +131,23 @@ impl Work {
         matches!(self, Work::Spin500 | Work::Spin2000)
     }
 
+    /// Throwover says it in another dialect.
+    fn translates(self) -> bool {
+        matches!(self, Work::Translated1k | Work::Translated20k | Work::TranslatedSse)
+    }
+
     fn goal(self) -> Option<Goal> {
         match self {
+            Work::Translated1k | Work::Translated20k => Some(TRANSLATED_GOAL),
             Work::Json1k | Work::Json20k | Work::Json200k => Some(THROUGHPUT_GOAL),
             Work::Spin2000 => Some(ADDED_GOAL),
-            Work::Added500 | Work::Added2000 | Work::Spin500 | Work::Sse => None,
+            Work::Added500 | Work::Added2000 | Work::Spin500 | Work::Sse | Work::TranslatedSse => None,
         }
     }
 
     fn title(self, shape: &Shape, wanted: &Wanted) -> String {
         let what = match (self, shape.pace) {
-            (Work::Sse, Pace::Open { per_second }) => {
+            (Work::Sse | Work::TranslatedSse, Pace::Open { per_second }) => {
                 format!("{per_second:.0} streams/s, so {STREAMS} at a time, {EVENTS} events 5 ms apart")
             }
             (_, Pace::Open { per_second }) => {
@@ -126,7 +156,8 @@ impl Work {
             }
             _ => format!("{} B each way, {} connections, as fast as it goes", shape.bytes, shape.connections),
         };
-        format!("{what}; {} rounds of {} s", wanted.rounds, wanted.time.as_secs_f64())
+        let translated = if self.translates() { "; TLS upstream, from throwover in Anthropic's dialect" } else { "" };
+        format!("{what}{translated}; {} rounds of {} s", wanted.rounds, wanted.time.as_secs_f64())
     }
 }
 
@@ -178,7 +209,8 @@ fn added(contestants: &[Contestant], text: &mut String) -> Vec<Value> {
 /// The contestants with their rounds, and what the table does not show by itself.
 fn rounds(wanted: &Wanted, work: Work, shape: &Shape) -> io::Result<(Vec<Contestant>, Vec<String>)> {
     let mut scene = peers::set(wanted)?;
-    let ways: Vec<Way> = peers::works(&scene)?.into_iter().next().map(|(_, ways)| ways).unwrap_or_default();
+    let [(_, plain), (_, tls)] = peers::works(&scene)?;
+    let ways = if work.translates() { tls.into_iter().map(translated).collect() } else { plain };
     // Two times the same program in one table would only be told apart by its log.
     let ways: Vec<Way> = ways.into_iter().filter(|way| way.name != "nginx, log").collect();
     let mut all: Vec<Contestant> = ways.iter().map(|way| Contestant::new(way.name)).collect();
@@ -200,6 +232,11 @@ fn rounds(wanted: &Wanted, work: Work, shape: &Shape) -> io::Result<(Vec<Contest
         eprintln!("{work:?}: round {} of {} done", round + 1, wanted.rounds);
     }
     Ok((all, scene.gateways.notes()))
+}
+
+/// Throwover's way asks a provider of another dialect; everybody else's is what it was.
+fn translated(way: Way) -> Way {
+    if way.name == "throwover" { Way { model: throwover::MESSAGES, rewrites: true, ..way } } else { way }
 }
 
 /// The figures of one round, and whether it counts.

@@ -28,7 +28,7 @@ const ANSWER_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 10:00:00 
 const DELTA: &str = "{\"id\":\"chatcmpl-0123456789abcdefghij\",\"object\":\"chat.completion.chunk\",\"created\":1763600000,\
     \"model\":\"gpt-5.6\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" hello\"},\"logprobs\":null,\"finish_reason\":null}]}";
 
-fn verb(name: &'static str, call: impl FnMut(usize) + 'static) -> Verb {
+pub(super) fn verb(name: &'static str, call: impl FnMut(usize) + 'static) -> Verb {
     Verb { name, cold: false, warm: None, call: Box::new(call) }
 }
 
