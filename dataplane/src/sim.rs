@@ -18,3 +18,4 @@ mod seeds;
 mod size;
 mod stage;
 mod tenant;
+mod walk;

@@ -12,6 +12,7 @@ mod packages;
 mod sbom;
 mod supply;
 mod tidy;
+mod walk;
 
 /// One verb.
 struct Verb {
@@ -33,6 +34,7 @@ const VERBS: &[Verb] = &[
         help: "write the README's table of dialects from the last run of `ci sdk`",
         run: matrix::run,
     },
+    Verb { name: "walk", arguments: "", help: "count the instructions of one exchange, with valgrind", run: walk::run },
     Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },
 ];
 
