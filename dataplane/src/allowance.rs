@@ -5,7 +5,10 @@
 //! provider counts them, and only when it has answered; the story's end puts them right.
 
 use crate::{downstream::Downstream, meters::Meter, respond::Refusal, shard::Shard};
-use codec::head;
+use codec::dialect::{
+    Dialect,
+    limits::{self, RateLimits},
+};
 use engine::{
     Moment,
     allowance::{Allowance, Left, Rate, Spent},
@@ -90,63 +93,14 @@ fn refuse(shard: &Shard, what: &'static str, rate: Rate, units: u64, spent: Spen
     refusal.counted_by(Meter::RateLimited, shard.meters())
 }
 
-/// Writes what is left, in the fields and the form that OpenAI uses.
-pub fn write_limits(out: &mut Vec<u8>, limits: &Limits) {
-    for (what, limit) in [("requests", &limits.requests), ("tokens", &limits.tokens)] {
-        let Some((rate, left)) = limit else { continue };
-        for (field, value) in [("limit", rate.units()), ("remaining", left.units)] {
-            begin(out, field, what);
-            head::write_number(out, value);
-            out.extend_from_slice(b"\r\n");
-        }
-        begin(out, "reset", what);
-        write_duration(out, left.full_in_ns);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn begin(out: &mut Vec<u8>, field: &str, what: &str) {
-    for part in ["x-ratelimit-", field, "-", what, ": "] {
-        out.extend_from_slice(part.as_bytes());
-    }
-}
-
-/// A duration as Go writes it: `20ms`, `1s`, `6m0s`. Rounded up.
-fn write_duration(out: &mut Vec<u8>, ns: u64) {
-    let millis = ns.div_ceil(1_000_000);
-    if millis < 1_000 {
-        head::write_number(out, millis);
-        return out.extend_from_slice(b"ms");
-    }
-    let seconds = millis.div_ceil(1_000);
-    if seconds >= 60 {
-        head::write_number(out, seconds / 60);
-        out.push(b'm');
-    }
-    head::write_number(out, seconds % 60);
-    out.push(b's');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::write_duration;
-
-    #[test]
-    fn durations_are_written_as_go_does() {
-        let table = [
-            (0, "0ms"),
-            (1, "1ms"),
-            (20_000_000, "20ms"),
-            (999_000_001, "1s"),
-            (1_000_000_001, "2s"),
-            (59_000_000_000, "59s"),
-            (60_000_000_000, "1m0s"),
-            (361_000_000_000, "6m1s"),
-        ];
-        for (ns, text) in table {
-            let mut out = Vec::new();
-            write_duration(&mut out, ns);
-            assert_eq!(String::from_utf8(out).unwrap(), text, "{ns}");
-        }
-    }
+/// Writes what is left, in the names and the form of the client's dialect; in OpenAI's where it has
+/// none.
+pub fn write_limits(out: &mut Vec<u8>, limits: &Limits, dialect: Dialect, wall_ms: u64) {
+    let told = |(rate, left): (Rate, Left)| limits::Allowance {
+        limit: Some(rate.units()),
+        remaining: Some(left.units),
+        reset_ms: Some(left.full_in_ns.div_ceil(1_000_000)),
+    };
+    let told = RateLimits { requests: limits.requests.map(told), tokens: limits.tokens.map(told), ..RateLimits::default() };
+    told.write(if dialect == Dialect::Gemini { Dialect::Openai } else { dialect }, wall_ms, out);
 }

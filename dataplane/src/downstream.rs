@@ -6,7 +6,7 @@ use crate::{
     shard::Shard,
     wire::{Broken, Bytes, Wire},
 };
-use codec::{body, head};
+use codec::{body, dialect::Dialect, head};
 use std::{
     future::{Future, poll_fn},
     net::IpAddr,
@@ -102,9 +102,9 @@ impl Downstream {
     }
 
     /// Writes what is left to a tenant that has limits.
-    pub fn write_limits(&self, out: &mut Vec<u8>) {
+    pub fn write_limits(&self, shard: &Shard, dialect: Dialect, out: &mut Vec<u8>) {
         if let Some(limits) = &self.limits {
-            allowance::write_limits(out, limits);
+            allowance::write_limits(out, limits, dialect, shard.io.wall().0 / 1_000);
         }
     }
 

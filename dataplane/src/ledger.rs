@@ -27,7 +27,7 @@ use engine::{
     exchange::{Attempt, Exchange, trail::End},
     text::Text,
 };
-use policy::{Class, TenantId, wire::Event};
+use policy::{Class, TenantId, limits, wire::Event};
 
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
@@ -273,6 +273,25 @@ impl Story {
         if !shard.process.tell(event) {
             shard.meters().count(Meter::EventsDropped);
         }
+    }
+}
+
+/// Tells the control plane that nothing remains of a provider's limits, and what is spared therefore.
+pub fn tell_spent(shard: &Shard, policy: &Serving, attempt: &Attempt, ms: u64) {
+    shard.meters().count(Meter::Spent);
+    if !shard.may_tell(EVENTS_PER_SECOND) {
+        return shard.meters().count(Meter::EventsDropped);
+    }
+    let several = policy.providers[attempt.provider].keys.len() > 1;
+    let mut details = vec![
+        ("target".to_owned(), policy.targets[attempt.target].name.clone()),
+        ("for_ms".to_owned(), ms.min(limits::PAUSE_MS_MAX).to_string()),
+    ];
+    if let Some(key) = attempt.key.filter(|_| several) {
+        details.push(("key".to_owned(), key.0.to_string()));
+    }
+    if !shard.process.tell(Event { at_us: shard.io.wall().0, kind: "spent".to_owned(), details }) {
+        shard.meters().count(Meter::EventsDropped);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     downstream::{Arrival, Downstream},
     held::Pooled,
     io::Instant,
-    ledger::Story,
+    ledger::{self, Story},
     meters::Spread,
     pool::Upstream,
     request::{Asked, Ended},
@@ -20,6 +20,7 @@ use crate::{
     wire::{Bytes, Wire},
 };
 use codec::{
+    dialect::{Dialect, limits},
     head::{self, Response, ResponseField},
     json,
 };
@@ -28,7 +29,7 @@ use engine::{
     exchange::{Attempt, Exchange, Surrender, trail::End},
     judge::{self, ErrorFields, Transport, Verdict},
 };
-use policy::limits;
+use policy::limits::{ANSWER_HEAD_BYTES_MAX, INTERIM_HEADS_MAX};
 use std::rc::Rc;
 
 mod answer;
@@ -108,12 +109,27 @@ pub fn attempt(
             Err(outcome) => return outcome,
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
+        heed_limits(scene, exchange, &head, &bytes);
         match head.status {
             // Any of them: comments may have gone out, and only a stream can follow those.
             200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
+    }
+}
+
+/// When the answer says that nothing remains of the provider's limits, whoever comes next is spared the
+/// refusal. A Retry-After says more exactly what the provider wants, and is heeded by the verdict.
+fn heed_limits(scene: &Scene<'_>, exchange: &Exchange, head: &Response, bytes: &[u8]) {
+    let Scene { shard, policy, attempt, .. } = scene;
+    let told = |field| head.span(field).is_some();
+    let Some(ms) = limits::spent_ms(head, bytes, || shard.io.wall().0 / 1_000) else { return };
+    if told(ResponseField::RetryAfter) || told(ResponseField::RetryAfterMs) {
+        return;
+    }
+    if exchange.spent(&shard.process.board, policy.prepared(), attempt.index, ms, Moment(shard.io.now().0)) {
+        ledger::tell_spent(shard, policy, attempt, ms);
     }
 }
 
@@ -174,10 +190,10 @@ async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut 
             }
         };
         loop {
-            match head::response(&bytes, limits::ANSWER_HEAD_BYTES_MAX) {
+            match head::response(&bytes, ANSWER_HEAD_BYTES_MAX) {
                 Ok(Some((head, used))) if head.informational => {
                     interim += 1;
-                    if interim > limits::INTERIM_HEADS_MAX {
+                    if interim > INTERIM_HEADS_MAX {
                         return Err(Transport::MalformedHead.into());
                     }
                     bytes = bytes.slice(used..bytes.len());
@@ -330,11 +346,21 @@ fn first_failure(exchange: &Exchange) -> Option<policy::Class> {
     })
 }
 
-/// Copies what a provider says of itself: its rate limits, unless the tenant has limits of its own,
-/// and its request id under a name of its own.
-fn write_provider_fields(out: &mut Vec<u8>, tenant: &Downstream, head: &Response, bytes: &[u8]) {
-    head::relay_fields(out, head, bytes, tenant.limits.is_none());
-    tenant.write_limits(out);
+/// Copies what a provider that speaks `from` says of itself for a client that speaks `to`: its rate
+/// limits, unless the tenant has limits of its own, and its request id under a name of its own.
+fn write_provider_fields(
+    shard: &Shard,
+    (from, to): (Dialect, Dialect),
+    tenant: &Downstream,
+    head: &Response,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+) {
+    head::relay_fields(out, head, bytes);
+    match tenant.limits {
+        Some(_) => tenant.write_limits(shard, to, out),
+        None => limits::relay(out, head, bytes, (from, to), || shard.io.wall().0 / 1_000),
+    }
     let id = head.field(bytes, ResponseField::XRequestId).or_else(|| head.field(bytes, ResponseField::RequestId));
     if let Some(id) = id {
         head::write_field(out, "x-throwover-provider-request-id", id).expect("a value that was read from a head can stand in one");

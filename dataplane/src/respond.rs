@@ -152,7 +152,7 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dia
     out.extend_from_slice(word_of(refusal.fault).as_bytes());
     out.extend_from_slice(b"\r\n");
     write_retry(&mut out, refusal.retry_after_ms, refusal.retry);
-    tenant.write_limits(&mut out);
+    tenant.write_limits(shard, spoken, &mut out);
     if refusal.status == 401 {
         // RFC 9110, section 15.5.2: a 401 names a challenge.
         out.extend_from_slice(b"www-authenticate: Bearer\r\n");

@@ -8,6 +8,7 @@ use crate::{
 use engine::{
     Moment,
     breaker::{Peek, Seat, State},
+    moment::NS_PER_MS,
 };
 use policy::{
     Class,
@@ -36,7 +37,7 @@ pub fn of(process: &Process) -> Stats {
         stats.targets.push(TargetState {
             name: target.name.clone(),
             breaker: breaker_word(&row.breaker, now).to_owned(),
-            paused_ms: row.paused(now).map_or(0, |pause| pause.until.0.saturating_sub(now.0) / 1_000_000),
+            paused_ms: row.paused(now).map(|pause| pause.until).max(row.spent(now)).map_or(0, |until| until.since(now) / NS_PER_MS),
             attempts,
             failures,
             first_token_us: row.average_ns(now).map_or(0, |nanos| nanos as u64 / 1_000),

@@ -16,6 +16,7 @@ mod details;
 mod ear;
 pub mod gemini;
 pub mod ids;
+pub mod limits;
 mod manner;
 mod means;
 mod needs;

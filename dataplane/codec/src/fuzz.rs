@@ -5,7 +5,7 @@
 //! result as the whole, and what else the parser promises.
 
 use crate::body::{self, Decoder};
-use crate::dialect::{self, Dialect};
+use crate::dialect::{self, Dialect, limits};
 use crate::head::{self, Framing};
 use crate::json::{self, AnswerScan, Code, RequestScan};
 use crate::sse::{Kind, Splitter};
@@ -120,7 +120,12 @@ pub fn response_head(bytes: &[u8]) {
     assert!(response.framing != Framing::UntilClose || !response.reusable);
     let mut out = Vec::new();
     head::write_status(&mut out, response.status);
-    head::relay_fields(&mut out, &response, &bytes[..used], true);
+    head::relay_fields(&mut out, &response, &bytes[..used]);
+    head::relay_rate_limits(&mut out, &response, &bytes[..used]);
+    for to in [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini] {
+        limits::relay(&mut out, &response, &bytes[..used], (Dialect::Anthropic, to), || 1_700_000_000_000);
+        limits::relay(&mut out, &response, &bytes[..used], (Dialect::Openai, to), || 0);
+    }
     head::write_length(&mut out, 1);
     head::write_end(&mut out);
     let (_, size) = head::response(&out, usize::MAX).expect("what we write, we accept").expect("what we write is complete");

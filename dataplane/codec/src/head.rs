@@ -14,7 +14,7 @@ mod outline;
 mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
-mod retry;
+pub(crate) mod retry;
 mod target;
 mod write;
 
@@ -26,8 +26,8 @@ pub use response::{Response, response};
 pub use retry::{RetryAfter, retry_after, retry_after_ms};
 pub use target::percent_decode;
 pub use write::{
-    CONTINUE, FieldLines, RequestHead, RequestLine, Unwritable, reason, relay_fields, write_chunked, write_close, write_end, write_field,
-    write_length, write_number, write_request, write_status,
+    CONTINUE, FieldLines, RequestHead, RequestLine, Unwritable, reason, relay_fields, relay_rate_limits, write_chunked, write_close, write_end,
+    write_field, write_length, write_number, write_request, write_status,
 };
 
 /// A part of the head, relative to the slice that the head was read from.

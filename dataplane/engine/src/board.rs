@@ -41,6 +41,8 @@ pub struct TargetRow {
     /// Its breaker.
     pub breaker: Seat,
     pause: AtomicU64,
+    /// As a pause; see [`TargetRow::spent`].
+    spent: AtomicU64,
     attempts: AtomicU64,
     failures: AtomicU64,
     /// `microseconds (32 bits) | moment in milliseconds (32 bits)`; 0 is unknown.
@@ -61,6 +63,7 @@ struct ProviderRow {
 #[repr(align(64))]
 struct KeyRow {
     pause: AtomicU64,
+    spent: AtomicU64,
 }
 
 /// What one tenant has taken.
@@ -105,6 +108,13 @@ fn current(word: &AtomicU64, now: Moment) -> Option<Pause> {
     unpack(word.load(Relaxed)).filter(|pause| now < pause.until)
 }
 
+/// Of two moments the later counts. True when the earlier one was past by then, or there was none:
+/// nobody tells twice of what goes on.
+fn spare(word: &AtomicU64, until: Moment, now: Moment) -> bool {
+    let before = word.fetch_max(pack(until, Class::RateLimit), Relaxed);
+    unpack(before).is_none_or(|pause| pause.until <= now)
+}
+
 impl Board {
     /// A board with so many rows, all of them blank.
     pub fn new(targets: usize, providers: usize, keys: usize) -> Board {
@@ -138,7 +148,7 @@ impl Board {
     pub fn forget(&self, id: TargetId) {
         let row = self.target(id);
         row.breaker.reset();
-        for word in [&row.pause, &row.attempts, &row.failures, &row.average, &row.failed] {
+        for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed] {
             word.store(0, Relaxed);
         }
     }
@@ -203,9 +213,21 @@ impl Board {
         self.key_pause(id, now).is_some_and(|pause| matches!(pause.class, Class::Auth | Class::QuotaExhausted | Class::Permission))
     }
 
+    /// Spares a credential until `until`, as [`TargetRow::spare`] does a target.
+    pub fn spare_key(&self, id: KeyId, until: Moment, now: Moment) -> bool {
+        spare(&self.keys[id.index()].spent, until, now)
+    }
+
+    /// Whether nothing remains of a credential's limits at `now`, as [`TargetRow::spent`].
+    pub fn key_spent(&self, id: KeyId, now: Moment) -> Option<Moment> {
+        current(&self.keys[id.index()].spent, now).map(|pause| pause.until)
+    }
+
     /// Uses a credential again: its bytes were replaced, or the operator says so.
     pub fn restore_key(&self, id: KeyId) {
-        self.keys[id.index()].pause.store(0, Relaxed);
+        let row = &self.keys[id.index()];
+        row.pause.store(0, Relaxed);
+        row.spent.store(0, Relaxed);
     }
 }
 
@@ -223,6 +245,19 @@ impl TargetRow {
     /// Ends a pause before its time, on the operator's word.
     pub fn resume(&self) {
         self.pause.store(0, Relaxed);
+        self.spent.store(0, Relaxed);
+    }
+
+    /// Spares the target until `until`: a pause in advance, which nobody but the provider's own count
+    /// of what remains asked for. True when it was not spared before.
+    pub fn spare(&self, until: Moment, now: Moment) -> bool {
+        spare(&self.spent, until, now)
+    }
+
+    /// Until when nothing remains of its limits, as its provider says, when that is after `now`. Unlike
+    /// a pause it refuses nobody who has no other target.
+    pub fn spent(&self, now: Moment) -> Option<Moment> {
+        current(&self.spent, now).map(|pause| pause.until)
     }
 
     /// Attempts in flight.

@@ -328,7 +328,8 @@ impl Exchange {
         if may_attempt {
             let attempt = self
                 .same_at_once(prepared, board, now, random)
-                .or_else(|| self.untried(prepared, board, now, random))
+                .or_else(|| self.untried(prepared, board, Spare::Heed, now, random))
+                .or_else(|| self.untried(prepared, board, Spare::Disregard, now, random))
                 .map(Next::Attempt)
                 .or_else(|| self.later(prepared, board, now, random))
                 .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt));
@@ -352,6 +353,18 @@ impl Exchange {
         let trail = self.trail_mut(attempt_index);
         trail.head_us = us;
         trail.status = status;
+    }
+
+    /// The answer's head says that nothing remains of a limit for `ms`: whoever comes next asks others
+    /// first, before the provider has to say "later". True when that is news.
+    pub fn spent(&self, board: &Board, prepared: &Prepared, attempt_index: usize, ms: u64, now: Moment) -> bool {
+        let target = self.target(attempt_index);
+        let keys = prepared.providers[prepared.targets[target].provider].keys.len();
+        match (failover::spare(ms, keys, now), self.trail[attempt_index].key()) {
+            (Rest::Nothing, _) => false,
+            (Rest::Key(until), Some(key)) => board.spare_key(key, until, now),
+            (Rest::Target(until) | Rest::Key(until), _) => board.target(target).spare(until, now),
+        }
     }
 
     /// The first token has come: the target is well, which the board is told at once, since the
@@ -411,7 +424,9 @@ impl Exchange {
             return;
         }
         let rest = if ours { self.leave_alone(board, prepared, attempt_index, &verdict, now) } else { Rest::Nothing };
-        self.count_failure(target, verdict.retry_same);
+        // With another credential it is asked at once, or later where others come first.
+        let other_key = matches!(rest, Rest::Key(_)) && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
+        self.count_failure(target, verdict.retry_same || other_key);
         let chain = &prepared.chains[self.chain];
         self.over |= !verdict.move_on || chain.triggers.disabled.contains(verdict.class);
         if !self.over && matches!(rest, Rest::Key(_)) {
@@ -525,6 +540,8 @@ impl Exchange {
 }
 
 mod choose;
+
+use choose::Spare;
 
 impl Drop for Exchange {
     fn drop(&mut self) {

@@ -203,6 +203,17 @@ pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
     }
 }
 
+/// What is spared when an answer says that nothing remains of a limit for `ms`: what a rate limit
+/// would leave alone, before it is one.
+pub fn spare(ms: u64, keys: usize, now: Moment) -> Rest {
+    let until = now.plus_ms(ms.min(limits::PAUSE_MS_MAX));
+    match keys {
+        _ if ms == 0 => Rest::Nothing,
+        0 | 1 => Rest::Target(until),
+        _ => Rest::Key(until),
+    }
+}
+
 /// The last moment that an exchange waits for when nothing is eligible at `now`.
 pub fn wait_until(now: Moment, deadline: Moment) -> Moment {
     now.plus_ns((deadline.since(now) / WAIT_PART).min(WAIT_MS_MAX * NS_PER_MS))

@@ -194,7 +194,7 @@ fn deliver_anew(
 ) {
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, tenant, head, bytes);
+    write_provider_fields(scene.shard, scene.dialects(), tenant, head, bytes, &mut out);
     write_who(scene, tenant, story, exchange, &mut out);
     tenant.finish_head(&mut out, Some(body.len() as u64));
     tenant.write_body(&mut out, body);
@@ -204,7 +204,7 @@ fn deliver_anew(
 fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head: &Response, bytes: &[u8], held: &Held, story: &mut Story) {
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, tenant, head, bytes);
+    write_provider_fields(scene.shard, scene.dialects(), tenant, head, bytes, &mut out);
     write_who(scene, tenant, story, exchange, &mut out);
     tenant.finish_head(&mut out, Some(held.len() as u64));
     if held.len() <= limits::BODY_INLINE_BYTES {
@@ -234,7 +234,7 @@ async fn pass(
     exchange.commit();
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
-    write_provider_fields(&mut out, tenant, head, head_bytes);
+    write_provider_fields(scene.shard, scene.dialects(), tenant, head, head_bytes, &mut out);
     write_who(scene, tenant, story, exchange, &mut out);
     let length = if let Framing::Length(length) = head.framing { Some(length) } else { None };
     tenant.finish_head(&mut out, length);

@@ -153,8 +153,10 @@ fn retry_after_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
 pub(super) fn relay(shard: &Shard, policy: &Serving, tenant: &mut Downstream, asked: &Asked, exchange: &Exchange, answer: &ErrorAnswer) {
     let mut out = shard.io.vec();
     head::write_status(&mut out, answer.status);
-    write_provider_fields(&mut out, tenant, &answer.head, &answer.bytes);
-    respond::write_own(&mut out, asked.id, surface::dialect_of(asked));
+    // What is relayed as it is was said in the client's own dialect.
+    let dialect = surface::dialect_of(asked);
+    write_provider_fields(shard, (dialect, dialect), tenant, &answer.head, &answer.bytes, &mut out);
+    respond::write_own(&mut out, asked.id, dialect);
     out.extend_from_slice(b"x-throwover-fault: tenant\r\nx-should-retry: false\r\nx-throwover-attempts: ");
     head::write_number(&mut out, u64::from(exchange.attempts_made()));
     out.extend_from_slice(b"\r\nx-throwover-generation: ");

@@ -30,6 +30,11 @@ impl Scene<'_> {
         self.at.dialect() != self.surface.dialect()
     }
 
+    /// The provider's language, and the client's.
+    pub(super) fn dialects(&self) -> (Dialect, Dialect) {
+        (self.at.dialect(), self.surface.dialect())
+    }
+
     /// True when the request is said anew, in whichever language.
     fn rewrites(&self) -> bool {
         let provider = &self.policy.providers[self.attempt.provider];

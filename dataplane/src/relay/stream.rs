@@ -295,7 +295,7 @@ impl<'s> Stream<'s> {
         tenant.keepalive_at = Instant::FAR;
         if !tenant.head_sent {
             head::write_status(&mut out, 200);
-            write_provider_fields(&mut out, tenant, head, bytes);
+            write_provider_fields(shard, self.scene.dialects(), tenant, head, bytes, &mut out);
             out.extend_from_slice(b"cache-control: no-cache\r\n");
             write_who(self.scene, tenant, story, exchange, &mut out);
             tenant.finish_head(&mut out, None);

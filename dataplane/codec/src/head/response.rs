@@ -33,6 +33,14 @@ impl Response {
         (!span.absent()).then_some(span)
     }
 
+    /// The name that a known field came by, as it was written.
+    pub fn name<'a>(&self, bytes: &'a [u8], field: ResponseField) -> Option<&'a [u8]> {
+        let before = bytes.get(..usize::from(self.span(field)?.start))?;
+        let before = before.trim_ascii_end().strip_suffix(b":")?;
+        let start = memchr::memrchr(b'\n', before)? + 1;
+        Some(&before[start..])
+    }
+
     /// The value of the first field of any name, by reading the lines again.
     pub fn find<'a>(&self, bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
         super::request::find(bytes, name)

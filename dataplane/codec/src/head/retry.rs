@@ -60,13 +60,19 @@ fn imf_fixdate(value: &[u8]) -> Option<u64> {
     let month = MONTHS.chunks(3).position(|name| name == &value[8..11])? as u64 + 1;
     let (day, year) = (number(5..7)?, number(12..16)?);
     let (hour, minute, second) = (number(17..19)?, number(20..22)?, number(23..25)?);
+    unix_seconds([year, month, day], [hour, minute, second])
+}
+
+/// Seconds since 1970 of a date and a time that there are.
+pub(crate) fn unix_seconds([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3]) -> Option<u64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let month_days = match month {
         2 => 28 + u64::from(leap),
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    let in_range = (1970..=9999).contains(&year) && (1..=month_days).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    let month_fits = (1..=12).contains(&month) && (1..=month_days).contains(&day);
+    let in_range = (1970..=9999).contains(&year) && month_fits && hour < 24 && minute < 60 && second <= 60;
     in_range.then(|| ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 

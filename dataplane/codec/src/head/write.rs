@@ -171,12 +171,24 @@ pub fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies `RELAYED_DOWNSTREAM` from a provider's head, and `RATE_LIMITS` when they are wanted. `bytes` are those that `response` was read
+/// Copies `RELAYED_DOWNSTREAM` from a provider's head. `bytes` are those that `response` was read
 /// from: a head that was accepted has no value that could not be written again.
-pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8], rate_limits: bool) {
-    for &field in RELAYED_DOWNSTREAM.iter().chain(RATE_LIMITS.iter().filter(|_| rate_limits)) {
+pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
+    for &field in RELAYED_DOWNSTREAM {
         if let Some(value) = response.field(bytes, field) {
             copy_field(out, field.name(), value);
+        }
+    }
+}
+
+/// Copies `RATE_LIMITS` the same way, by the names that they came by.
+pub fn relay_rate_limits(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
+    for &field in RATE_LIMITS.as_flattened() {
+        if let (Some(name), Some(value)) = (response.name(bytes, field), response.field(bytes, field)) {
+            out.extend(name.iter().map(u8::to_ascii_lowercase));
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
         }
     }
 }

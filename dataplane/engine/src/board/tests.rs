@@ -114,3 +114,19 @@ fn forgetting_blanks_everything_but_what_is_in_flight() {
     row.end();
     assert_eq!(row.in_flight(), 0);
 }
+
+#[test]
+fn what_is_spared_is_not_paused() {
+    let board = Board::new(1, 1, 1);
+    let row = board.target(TargetId(0));
+    assert!(row.spare(at(500), at(0)), "it is news");
+    assert!(!row.spare(at(400), at(100)), "the later moment counts");
+    assert_eq!((row.spent(at(499)), row.spent(at(500)), row.paused(at(0))), (Some(at(500)), None, None));
+    assert!(row.spare(at(900), at(500)), "and when it is past, it is news again");
+    row.resume();
+    assert_eq!(row.spent(at(600)), None);
+    assert!(board.spare_key(KeyId(0), at(500), at(0)));
+    assert_eq!((board.key_spent(KeyId(0), at(1)), board.key_disabled(KeyId(0), at(1))), (Some(at(500)), false));
+    board.restore_key(KeyId(0));
+    assert_eq!(board.key_spent(KeyId(0), at(1)), None);
+}

@@ -24,6 +24,12 @@ pub enum Skip {
         /// In milliseconds, rounded up.
         for_ms: u32,
     },
+    /// Nothing remains of its limits, or of those of its last usable credential, for so much longer, its
+    /// provider says. It is asked all the same when no other can be: this alone refuses nobody.
+    Spent {
+        /// In milliseconds, rounded up.
+        for_ms: u32,
+    },
     /// Every credential was refused, or cannot pay.
     KeysOut,
     /// The provider has as many attempts in flight as it may.
@@ -40,6 +46,7 @@ impl Skip {
             Skip::TooLarge => "too_large",
             Skip::BreakerOpen { .. } => "breaker_open",
             Skip::Paused { .. } => "paused",
+            Skip::Spent { .. } => "spent",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
         }
@@ -73,6 +80,7 @@ impl Packed {
             Skip::Bulkhead => (6, 0),
             Skip::Lacks(needs) => (7, needs.bits()),
             Skip::TooLarge => (8, 0),
+            Skip::Spent { for_ms } => (9, for_ms),
         };
         Packed(ms.min(MS_MAX) << 4 | kind)
     }
@@ -88,6 +96,7 @@ impl Packed {
             6 => Skip::Bulkhead,
             7 => Skip::Lacks(Needs::from_bits(for_ms)),
             8 => Skip::TooLarge,
+            9 => Skip::Spent { for_ms },
             _ => return None,
         })
     }
@@ -140,6 +149,7 @@ mod tests {
             Skip::Unnamed,
             Skip::BreakerOpen { for_ms: 60_000 },
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
+            Skip::Spent { for_ms: 1 },
             Skip::KeysOut,
             Skip::Bulkhead,
             Skip::Lacks(Needs::EVERY),

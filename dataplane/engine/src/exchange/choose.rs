@@ -22,15 +22,34 @@ enum Keys {
     Needless,
     /// These weights are usable, in sum.
     Usable { weights: u64 },
+    /// Some could be used, and nothing remains of their limits before then.
+    Spent { until: Moment },
     /// None before then.
     Paused { until: Moment },
     /// None, and somebody has to see to it.
     Out,
 }
 
+/// What is made of a provider's word that nothing remains of its limits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spare {
+    /// Others are asked.
+    Heed,
+    /// There are no others: it may be wrong, and a refusal of ours would surely be one.
+    Disregard,
+}
+
+impl Spare {
+    /// Whether a candidate that was looked at can be asked.
+    fn admits(self, looked: Result<(), Skip>) -> bool {
+        matches!((looked, self), (Ok(()), _) | (Err(Skip::Spent { .. }), Spare::Disregard))
+    }
+}
+
 impl Exchange {
-    /// Looks whether a candidate can be asked at `now`, and writes down why not. The breaker comes
-    /// last: who is refused by it is refused by nothing else.
+    /// Looks whether a candidate can be asked at `now`, and writes down why not. What is only
+    /// spared comes last, and the breaker before it: who is refused by one of them is refused by nothing
+    /// that was looked at before.
     pub(super) fn look(&mut self, prepared: &Prepared, board: &Board, at: usize, now: Moment) -> Result<(), Skip> {
         let candidate = &self.candidates[at];
         if let Some(skip) = candidate.skip().filter(|skip| skip.is_final()) {
@@ -41,13 +60,19 @@ impl Exchange {
         let why = if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
-            match usable(prepared.keys(place), board, now) {
+            let spent = match usable(prepared.keys(place), board, now) {
                 Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
                 Keys::Out => Err(Skip::KeysOut),
-                Keys::Needless | Keys::Usable { .. } if board.in_flight(place.provider) >= place.in_flight_max => Err(Skip::Bulkhead),
-                Keys::Needless | Keys::Usable { .. } => match row.breaker.peek(now) {
-                    Peek::Refuses { until } => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
-                    Peek::Passes | Peek::Elects => Ok(()),
+                Keys::Spent { until } => Ok(Some(until)),
+                Keys::Needless | Keys::Usable { .. } => Ok(row.spent(now)),
+            };
+            match spent {
+                Err(skip) => Err(skip),
+                Ok(_) if board.in_flight(place.provider) >= place.in_flight_max => Err(Skip::Bulkhead),
+                Ok(spent) => match (row.breaker.peek(now), spent) {
+                    (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
+                    (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
+                    (Peek::Passes | Peek::Elects, None) => Ok(()),
                 },
             }
         };
@@ -74,7 +99,7 @@ impl Exchange {
                 continue;
             }
             count += match self.look(prepared, board, at, now) {
-                Ok(()) => 1,
+                Ok(()) | Err(Skip::Spent { .. }) => 1,
                 Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
                 Err(_) => 0,
             };
@@ -96,20 +121,29 @@ impl Exchange {
         // The first attempt at a target is owed to it, on whichever connection.
         let owed = fresh && self.candidates[at].failures == 0;
         let may = owed || failover::may_ask_again(self.attempts_left(), self.askable(prepared, board, now));
-        if !may || self.look(prepared, board, at, now).is_err() {
+        // What was begun is gone on with; another credential waits for the targets that are not spared.
+        let spare = if owed { Spare::Disregard } else { Spare::Heed };
+        if !may || !spare.admits(self.look(prepared, board, at, now)) {
             return None;
         }
         self.open(prepared, board, at, Manner { fresh, forced: false }, now, random)
     }
 
     /// A target that was not asked yet: the first step that has one, picked by its balance.
-    pub(super) fn untried(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
+    pub(super) fn untried(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        spare: Spare,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
         let count = self.candidates().len();
         let mut begin = 0;
         while begin < count {
             let step = self.candidates[begin].step;
             let size = self.candidates[begin..count].iter().take_while(|candidate| candidate.step == step).count();
-            if let Some(attempt) = self.of_step(prepared, board, begin..begin + size, now, random) {
+            if let Some(attempt) = self.of_step(prepared, board, begin..begin + size, spare, now, random) {
                 return Some(attempt);
             }
             begin += size;
@@ -122,6 +156,7 @@ impl Exchange {
         prepared: &Prepared,
         board: &Board,
         places: std::ops::Range<usize>,
+        spare: Spare,
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
@@ -129,7 +164,7 @@ impl Exchange {
         let mut count = 0;
         let first = self.candidates[places.start];
         for at in places {
-            if self.candidates[at].failures == 0 && self.look(prepared, board, at, now).is_ok() {
+            if self.candidates[at].failures == 0 && spare.admits(self.look(prepared, board, at, now)) {
                 eligible[count] = at as u8;
                 count += 1;
             }
@@ -208,7 +243,7 @@ impl Exchange {
             }
             let rested = self.rested(at);
             match self.look(prepared, board, at, now) {
-                Ok(()) => consider(rested.max(now), at),
+                Ok(()) | Err(Skip::Spent { .. }) => consider(rested.max(now), at),
                 Err(Skip::Paused { for_ms }) if now.plus_ms(u64::from(for_ms)) <= patience => {
                     consider(rested.max(now.plus_ms(u64::from(for_ms))), at);
                 }
@@ -332,33 +367,41 @@ fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
         return Keys::Needless;
     }
     let mut weights = 0;
-    let mut soonest: Option<Moment> = None;
+    let (mut spent, mut paused): (Option<Moment>, Option<Moment>) = (None, None);
+    let sooner = |one: Option<Moment>, other: Moment| Some(one.map_or(other, |one| one.min(other)));
     for key in keys {
-        match board.key_pause(key.id, now) {
-            None => weights += u64::from(key.weight),
-            Some(pause) if pause.class == Class::RateLimit => soonest = Some(soonest.map_or(pause.until, |until| until.min(pause.until))),
-            Some(_) => {}
+        match (board.key_pause(key.id, now), board.key_spent(key.id, now)) {
+            (None, None) => weights += u64::from(key.weight),
+            (None, Some(until)) => spent = sooner(spent, until),
+            (Some(pause), _) if pause.class == Class::RateLimit => paused = sooner(paused, pause.until),
+            (Some(_), _) => {}
         }
     }
-    match soonest {
+    match (spent, paused) {
         _ if weights > 0 => Keys::Usable { weights },
-        Some(until) => Keys::Paused { until },
-        None => Keys::Out,
+        (Some(until), _) => Keys::Spent { until },
+        (None, Some(until)) => Keys::Paused { until },
+        (None, None) => Keys::Out,
     }
 }
 
-/// One of the usable credentials, at random by weight; the outer `None` when there is none.
+/// One of the usable credentials, at random by weight, or of those that are spent the one that is back
+/// first; the outer `None` when there is none.
 fn pick_key(keys: &[Key], board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
     let weights = match usable(keys, board, now) {
         Keys::Needless => return Some(None),
         Keys::Usable { weights } => weights,
+        Keys::Spent { .. } => {
+            let spent = |key: &&Key| board.key_pause(key.id, now).is_none();
+            return keys.iter().filter(spent).min_by_key(|key| board.key_spent(key.id, now)).map(|key| Some(key.id));
+        }
         Keys::Paused { .. } | Keys::Out => return None,
     };
     if let [only] = keys {
         return Some(Some(only.id));
     }
     let mut point = backoff::scale(random(), weights - 1);
-    let mut usable = keys.iter().filter(|key| board.key_pause(key.id, now).is_none());
+    let mut usable = keys.iter().filter(|key| board.key_pause(key.id, now).is_none() && board.key_spent(key.id, now).is_none());
     let picked = usable.find(|key| {
         let here = point < u64::from(key.weight);
         point = point.saturating_sub(u64::from(key.weight));

@@ -143,12 +143,14 @@ impl Simulation {
     fn proceed(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange) {
         let now = self.world.now;
         let before: Vec<bool> = self.world.prepared.targets.iter().map(|(id, _)| self.refuses(id)).collect();
-        let eligible = self.eligible(exchange);
+        let eligible = self.eligible(exchange, false);
+        let spared = self.eligible(exchange, true);
         let next = exchange.next(&self.world.prepared, &self.world.board, now, &mut || self.dice.roll());
         match next {
             Next::Attempt(attempt) => {
                 assert!(!life.refused, "a caller's own error is asked once");
                 self.check_attempt(at, exchange, attempt, &before, &eligible);
+                self.check_spared(exchange, attempt, &eligible);
                 let fate = fate(&mut self.dice, self.ill[attempt.target.index()]);
                 let took = self.dice.among(&[0, 1, 40, 3_000, 20_000]);
                 let took_ns = took * NS_PER_MS;
@@ -166,12 +168,13 @@ impl Simulation {
             }
             Next::Wait(until) => {
                 assert!(until > now && until < exchange.deadline(), "a wait is ahead and before the deadline");
-                assert!(eligible.is_empty(), "nobody waits while a target is left to ask");
+                assert!(eligible.is_empty() && spared.is_empty(), "nobody waits while a target is left to ask");
                 self.wake(at, until);
             }
             Next::Surrender(surrender) => {
                 let more = exchange.attempts_made() < exchange.attempts_max() && now < exchange.deadline() && !exchange.over;
-                assert!(!(more && exchange.state() != State::Cut && !eligible.is_empty()), "nobody gives up while a target is left to ask");
+                let left = !eligible.is_empty() || !spared.is_empty();
+                assert!(!(more && exchange.state() != State::Cut && left), "nobody gives up while a target is left to ask");
                 assert_eq!(life.refused, matches!(surrender, Surrender::Relay { .. }) && exchange.over);
                 life.outcome = Some(match surrender {
                     Surrender::Relay { .. } => Outcome::Relayed,
@@ -192,8 +195,9 @@ impl Simulation {
         matches!(self.world.board.target(id).breaker.peek(self.world.now), crate::breaker::Peek::Refuses { .. })
     }
 
-    /// The targets that were not asked and can be, looked at from outside.
-    fn eligible(&self, exchange: &Exchange) -> Vec<TargetId> {
+    /// The targets that were not asked and can be, looked at from outside: those of which something
+    /// remains, or those that are only spared.
+    fn eligible(&self, exchange: &Exchange, spared: bool) -> Vec<TargetId> {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let can = |id: &TargetId| {
             let target = &prepared.targets[*id];
@@ -202,6 +206,7 @@ impl Simulation {
                 && prepared.model_for(*id, "c").is_some()
                 && board.target(*id).paused(now).is_none()
                 && (provider.keys.is_empty() || provider.keys.iter().any(|key| board.key_pause(key.id, now).is_none()))
+                && self.is_spent(*id) == spared
                 && board.in_flight(target.provider) < provider.in_flight_max
                 && !self.refuses(*id)
         };
@@ -215,6 +220,25 @@ impl Simulation {
         targets.sort();
         targets.dedup();
         targets
+    }
+
+    /// True when nothing remains of what a target could be asked with.
+    fn is_spent(&self, id: TargetId) -> bool {
+        let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
+        let keys = &prepared.providers[prepared.targets[id].provider].keys;
+        let of_keys = || keys.iter().all(|key| board.key_pause(key.id, now).is_some() || board.key_spent(key.id, now).is_some());
+        board.target(id).spent(now).is_some() || (!keys.is_empty() && of_keys())
+    }
+
+    /// Who is spared is asked only when nobody else can be.
+    fn check_spared(&self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId]) {
+        let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
+        let keys = &prepared.providers[attempt.provider].keys;
+        if self.is_spent(attempt.target) {
+            assert!(eligible.is_empty() || attempt.fresh, "a target that is spared was asked while {eligible:?} were left");
+        } else if let Some(key) = attempt.key {
+            assert!(board.key_spent(key, now).is_none() && keys.iter().any(|other| other.id == key), "{:?}", exchange.trail());
+        }
     }
 
     fn check_attempt(&mut self, at: usize, exchange: &Exchange, attempt: Attempt, refused: &[bool], eligible: &[TargetId]) {
@@ -265,6 +289,10 @@ impl Simulation {
         let now = self.world.now;
         let (board, prepared) = (&self.world.board, &self.world.prepared);
         self.promises.probes.retain(|(_, owner, _)| *owner != at);
+        if self.dice.chance(15) {
+            let ms = self.dice.among(&[0, 1, 900, 30_000, u64::MAX]);
+            exchange.spent(board, prepared, attempt.index, ms, now);
+        }
         let verdict = match fate {
             Fate::Well => {
                 if exchange.trail()[attempt.index].forced {

@@ -167,6 +167,8 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     }
     match candidate.skip()? {
         Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge => None,
+        // It would have been asked: attempts or time were over before.
+        Skip::Spent { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {

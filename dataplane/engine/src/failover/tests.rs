@@ -55,3 +55,13 @@ fn rows_keep_what_the_documents_promise() {
         assert!(!row.why.is_empty());
     }
 }
+
+#[test]
+fn what_is_used_up_is_spared_as_a_rate_limit_would_be_heeded() {
+    let after = |ms| NOW.plus_ms(ms);
+    assert_eq!(spare(700, 0, NOW), Rest::Target(after(700)));
+    assert_eq!(spare(700, 1, NOW), Rest::Target(after(700)));
+    assert_eq!(spare(700, 2, NOW), Rest::Key(after(700)));
+    assert_eq!(spare(u64::MAX, 2, NOW), Rest::Key(after(limits::PAUSE_MS_MAX)));
+    assert_eq!(spare(0, 1, NOW), Rest::Nothing);
+}

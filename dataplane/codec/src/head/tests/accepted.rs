@@ -160,10 +160,17 @@ fn every_name_is_found_in_any_case() {
         assert_eq!(Field::of(field.name().to_ascii_uppercase().as_bytes()), Some(field));
         assert_eq!(Field::of(format!("{}x", field.name()).as_bytes()), None);
     }
-    for &field in ResponseField::ALL {
-        assert_eq!(ResponseField::of(field.name().to_ascii_uppercase().as_bytes()), Some(field));
-    }
     let tokens = || (0..=255_u8).filter(|&byte| super::super::is_token_byte(byte));
+    for field in ResponseField::ALL {
+        let upper = field.name().to_ascii_uppercase().into_bytes();
+        assert_eq!(ResponseField::of(&upper), Some(*field));
+        for (at, byte) in (0..upper.len()).flat_map(|at| tokens().map(move |byte| (at, byte))) {
+            let mut name = upper.clone();
+            let same = name[at].eq_ignore_ascii_case(&byte);
+            name[at] = byte;
+            assert_eq!(ResponseField::of(&name) == Some(*field), same, "{}", name.escape_ascii());
+        }
+    }
     for field in Field::ALL {
         for at in 0..field.name().len() {
             for byte in tokens() {

@@ -96,3 +96,97 @@ fn a_refused_credential_is_left_alone_and_the_tenant_never_sees_a_401() {
     let attempt = world.attempt(&mut exchange);
     world.succeed(&mut exchange, attempt);
 }
+
+/// Ends an exchange well, with the provider's word that nothing remains for so long.
+fn answer_last(world: &mut World, model: &str, ms: u64) -> TargetId {
+    let mut exchange = world.begin(model);
+    let attempt = world.attempt(&mut exchange);
+    exchange.spent(&world.board, &world.prepared, attempt.index, ms, world.now);
+    world.succeed(&mut exchange, attempt);
+    attempt.target
+}
+
+#[test]
+fn a_target_of_which_nothing_remains_is_spared_before_it_says_so() {
+    let mut world = World::new(in_order(2, 1));
+    assert_eq!(answer_last(&mut world, "c", 5_000), TargetId(0));
+    let mut exchange = world.begin("c");
+    assert_eq!(exchange.candidates()[0].skip(), Some(Skip::Spent { for_ms: 5_000 }));
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1), "another one is asked");
+    assert_eq!(world.board.target(TargetId(0)).paused(world.now), None);
+    world.succeed(&mut exchange, attempt);
+    world.pass(5_000);
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(0), "and it comes back by itself");
+    world.succeed(&mut exchange, attempt);
+}
+
+#[test]
+fn a_spared_target_is_asked_when_no_other_can_be() {
+    // The only one.
+    let mut world = World::new(in_order(1, 1));
+    for _ in 0..3 {
+        assert_eq!(answer_last(&mut world, "c", 3_600_000), TargetId(0));
+    }
+    // The last one, when the others have failed.
+    let mut world = World::new(in_order(3, 1));
+    assert_eq!(answer_last(&mut world, "c", 9_000), TargetId(0));
+    let mut exchange = world.begin("c");
+    for target in [1, 2] {
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, TargetId(target));
+        world.fail(&mut exchange, attempt, limited(60_000));
+    }
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(0), "at once, and before anybody waits");
+    world.succeed(&mut exchange, attempt);
+    // And again after a failure that allows it.
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, status(500));
+    let ms = world.wait(&mut exchange);
+    world.pass(ms + 1);
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(0));
+    world.succeed(&mut exchange, attempt);
+}
+
+#[test]
+fn a_spared_target_whose_breaker_is_open_is_asked_in_spite_of_both() {
+    let mut world = World::new(in_order(1, 1));
+    answer_last(&mut world, "c", 60_000);
+    world.break_open(TargetId(0));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert!(exchange.trail()[attempt.index].forced);
+    world.succeed(&mut exchange, attempt);
+}
+
+#[test]
+fn of_several_credentials_the_one_that_is_spent_is_spared() {
+    let mut world = World::new(in_order(1, 3));
+    let mut spent = Vec::new();
+    for left in [1, 2, 3] {
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        let key = attempt.key.unwrap();
+        assert!(!spent.contains(&key), "{left}: another one is used");
+        assert!(exchange.spent(&world.board, &world.prepared, attempt.index, 10_000 - left * 1_000, world.now), "it is news");
+        assert!(!exchange.spent(&world.board, &world.prepared, attempt.index, 500, world.now), "and then it is not");
+        world.succeed(&mut exchange, attempt);
+        spent.push(key);
+    }
+    let mut exchange = world.begin("c");
+    assert_eq!(exchange.candidates()[0].skip(), Some(Skip::Spent { for_ms: 7_000 }));
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.key, Some(spent[2]), "when all are, the one that is back first");
+    // It is refused: those that are spent are asked before the tenant is.
+    world.fail(&mut exchange, attempt, status(401));
+    let ms = world.wait(&mut exchange);
+    world.pass(ms + 1);
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.key, Some(spent[1]));
+    world.succeed(&mut exchange, attempt);
+}
