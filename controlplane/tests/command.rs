@@ -161,9 +161,16 @@ fn every_example_compiles() {
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
         let path = file.unwrap().path();
         let mut command = house.command("check", &[path.to_str().unwrap()]);
-        for variable in
-            ["OPENAI_API_KEY", "OPENAI_SECOND_KEY", "AZURE_EU_KEY", "ACME_TENANT_KEY", "GEMINI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY"]
-        {
+        for variable in [
+            "OPENAI_API_KEY",
+            "OPENAI_SECOND_KEY",
+            "AZURE_EU_KEY",
+            "AZURE_US_KEY",
+            "ACME_TENANT_KEY",
+            "GEMINI_API_KEY",
+            "GROQ_API_KEY",
+            "MISTRAL_API_KEY",
+        ] {
             command.env(variable, "secret-that-is-long-enough");
         }
         let output = command.output().unwrap();

@@ -5,12 +5,10 @@
 //! no counter is contended. An exchange keeps the policy that it began with.
 
 use arc_swap::ArcSwapOption;
-use codec::{dialect::gemini, head};
 use crossbeam::queue::ArrayQueue;
 use engine::{Board, Moment, allowance::Rate, board::TenantRow, prepared::Prepared};
-use policy::{Auth, KeyId, Provider, ProviderId, Secrets, Snapshot, Table, Tenant, TlsProfileId, id::Id};
+use policy::{Auth, KeyId, ProviderId, Secrets, Snapshot, Table, Tenant, TlsProfileId, id::Id};
 use std::{
-    borrow::Cow,
     cell::RefCell,
     ops::Deref,
     rc::Rc,
@@ -21,7 +19,10 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-use crate::{surface::Surface, tls};
+use crate::{
+    rendered::{self, Rendered},
+    tls,
+};
 
 /// A snapshot with everything that is made from it once: lookup tables, credentials as they are
 /// sent, trust at each origin.
@@ -56,7 +57,7 @@ impl Policy {
             (_, false) => None,
         };
         let credentials = credentials(&snapshot, secrets)?;
-        let rendered = render_all(&snapshot)?;
+        let rendered = rendered::all(&snapshot)?;
         Ok(Policy { prepared: Prepared::build(snapshot), credentials, trust, server, digest, rendered })
     }
 
@@ -89,81 +90,6 @@ impl Policy {
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
-}
-
-/// What heads that concern one provider have in common, checked and written once.
-pub struct Rendered {
-    lines: [head::RequestLine; Surface::FIXED.len()],
-    base_path: String,
-    common: head::FieldLines,
-    served_by: head::FieldLines,
-}
-
-impl Rendered {
-    /// The first line of a request.
-    ///
-    /// # Errors
-    /// The model cannot stand in a path.
-    pub fn line(&self, surface: Surface, model: &str) -> Result<Cow<'_, head::RequestLine>, head::Unwritable> {
-        match surface.verb() {
-            None => Ok(Cow::Borrowed(&self.lines[surface as usize])),
-            Some(verb) => {
-                let path = [self.base_path.as_str(), &gemini::path(model, verb)].concat();
-                head::RequestLine::new("POST", path.as_bytes()).map(Cow::Owned)
-            }
-        }
-    }
-
-    /// Fields of every request to it.
-    pub fn common(&self) -> &head::FieldLines {
-        &self.common
-    }
-
-    /// Fields of every answer that tell a tenant who served it, and under which policy.
-    pub fn served_by(&self) -> &head::FieldLines {
-        &self.served_by
-    }
-}
-
-/// The program, as providers see it.
-const USER_AGENT: &str = concat!("throwover/", env!("CARGO_PKG_VERSION"));
-
-fn render(snapshot: &Snapshot, provider: &Provider) -> Result<Rendered, head::Unwritable> {
-    let origin = &snapshot.origins[provider.origin];
-    let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
-    let usual = if origin.tls.is_some() { 443 } else { 80 };
-    let host = if origin.port == usual { host } else { format!("{host}:{}", origin.port) };
-    let line = |surface: Surface| head::RequestLine::new("POST", path_at(provider, surface).as_bytes());
-    let [chat, completions, embeddings, responses, messages, count_tokens] = Surface::FIXED.map(line);
-    let mut common = head::FieldLines::default();
-    for (name, value) in [("host", host.as_str()), ("content-type", "application/json"), ("user-agent", USER_AGENT)] {
-        common.add(name, value.as_bytes())?;
-    }
-    for (name, value) in &provider.headers {
-        common.add(name, value.as_bytes())?;
-    }
-    let mut served_by = head::FieldLines::default();
-    served_by.add("x-throwover-provider", provider.name.as_bytes())?;
-    served_by.add("x-throwover-generation", snapshot.generation.to_string().as_bytes())?;
-    let lines = [chat?, completions?, embeddings?, responses?, messages?, count_tokens?];
-    Ok(Rendered { lines, base_path: provider.base_path.clone(), common, served_by })
-}
-
-/// Where a provider takes what is asked. Anthropic's endpoint is written without the version in most places.
-fn path_at(provider: &Provider, surface: Surface) -> String {
-    let base = &provider.base_path;
-    let bare = provider.dialect == policy::Dialect::Anthropic && !base.ends_with("/v1");
-    format!("{base}{}{}", if bare { "/v1" } else { "" }, surface.path())
-}
-
-fn render_all(snapshot: &Snapshot) -> Result<Vec<Option<Rendered>>, String> {
-    let mut rendered = Vec::new();
-    rendered.resize_with(snapshot.providers.slots(), || None);
-    for (id, provider) in snapshot.providers.iter() {
-        let lines = render(snapshot, provider).map_err(|flaw| format!("provider {:?} cannot stand in a head: {flaw:?}", provider.name))?;
-        rendered[id.index()] = Some(lines);
-    }
-    Ok(rendered)
 }
 
 impl Deref for Policy {

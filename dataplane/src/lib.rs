@@ -29,6 +29,7 @@ pub mod meters;
 pub mod models;
 pub mod pool;
 pub mod relay;
+pub mod rendered;
 pub mod request;
 pub mod respond;
 pub mod surface;

@@ -116,7 +116,7 @@ section! {
         speaks: Vec<At<Speak>>, "the catalogue's, or all of its dialect";
         /// What it does differently from others of its dialect, in place of what the catalogue says.
         quirks: Vec<At<Quirk>>, "the catalogue's, or none";
-        /// URL that paths are appended to: `http://10.0.0.7:8000/v1`.
+        /// URL that paths are appended to: `http://10.0.0.7:8000/v1`. In its path, `{model}` stands for the model's name; a query that it ends with ends every path.
         endpoint: String, "the catalogue's";
         /// Credentials: references, or mappings with a weight.
         keys: Several<Key>, "the catalogue's environment variable";
@@ -142,9 +142,9 @@ section! {
         /// Share of the attempts.
         weight: Count, "1";
         /// Requests in a minute that the provider grants it.
-        rpm: Count, "unknown", inert "a key is paused when the provider answers 429, not before";
+        rpm: Count, "unknown", inert "a key is spared when the provider says that nothing remains, or answers 429";
         /// Tokens in a minute that the provider grants it.
-        tpm: Count, "unknown", inert "a key is paused when the provider answers 429, not before";
+        tpm: Count, "unknown", inert "a key is spared when the provider says that nothing remains, or answers 429";
     }
     /// Connections to a provider.
     Connections = "`connections`" {

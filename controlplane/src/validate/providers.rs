@@ -16,7 +16,19 @@ struct Endpoint {
     tls: bool,
     host: String,
     port: u16,
-    path: String,
+    /// What begins paths, and the query that ends them.
+    base_path: String,
+}
+
+impl Endpoint {
+    fn query(&self) -> &str {
+        self.base_path.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// It takes what is asked at Azure's paths of old: `/openai/deployments/NAME/chat/completions`.
+    fn is_azure_classic(&self) -> bool {
+        self.base_path.starts_with("/openai/deployments")
+    }
 }
 
 impl Validator<'_> {
@@ -68,7 +80,10 @@ impl Validator<'_> {
         let dialect = declared.dialect.as_ref().map(|at| at.value).or(known.as_ref().map(|known| known.dialect)).unwrap_or(Dialect::OpenAi);
         // What the catalogue says holds for the dialect that it says it of.
         let alike = known.as_ref().filter(|known| known.dialect == dialect);
-        let speaks = self.speaks(declared, dialect).or(alike.map(|known| known.speaks)).unwrap_or(dialect.policy().speaks());
+        // There is no `responses` below a deployment.
+        let classic = (endpoint.is_azure_classic() && dialect == Dialect::OpenAi).then_some(policy::Speaks::CHAT);
+        let speaks = self.speaks(declared, dialect).or(classic).or(alike.map(|known| known.speaks));
+        let speaks = speaks.unwrap_or(dialect.policy().speaks());
         let quirks = match &declared.quirks {
             Some(quirks) => quirks.iter().fold(Quirks::NONE, |all, quirk| all.and(quirk.0)),
             None => alike.map_or(Quirks::NONE, |known| known.quirks),
@@ -105,7 +120,7 @@ impl Validator<'_> {
                 connections_max: most.max(warm),
             },
             roots,
-            base_path: endpoint.path,
+            base_path: endpoint.base_path,
             auth,
             keys,
             in_flight_max,
@@ -161,17 +176,23 @@ impl Validator<'_> {
                 return None;
             }
         };
-        if text.contains("/openai/deployments") {
-            self.error(&text, "Azure's older paths, which name a deployment, are not spoken")
-                .help("write `https://RESOURCE.openai.azure.com/openai/v1`, and the deployment's name as the model")
-                .push();
-            return None;
-        }
         match endpoint(&text) {
+            Ok(endpoint) if endpoint.is_azure_classic() && !endpoint.query().starts_with("api-version=") => {
+                self.error(&text, "Azure's classic paths, which name a deployment, need a version")
+                    .help(format!(
+                        "end it with one: `{}?api-version=2024-10-21`; or write `https://RESOURCE.openai.azure.com/openai/v1`, \
+                         which needs none",
+                        text.split('?').next().unwrap_or_default()
+                    ))
+                    .push();
+                None
+            }
             Ok(endpoint) => Some((endpoint, text.span)),
             Err(why) => {
-                let shown = if text.contains('@') { "this" } else { &format!("`{}`", text.value) };
-                self.error(&text, format!("{shown} is no endpoint: {why}")).help("write `https://host[:port][/path]`").push();
+                // What may hold a secret is not shown.
+                let shown = if text.contains(['@', '?']) { "this" } else { &format!("`{}`", text.value) };
+                let form = "write `https://host[:port][/path][?query]`; `{model}` in the path stands for the model's name";
+                self.error(&text, format!("{shown} is no endpoint: {why}")).help(form).push();
                 None
             }
         }
@@ -281,7 +302,7 @@ impl Validator<'_> {
 
     fn proxy(&mut self, at: &At<String>) -> Option<(String, u16)> {
         match endpoint(at) {
-            Ok(Endpoint { tls: false, host, port, path }) if path.is_empty() => Some((host, port)),
+            Ok(Endpoint { tls: false, host, port, base_path }) if base_path.is_empty() => Some((host, port)),
             _ => {
                 self.error(at, "a proxy is written as `http://host:port`").push();
                 None
@@ -290,17 +311,18 @@ impl Validator<'_> {
     }
 }
 
-/// `scheme://host[:port][/path]`, and nothing else.
+/// Names of a query's members that hold credentials.
+const SECRETS: &[&str] = &["key", "api_key", "api-key", "apikey", "token", "access_token", "subscription-key", "sig"];
+
+/// `scheme://host[:port][/path][?query]`, and nothing else.
 fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
     let (tls, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),
         _ => return Err("it begins with neither https:// nor http://"),
     };
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    if path.contains(['?', '#']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("its path holds what may not stand there");
-    }
+    let (authority, base) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let base_path = base_path(base)?;
     if authority.contains('@') {
         return Err("a credential does not belong here, but into `keys`");
     }
@@ -320,7 +342,32 @@ fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
         None if tls => 443,
         None => 80,
     };
-    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.trim_end_matches('/').to_owned() })
+    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, base_path })
+}
+
+/// What stands behind the host: a path, in which `{model}` is the model's name, and a query.
+fn base_path(text: &str) -> Result<String, &'static str> {
+    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+    let path = path.trim_end_matches('/');
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if !plain(path) || !query.is_none_or(plain) {
+        return Err("its path or query holds what may not stand there");
+    }
+    if path.replace(policy::target::MODEL, "").contains(['{', '}']) {
+        return Err("its path holds a brace that is not of `{model}`");
+    }
+    let Some(query) = query else { return Ok(path.to_owned()) };
+    if query.contains(['{', '}']) {
+        return Err("the model's name may stand in its path, and not in its query");
+    }
+    if query.is_empty() {
+        return Err("nothing stands behind its question mark");
+    }
+    let names = || query.split('&').map(|member| member.split('=').next().unwrap_or_default().to_ascii_lowercase());
+    if names().any(|name| SECRETS.contains(&name.as_str())) {
+        return Err("a credential does not belong here, but into `keys`");
+    }
+    Ok(format!("{path}?{query}"))
 }
 
 /// Letters, digits and what else may stand in a name or an address.

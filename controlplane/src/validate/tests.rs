@@ -163,7 +163,18 @@ fn what_must_not_be_there() {
         ("providers: {m: {endpoint: \"http://x\", speaks: []}}", "a provider understands something"),
         ("providers: {anthropic: {speaks: [chat]}}", "`speaks` is of the openai dialect, and this provider's is anthropic"),
         ("providers: {azure: {}}", "declare it under `providers` with its own: `endpoint: https://RESOURCE.openai.azure.com/openai/v1`"),
-        ("providers: {azure: {endpoint: \"https://x.openai.azure.com/openai/deployments/d\"}}", "older paths, which name a deployment"),
+        ("providers: {azure: {endpoint: \"https://x.openai.azure.com/openai/deployments/d\"}}", "classic paths, which name a deployment"),
+        (
+            "providers: {azure: {endpoint: \"https://x.openai.azure.com/openai/deployments/{model}/?version=1\"}}",
+            "end it with one: `https://x.openai.azure.com/openai/deployments/{model}/?api-version=2024-10-21`",
+        ),
+        ("providers: {m: {endpoint: \"https://x/{modell}\"}}", "a brace that is not of `{model}`"),
+        ("providers: {m: {endpoint: \"https://x/v1?m={model}\"}}", "may stand in its path, and not in its query"),
+        ("providers: {m: {endpoint: \"https://x/v1?\"}}", "nothing stands behind its question mark"),
+        ("providers: {m: {endpoint: \"https://x/v1?a=b?c\"}}", "what may not stand there"),
+        ("providers: {m: {endpoint: \"https://x/v1#a\"}}", "what may not stand there"),
+        ("providers: {m: {endpoint: \"https://x/v1?a=b&Api_Key=c\"}}", "a credential does not belong here"),
+        ("providers: {m: {endpoint: \"https://x{model}/v1\"}}", "its host is none"),
         ("fallback: {chains: [{name: c, models: [{provider: azure, model: m}]}]}", "`azure` has no address that holds for everybody"),
         ("providers: {m: {endpoint: \"ftp://x\"}}", "it begins with neither https:// nor http://"),
         ("providers: {m: {endpoint: \"https://u:p@x\"}}", "a credential does not belong here"),
@@ -248,6 +259,7 @@ fn what_a_provider_speaks_and_does_differently() {
   groq: {quirks: []}
   deepseek: {dialect: anthropic, endpoint: \"https://api.deepseek.com/anthropic\"}
   azure: {endpoint: \"https://acme.openai.azure.com/openai/v1\"}
+  classic: {endpoint: \"https://acme.openai.azure.com/openai/deployments/{model}/?api-version=2024-10-21\"}
 fallback: {chains: [{name: c, models: [{provider: perplexity, model: m}, {provider: mistral, model: m}]}]}",
         &surroundings(),
     );
@@ -262,6 +274,8 @@ fallback: {chains: [{name: c, models: [{provider: perplexity, model: m}, {provid
     assert_eq!(of("perplexity"), (responses, Quirks::NONE));
     // In another dialect, nothing of what is known holds.
     assert_eq!(of("deepseek"), (policy::Speaks::ANTHROPIC, Quirks::NONE));
+    assert_eq!((of("azure").0, of("classic").0), (chat.and(responses), chat), "no `responses` stands below a deployment");
+    assert_eq!(checked.plan.providers["classic"].base_path, "/openai/deployments/{model}?api-version=2024-10-21");
     assert_eq!(checked.plan.providers["azure"].auth, policy::Auth::Header("api-key".to_owned()));
 }
 

@@ -24,10 +24,10 @@ pub use refusal::{Fault, Refusal};
 pub use request::{Request, request};
 pub use response::{Response, response};
 pub use retry::{RetryAfter, retry_after, retry_after_ms};
-pub use target::percent_decode;
+pub use target::{percent_decode, percent_encode};
 pub use write::{
-    CONTINUE, FieldLines, RequestHead, RequestLine, Unwritable, reason, relay_fields, relay_rate_limits, write_chunked, write_close, write_end,
-    write_field, write_length, write_number, write_request, write_status,
+    CONTINUE, FieldLines, RequestHead, RequestLine, Unwritable, reason, relay_fields, relay_rate_limits, write_chunked, write_close,
+    write_end, write_field, write_length, write_number, write_request, write_status,
 };
 
 /// A part of the head, relative to the slice that the head was read from.

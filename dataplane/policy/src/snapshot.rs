@@ -270,8 +270,13 @@ fn fields_are_clean(fields: &[(String, String)]) -> bool {
     })
 }
 
-fn token_path(path: &str) -> bool {
-    path.bytes().all(|b| b.is_ascii_graphic()) && (path.is_empty() || (path.starts_with('/') && !path.ends_with('/')))
+fn token_path(base: &str) -> bool {
+    let (path, query) = base.split_once('?').unwrap_or((base, "-"));
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#".contains(&b));
+    plain(&path.replace(crate::target::MODEL, "-"))
+        && (path.is_empty() || (path.starts_with('/') && !path.ends_with('/')))
+        && plain(query)
+        && !query.is_empty()
 }
 
 #[cfg(test)]

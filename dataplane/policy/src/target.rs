@@ -51,6 +51,9 @@ pub enum Roots {
     Only(Vec<u8>),
 }
 
+/// In a provider's `base_path`, where the model's name goes.
+pub const MODEL: &str = "{model}";
+
 /// Where requests are sent, and how they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provider {
@@ -64,7 +67,8 @@ pub struct Provider {
     pub quirks: u32,
     /// Where it is.
     pub origin: OriginId,
-    /// Begins every path, without a slash at its end: `/v1`.
+    /// Begins every path, without a slash at its end: `/v1`. It may hold [`MODEL`] and end with a query
+    /// that ends every path: `/openai/deployments/{model}?api-version=2024-10-21`.
     pub base_path: String,
     /// How a credential is presented.
     pub auth: Auth,
@@ -87,6 +91,13 @@ pub enum Dialect {
     Anthropic,
     /// Gemini generateContent.
     Gemini,
+}
+
+impl Provider {
+    /// What begins every path, and the query that ends it, without its question mark.
+    pub fn base(&self) -> (&str, Option<&str>) {
+        self.base_path.split_once('?').map_or((&self.base_path, None), |(path, query)| (path, Some(query)))
+    }
 }
 
 impl Dialect {

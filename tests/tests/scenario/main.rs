@@ -4,6 +4,7 @@
 mod admission;
 mod allowances;
 mod aside;
+mod azure;
 mod cage;
 mod connections;
 mod dialects;
@@ -13,6 +14,7 @@ mod fidelity;
 mod hangup;
 mod metrics;
 mod midstream;
+mod rates;
 mod records;
 mod refusals;
 mod reload;

@@ -75,7 +75,10 @@ impl Dialect {
     pub fn named(self, request: &Request, body: Option<&Value>) -> Named {
         match self {
             Dialect::Openai | Dialect::Anthropic => Named {
-                model: body.and_then(|body| body["model"].as_str()).unwrap_or_default().to_owned(),
+                model: openai::azure::deployment(request).filter(|_| self == Dialect::Openai).map_or_else(
+                    || body.and_then(|body| body["model"].as_str()).unwrap_or_default().to_owned(),
+                    |(deployment, _)| deployment,
+                ),
                 stream: body.is_some_and(|body| body["stream"] == true),
             },
             Dialect::Gemini => gemini::named(request),

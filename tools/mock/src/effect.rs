@@ -11,6 +11,7 @@ use crate::fault::{Fault, Kind};
 use crate::script::Random;
 
 mod edit;
+mod limits;
 mod substitute;
 #[cfg(test)]
 mod tests;
@@ -119,6 +120,9 @@ pub fn apply(faults: &[Fault], mut answer: Answer, mut delivery: Delivery, askin
     }
     for fault in faults.iter().rev() {
         edit::content(fault, &mut answer, asking);
+        if fault.kind == Kind::Limits {
+            limits::tell(fault, &mut answer);
+        }
         timing(fault, &mut delivery, random);
         stops(fault, &mut delivery);
         framing(fault, &mut delivery);

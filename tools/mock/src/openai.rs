@@ -11,6 +11,7 @@ use crate::tokens;
 
 pub mod errors;
 
+pub(crate) mod azure;
 mod chat;
 mod completions;
 mod conversation;
@@ -27,19 +28,36 @@ const CREATED: u64 = 1_763_600_000;
 /// The answer of a well provider.
 #[must_use]
 pub fn answer(asked: &Asked<'_>) -> Answer {
-    let mut answer = match route(asked) {
-        Ok(answer) => answer,
-        Err(error) => errors::answer(&error),
+    let classic = azure::deployment(asked.request);
+    let mut answer = match (&classic, route(asked)) {
+        (Some((_, "/chat/completions")), Ok(answer)) => azure::filtered(asked, answer),
+        (_, Ok(answer)) => answer,
+        (Some(_), Err(error)) => azure::refusal(&error),
+        (None, Err(error)) => errors::answer(&error),
     };
     add_headers(asked, &mut answer);
+    if classic.is_some() {
+        answer.headers.retain(|(name, _)| !name.starts_with("openai-") && !name.starts_with("x-ratelimit-reset"));
+        answer.set_header("apim-request-id", asked.request_id);
+        answer.set_header("x-ms-region", "Mock Central");
+    }
     answer
 }
 
 fn route(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
     let method = asked.request.method.as_str();
     let path = asked.request.path();
-    let path = path.strip_prefix("/v1").unwrap_or(path);
-    check_key(asked)?;
+    let path = match azure::deployment(asked.request) {
+        Some((_, rest)) => {
+            azure::check(asked)?;
+            rest
+        }
+        None => {
+            check_key(asked)?;
+            let path = path.strip_prefix("/openai").unwrap_or(path);
+            path.strip_prefix("/v1").unwrap_or(path)
+        }
+    };
     if path == "/models" || path.starts_with("/models/") {
         return match method {
             "GET" => models::answer(asked, path),
@@ -79,6 +97,7 @@ fn check_body(asked: &Asked<'_>) -> Result<(), errors::ApiError> {
         Some(_) => {}
     }
     match asked.member("model") {
+        Value::Null if azure::deployment(asked.request).is_some() => {}
         Value::Null => return Err(errors::missing_model()),
         Value::String(_) => {}
         other => return Err(errors::wrong_type("model", "a string", other)),

@@ -11,7 +11,7 @@ mod part;
 pub mod prompt;
 pub mod request;
 
-use crate::head::write_number;
+use crate::head::{self, write_number};
 use crate::json::{Tree, Value, escape_into};
 
 use super::signature::MARK;
@@ -58,15 +58,8 @@ pub fn path(model: &str, verb: Verb) -> String {
     let mut path = String::with_capacity(model.len() + 48);
     path.push('/');
     path.push_str(collection.unwrap_or(COLLECTIONS[0]));
-    for byte in name.bytes() {
-        // RFC 3986 3.3: pchar without "%", and "/", since others refuse one that is hidden.
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push('%');
-            [byte >> 4, byte & 15].into_iter().for_each(|digit| path.push(char::from(b"0123456789ABCDEF"[usize::from(digit)])));
-        }
-    }
+    // RFC 3986 3.3: pchar without "%", and "/", since others refuse one that is hidden.
+    head::percent_encode(name, b"-._~!$&'()*+,;=:@/", &mut path);
     path.push(':');
     path.push_str(verb.word());
     if verb == Verb::Stream {

@@ -95,7 +95,11 @@ fn write_lines<'n>(out: &mut Vec<u8>, told: Option<Allowance>, name: impl Fn(&'n
     for (field, value) in [("limit", limit), ("remaining", remaining), ("reset", reset_ms)] {
         let Some(value) = value else { continue };
         name(field).iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
-        if field == "reset" { reset(out, value) } else { head::write_number(out, value) }
+        if field == "reset" {
+            reset(out, value)
+        } else {
+            head::write_number(out, value)
+        }
         out.extend_from_slice(b"\r\n");
     }
 }

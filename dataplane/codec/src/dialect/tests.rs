@@ -43,6 +43,18 @@ fn chat() {
         (r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#, UsageOnly),
         (r#"{"usage":{"prompt_tokens":1}}"#, UsageOnly),
         (r#"{"choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#, Quiet),
+        (
+            r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}"#,
+            Quiet,
+        ),
+        (
+            r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null,"content_filter_results":{"error":{"code":"content_filter_error","message":"The contents are not filtered"}}}]}"#,
+            Content(Text),
+        ),
+        (
+            r#"{"choices":[{"index":0,"finish_reason":null,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}},"content_filter_offsets":{"check_offset":0,"start_offset":0,"end_offset":9}}],"id":"","model":"","object":""}"#,
+            Quiet,
+        ),
         (r#"{"choices":[{"index":0,"text":"x","finish_reason":null}]}"#, Content(Text)),
         (r#"{"choices":[{"text":"","finish_reason":"length"}]}"#, Ends { reason: json::Finish::Length, content: None }),
         (r#"{"choices":[{"message":{"content":"whole"},"finish_reason":"stop"}]}"#, stop(Some(Text))),
@@ -189,4 +201,21 @@ fn own_words() {
     let cut = splitter.next(&event).unwrap().unwrap();
     let kind = responses::classify(cut.event(&splitter, &event), cut.data(&splitter, &event)).kind;
     assert_eq!(message(&kind), "m");
+}
+
+/// It has no name yet: an answer that began with it would have none.
+#[test]
+fn azures_first_event_begins_no_answer() {
+    let manner = Manner { seed: 1, created: 0, model: "m".into(), include_usage: false, input_estimate: 0, unwrapped: None };
+    let mut ear = Ear::new(Dialect::Openai, Some((Dialect::Anthropic, manner)));
+    let mut out = Vec::new();
+    let mut hear = |data: &str| {
+        ear.event(None, data.as_bytes(), &mut out);
+        String::from_utf8(out.clone()).unwrap()
+    };
+    let first = r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#;
+    assert_eq!(hear(first), "");
+    let told =
+        hear(r#"{"id":"chatcmpl-7","object":"chat.completion.chunk","model":"gpt-x","choices":[{"index":0,"delta":{"content":"Hi"}}]}"#);
+    assert!(told.contains("message_start") && told.contains("gpt-x"), "{told}");
 }

@@ -91,6 +91,18 @@ pub(super) fn is_host(value: &[u8]) -> bool {
     port_valid && host_valid
 }
 
+/// Appends `text` to `out`, percent-encoded but for letters, digits and the bytes of `kept`.
+pub fn percent_encode(text: &str, kept: &[u8], out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            [byte >> 4, byte & 15].into_iter().for_each(|digit| out.push(char::from(b"0123456789ABCDEF"[usize::from(digit)])));
+        }
+    }
+}
+
 /// Decodes `path` into `out` and returns the size of the result.
 ///
 /// An encoded NUL or slash is refused: behind it, two readers see two different paths. `out` as

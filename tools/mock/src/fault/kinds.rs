@@ -222,6 +222,14 @@ kinds! {
     }
     Crlf "crlf" Request "Ends the lines of events with CRLF instead of LF." {}
 
+    Limits "limits" Request "Says of rate limits what it is told to." {
+        form: Choice(&["own", "openai", "groq", "anthropic", "cerebras", "mistral", "moonshot", "none"]), "whose names and form";
+        of: Choice(&["requests", "tokens"]), "which of the two remains in part; of the other all";
+        remaining: Number(0), "how much of it remains";
+        limit: Number(100), "how much there is in a window";
+        reset_ms: Number(60_000), "until all is back; Anthropic and Moonshot round up to seconds, Mistral does not say";
+    }
+
     CloseAfter "close-after" Request "Answers with Connection: close and closes." {}
     IdleClose "idle-close" Request "Closes a kept-alive connection without saying so." {
         ms: Number(0), "so long after the answer";

@@ -181,3 +181,30 @@ pub(super) fn crlf(world: &World) {
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
     assert!(text.ends_with("data: [DONE]\r\n\r\n"));
 }
+
+pub(super) fn limits(world: &World) {
+    let told = |fault: &str, fields: &[(&str, &str)]| {
+        world.fault(fault);
+        let reply = chat(world, true);
+        assert_eq!(reply.status, 200);
+        for (name, value) in fields {
+            assert_eq!(reply.header(name), (!value.is_empty()).then_some(*value), "{fault}: {name}");
+        }
+    };
+    told(
+        "limits",
+        &[("x-ratelimit-limit-requests", "100"), ("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1m0s")],
+    );
+    told("limits", &[("x-ratelimit-remaining-tokens", "100"), ("x-ratelimit-reset-tokens", "0ms")]);
+    told(
+        "limits;form=groq;of=tokens;remaining=7;reset_ms=90500",
+        &[("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-reset-tokens", "1m30.5s")],
+    );
+    told("limits;form=cerebras;reset_ms=2500", &[("x-ratelimit-reset-requests-day", "2.5"), ("x-ratelimit-reset-requests", "")]);
+    told("limits;form=mistral", &[("x-ratelimit-remaining-req-minute", "0"), ("x-ratelimit-remaining-tokens-minute", "100")]);
+    told("limits;form=moonshot;reset_ms=1500", &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2")]);
+    told("limits;form=none", &[("x-ratelimit-remaining-requests", ""), ("x-ratelimit-limit-tokens", "")]);
+    world.fault("limits;form=anthropic");
+    let reset = chat(world, true).header("anthropic-ratelimit-requests-reset").map(str::to_owned).unwrap();
+    assert!(reset.starts_with("20") && reset.ends_with('Z'), "{reset}");
+}

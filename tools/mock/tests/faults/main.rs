@@ -62,6 +62,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("no-usage", content::no_usage),
     ("comments", content::comments),
     ("crlf", content::crlf),
+    ("limits", content::limits),
     ("close-after", connection::close_after),
     ("idle-close", connection::idle_close),
 ];

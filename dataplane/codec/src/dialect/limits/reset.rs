@@ -76,7 +76,8 @@ fn rfc3339(value: &[u8]) -> Option<u64> {
     if separators.iter().any(|(at, bytes)| !bytes.contains(&date[*at])) {
         return None;
     }
-    let number = |digits: &[u8]| digits.iter().try_fold(0_u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')));
+    let number =
+        |digits: &[u8]| digits.iter().try_fold(0_u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')));
     let at = |start: usize| number(&date[start..start + 2]);
     let seconds = retry::unix_seconds([number(&date[..4])?, at(5)?, at(8)?], [at(11)?, at(14)?, at(17)?])?;
     let (fraction_ms, zone) = match rest {

@@ -81,11 +81,15 @@ fn every_providers_names_are_known() {
 
 #[test]
 fn what_cannot_be_read_is_absent() {
-    let of = |value: &str| read(&format!("x-ratelimit-remaining-requests: 0|x-ratelimit-reset-requests: {value}")).requests.unwrap().reset_ms;
-    for value in ["", "soon", "-1", "1s later", "s", "1x", "1.2.3", "2026-13-01T00:00:00Z", "2026-11-21T16:20:00", "99999999999999", "1h-2s"] {
+    let of =
+        |value: &str| read(&format!("x-ratelimit-remaining-requests: 0|x-ratelimit-reset-requests: {value}")).requests.unwrap().reset_ms;
+    for value in
+        ["", "soon", "-1", "1s later", "s", "1x", "1.2.3", "2026-13-01T00:00:00Z", "2026-11-21T16:20:00", "99999999999999", "1h-2s"]
+    {
         assert_eq!(of(value), None, "{value}");
     }
-    let table = [("1h2m3.5s", 3_723_500), ("1us", 1), ("1ns", 1), ("3µs", 1), ("0s", 0), ("0", 0), (".5", u64::MAX), ("5.", 5_000), ("1m", 60_000)];
+    let table =
+        [("1h2m3.5s", 3_723_500), ("1us", 1), ("1ns", 1), ("3µs", 1), ("0s", 0), ("0", 0), (".5", u64::MAX), ("5.", 5_000), ("1m", 60_000)];
     for (value, ms) in table {
         assert_eq!(of(value), Some(ms).filter(|ms| *ms != u64::MAX), "{value}");
     }
@@ -155,7 +159,8 @@ fn they_are_told_in_the_clients_names() {
 
 #[test]
 fn durations_are_written_as_go_does() {
-    let table = [(0, "0ms"), (1, "1ms"), (999, "999ms"), (1_000, "1s"), (1_001, "2s"), (59_000, "59s"), (60_000, "1m0s"), (361_000, "6m1s")];
+    let table =
+        [(0, "0ms"), (1, "1ms"), (999, "999ms"), (1_000, "1s"), (1_001, "2s"), (59_000, "59s"), (60_000, "1m0s"), (361_000, "6m1s")];
     for (ms, text) in table {
         let mut out = Vec::new();
         write_duration(&mut out, ms);

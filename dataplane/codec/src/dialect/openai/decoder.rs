@@ -67,6 +67,10 @@ impl Decoder {
             let fields = read_error(root.raw());
             return if fields.message.is_empty() { Ok(()) } else { Err(Failure::Error(Box::new(fields))) };
         }
+        // Azure's first event has the verdicts on the prompt, and neither a name nor a choice.
+        if !self.begun && choices.is_some_and(|choices| choices.elements().next().is_none()) && root.get("usage").is_none() {
+            return Ok(());
+        }
         if !std::mem::replace(&mut self.begun, true) {
             to.hear(0, Delta::Begin { id: root.text("id"), model: root.text("model") });
         }
