@@ -6,12 +6,22 @@ use crate::{
     shard::Shard,
     wire::{Broken, Bytes, Wire},
 };
-use codec::{body, dialect::Dialect, head};
+use codec::{
+    body,
+    dialect::{
+        self, Dialect,
+        gemini::{self, Array},
+    },
+    head,
+};
 use std::{
     future::{Future, poll_fn},
     net::IpAddr,
     task::Poll,
 };
+
+/// The type of a stream that is one array.
+const ARRAY_TYPE: &[u8] = b"content-type: application/json; charset=UTF-8\r\n";
 
 /// The tenant's end of an exchange.
 pub struct Downstream {
@@ -35,6 +45,8 @@ pub struct Downstream {
     pub sent: u64,
     /// The answer is a stream of events.
     pub events: bool,
+    /// It is asked for as one array that grows.
+    pub array: Option<Array>,
     /// When a stream that has nothing to show is kept alive by a comment.
     pub keepalive_at: Instant,
     /// What is left to a tenant that has limits.
@@ -86,6 +98,7 @@ impl Downstream {
             torn: false,
             sent: 0,
             events: false,
+            array: None,
             keepalive_at: Instant::FAR,
             limits: None,
             from,
@@ -247,6 +260,26 @@ impl Downstream {
         }
     }
 
+    /// Sends whole events of a stream, in the form that was asked for.
+    pub fn send_events(&mut self, shard: &Shard, out: Vec<u8>, events: &[u8]) {
+        let Some(array) = &mut self.array else { return self.send_part(out, events) };
+        let mut elements = shard.io.vec();
+        array.elements(events, &mut elements);
+        self.send_part(out, &elements);
+    }
+
+    /// Sends what tells that a stream is still alive.
+    pub fn send_keepalive(&mut self, out: Vec<u8>) {
+        let part = if self.array.is_some() { gemini::array::KEEPALIVE } else { dialect::KEEPALIVE };
+        self.send_part(out, part);
+    }
+
+    /// Writes the type of a stream of the gateway's own.
+    pub fn write_stream_type(&self, out: &mut Vec<u8>) {
+        let kind: &[u8] = if self.array.is_some() { ARRAY_TYPE } else { b"content-type: text/event-stream; charset=utf-8\r\n" };
+        out.extend_from_slice(kind);
+    }
+
     /// Appends a body of the length that the head says.
     pub fn write_body(&mut self, out: &mut Vec<u8>, body: &[u8]) {
         if !self.bodiless {
@@ -256,7 +289,14 @@ impl Downstream {
     }
 
     /// Appends the end of the body, where one is written.
-    pub fn end_body(&self, out: &mut Vec<u8>) {
+    pub fn end_body(&mut self, out: &mut Vec<u8>) {
+        if let Some(array) = self.array.as_mut().filter(|_| self.events) {
+            let mut end = Vec::new();
+            array.end(&mut end);
+            self.open_part(out, end.len());
+            out.extend_from_slice(&end);
+            self.close_part(out);
+        }
         if self.chunked {
             out.extend_from_slice(body::LAST_CHUNK);
         }
@@ -272,6 +312,7 @@ impl Downstream {
         self.chunked = false;
         self.sent = 0;
         self.events = false;
+        self.array = None;
         self.keepalive_at = Instant::FAR;
         self.limits = None;
     }

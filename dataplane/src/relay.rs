@@ -356,7 +356,10 @@ fn write_provider_fields(
     bytes: &[u8],
     out: &mut Vec<u8>,
 ) {
-    head::relay_fields(out, head, bytes);
+    head::relay_fields(out, head, bytes, tenant.array.is_none());
+    if tenant.array.is_some() {
+        tenant.write_stream_type(out);
+    }
     match tenant.limits {
         Some(_) => tenant.write_limits(shard, to, out),
         None => limits::relay(out, head, bytes, (from, to), || shard.io.wall().0 / 1_000),

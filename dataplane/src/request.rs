@@ -18,7 +18,10 @@ use crate::{
     wants::{self, Question},
     wire::Bytes,
 };
-use codec::head::{self, Field, Method};
+use codec::{
+    dialect::gemini,
+    head::{self, Field, Method},
+};
 use engine::{
     Moment,
     authenticate::{self, Denial},
@@ -153,6 +156,7 @@ async fn walk(
     };
     story.surface = Some(surface);
     story.dialect = surface.dialect();
+    tenant.array = (surface == Surface::StreamGenerate && !surface::asks_for_events(&asked)).then(gemini::Array::default);
     if let Some((id, known)) = limited
         && let Err(refusal) = allowance::take_request(shard, id, known, tenant)
     {

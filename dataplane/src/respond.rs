@@ -8,7 +8,7 @@ use crate::{
     shard::Shard,
 };
 use codec::{
-    dialect::{self, Dialect},
+    dialect::{self, Dialect, gemini::Array},
     head, json,
 };
 use engine::judge::Fault;
@@ -142,6 +142,10 @@ pub fn refuse(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dia
             dialect::openai::error_body(&mut body, &message, refusal.kind, Some(refusal.code), refusal.param);
         }
         Dialect::Anthropic => dialect::anthropic::error_body(&mut body, refusal.status, &message, refusal.code, &name),
+        // Alone, it would have been the array's only element.
+        Dialect::Gemini if tenant.array.is_some() => {
+            Array::default().error(&mut body, refusal.status, &message, refusal.code, &name);
+        }
         Dialect::Gemini => dialect::gemini::error_body(&mut body, refusal.status, &message, refusal.code, &name),
     }
     let mut out = shard.io.vec();
@@ -179,6 +183,10 @@ pub fn cut(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialec
     }
     let mut event = shard.io.vec();
     let name = id.to_string();
+    if let Some(array) = &mut tenant.array {
+        array.error(&mut event, refusal.status, &refusal.message, refusal.code, &name);
+        return tenant.send_part(shard.io.vec(), &event);
+    }
     match spoken {
         Dialect::Openai => dialect::openai::error_event(&mut event, &refusal.message, refusal.kind, Some(refusal.code), refusal.param),
         Dialect::Responses => {

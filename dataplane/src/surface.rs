@@ -24,7 +24,7 @@ pub enum Surface {
     CountTokens,
     /// `/v1beta/models/NAME:generateContent`
     Generate,
-    /// `/v1beta/models/NAME:streamGenerateContent?alt=sse`
+    /// `/v1beta/models/NAME:streamGenerateContent`
     StreamGenerate,
     /// `/v1beta/models/NAME:countTokens`
     GeminiCount,
@@ -171,13 +171,7 @@ pub fn of(asked: &Asked) -> Result<Asks, Refusal> {
     let path = std::str::from_utf8(&decoded[..length]).map_err(|_| unknown_url())?;
     let (allowed, asks) = read_path(asked, path).ok_or_else(unknown_url)?;
     match (asked.head.method, &asks) {
-        (Method::Post, Asks::Provider(surface, _)) => {
-            media_type(asked)?;
-            if *surface == Surface::StreamGenerate && !asks_for_events(asked) {
-                let message = "Add ?alt=sse to the path: the gateway streams events, and no array that grows.";
-                return Err(Refusal::tenant(400, "stream_format", message));
-            }
-        }
+        (Method::Post, Asks::Provider(..)) => media_type(asked)?,
         // RFC 9110, section 9.1: HEAD goes wherever GET does.
         (Method::Get | Method::Head, Asks::Gateway(_)) => {}
         _ => {
@@ -207,7 +201,8 @@ fn read_path(asked: &Asked, path: &str) -> Option<(&'static str, Asks)> {
     Some(("GET, HEAD", Asks::Gateway(models::Page { dialect, one: Some(name.into()) })))
 }
 
-fn asks_for_events(asked: &Asked) -> bool {
+/// Of Gemini's streams: events are asked for, and not one array that grows.
+pub fn asks_for_events(asked: &Asked) -> bool {
     asked.head.query.is_some_and(|query| query.of(&asked.bytes).split(|&byte| byte == b'&').any(|pair| pair == b"alt=sse"))
 }
 

@@ -120,7 +120,7 @@ pub fn response_head(bytes: &[u8]) {
     assert!(response.framing != Framing::UntilClose || !response.reusable);
     let mut out = Vec::new();
     head::write_status(&mut out, response.status);
-    head::relay_fields(&mut out, &response, &bytes[..used]);
+    head::relay_fields(&mut out, &response, &bytes[..used], true);
     head::relay_rate_limits(&mut out, &response, &bytes[..used]);
     for to in [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini] {
         limits::relay(&mut out, &response, &bytes[..used], (Dialect::Anthropic, to), || 1_700_000_000_000);

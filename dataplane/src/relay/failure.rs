@@ -162,9 +162,14 @@ pub(super) fn relay(shard: &Shard, policy: &Serving, tenant: &mut Downstream, as
     out.extend_from_slice(b"\r\nx-throwover-generation: ");
     head::write_number(&mut out, policy.generation);
     out.extend_from_slice(b"\r\n");
-    tenant.finish_head(&mut out, Some(answer.body.len() as u64));
-    out.extend_from_slice(&answer.body);
-    tenant.sent += answer.body.len() as u64;
+    // Where a stream is an array, an error is the only element of one.
+    let (before, behind): (&[u8], &[u8]) = if tenant.array.is_some() { (b"[", b"]") } else { (b"", b"") };
+    let length = (before.len() + answer.body.len() + behind.len()) as u64;
+    tenant.finish_head(&mut out, Some(length));
+    for part in [before, &answer.body, behind] {
+        out.extend_from_slice(part);
+    }
+    tenant.sent += length;
     tenant.wire.send(out);
 }
 

@@ -302,7 +302,7 @@ impl<'s> Stream<'s> {
             tenant.events = true;
             count_answer(shard);
         }
-        tenant.send_part(out, &self.ready);
+        tenant.send_events(shard, out, &self.ready);
         self.ready.clear();
     }
 
@@ -326,10 +326,11 @@ pub(super) fn keep_alive(scene: &Scene<'_>, tenant: &mut Downstream) {
     let mut out = scene.shard.io.vec();
     if !tenant.head_sent {
         head::write_status(&mut out, 200);
-        out.extend_from_slice(b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n");
+        tenant.write_stream_type(&mut out);
+        out.extend_from_slice(b"cache-control: no-cache\r\n");
         respond::write_own(&mut out, scene.asked.id, scene.surface.dialect());
         tenant.finish_head(&mut out, None);
         tenant.events = true;
     }
-    tenant.send_part(out, dialect::KEEPALIVE);
+    tenant.send_keepalive(out);
 }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod allowances;
+mod arrays;
 mod aside;
 mod azure;
 mod cage;

@@ -3,6 +3,7 @@
 //! The model is named in the path and not in the body, and so is what is asked of it ([`Verb`]). A stream
 //! has no mark at its end: after the last finish reason there is nothing but the end of the bytes.
 
+pub mod array;
 mod contents;
 pub mod decoder;
 pub mod encoder;
@@ -15,6 +16,8 @@ use crate::head::{self, write_number};
 use crate::json::{Tree, Value, escape_into};
 
 use super::signature::MARK;
+
+pub use array::Array;
 
 /// What is asked of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Names and values are checked when they are written, whoever gave them: a CR or LF that came
 //! from a configuration file splits a head as well as one that came from the network.
 
-use super::{RATE_LIMITS, RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, Request, Response, is_token_byte};
+use super::{RATE_LIMITS, RELAYED_DOWNSTREAM, RELAYED_UPSTREAM, Request, Response, ResponseField, is_token_byte};
 
 /// The interim answer to `Expect: 100-continue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -172,9 +172,10 @@ pub fn write_end(out: &mut Vec<u8>) {
 }
 
 /// Copies `RELAYED_DOWNSTREAM` from a provider's head. `bytes` are those that `response` was read
-/// from: a head that was accepted has no value that could not be written again.
-pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8]) {
-    for &field in RELAYED_DOWNSTREAM {
+/// from: a head that was accepted has no value that could not be written again. Without `typed`, the
+/// type of the content is somebody else's to say.
+pub fn relay_fields(out: &mut Vec<u8>, response: &Response, bytes: &[u8], typed: bool) {
+    for &field in RELAYED_DOWNSTREAM.iter().filter(|field| typed || **field != ResponseField::ContentType) {
         if let Some(value) = response.field(bytes, field) {
             copy_field(out, field.name(), value);
         }

@@ -87,7 +87,7 @@ fn an_answer_is_written_and_read_again() {
     let (from, _) = response(&provider, MAX).unwrap().unwrap();
     let mut out = Vec::new();
     write_status(&mut out, from.status);
-    relay_fields(&mut out, &from, &provider);
+    relay_fields(&mut out, &from, &provider, true);
     relay_rate_limits(&mut out, &from, &provider);
     write_length(&mut out, 7);
     write_close(&mut out);
