@@ -11,9 +11,11 @@
 
 pub mod answer;
 pub mod anthropic;
+pub mod count;
 mod delta;
 mod details;
 mod ear;
+pub mod embeddings;
 pub mod gemini;
 pub mod ids;
 pub mod limits;

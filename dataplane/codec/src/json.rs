@@ -22,7 +22,7 @@ pub(crate) use answer::{Capture, Gather, Slot};
 pub use error::{ErrorFields, read_error};
 pub use escape::escape_into;
 pub use machine::DEPTH_MAX;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, Scalar, Sink};
 pub use request::{Facts, KEYS_MAX, MODEL_SIZE_MAX, RequestScan};
 pub use tree::{NODES_MAX, Shape, Str, Tree, Value};
 

@@ -53,6 +53,12 @@ impl Verb {
 /// Collections of models. A name without one is of the first.
 const COLLECTIONS: [&str; 2] = ["models/", "tunedModels/"];
 
+/// A model's name with its collection, as bodies have it.
+pub fn resource(model: &str) -> String {
+    let named = COLLECTIONS.into_iter().any(|collection| model.starts_with(collection));
+    if named { model.to_owned() } else { format!("{}{model}", COLLECTIONS[0]) }
+}
+
 /// The path of a request, below the version: `/models/gemini-3.8-flash:generateContent`. A stream is asked
 /// for as server-sent events, since it would be one JSON array else.
 pub fn path(model: &str, verb: Verb) -> String {
@@ -92,6 +98,8 @@ pub fn use_common_base64(body: &mut [u8], tree: &mut Tree) {
     let mut found = Vec::new();
     if let Ok(root) = tree.read(body) {
         let start = body.as_ptr() as usize;
+        // What is to be counted may be a whole request.
+        let root = prompt::member(root, "generateContentRequest").unwrap_or(root);
         encoded(root, &mut |raw: &[u8]| {
             if raw.iter().any(|byte| matches!(byte, b'-' | b'_')) {
                 let at = raw.as_ptr() as usize - start;

@@ -74,6 +74,8 @@ needs! {
     TOOL_CHOICE = 25 "tool_choice", "insists on a tool";
     /// Citations of what the request holds.
     CITATIONS = 26 "citations", "asks for citations";
+    /// Texts that were cut into tokens beforehand, by one model's own rules.
+    TOKEN_IDS = 27 "token_ids", "gives tokens instead of text";
 }
 
 impl Needs {

@@ -1,8 +1,8 @@
 //! The dialects: what is read in one is written in every other.
 
 use super::{cut, split};
-use crate::dialect::{self, Dialect, Ear, Manner, Means, Quirks, Rope, Thinking};
-use crate::json::Tree;
+use crate::dialect::{self, Dialect, Ear, Manner, Means, Quirks, Rope, Thinking, count, embeddings};
+use crate::json::{Tree, Value};
 use crate::sse::{Kind, Splitter};
 
 const ALL: [Dialect; 4] = [Dialect::Openai, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini];
@@ -20,6 +20,8 @@ pub fn prompt(bytes: &[u8]) {
     }
     path(&String::from_utf8_lossy(body));
     let Ok(root) = tree.read(&text) else { return };
+    embeddings(from, &text, root);
+    counts(from, root);
     let Ok(prompt) = dialect::read_prompt(from, root, true) else { return };
     let models =
         [(Quirks::NONE, Thinking::Unknown), (Quirks::SCHEMA_AS_TOOL, Thinking::Budget), (Quirks::from_bits(u32::MAX), Thinking::None)];
@@ -33,6 +35,39 @@ pub fn prompt(bytes: &[u8]) {
             let root = again.read(&written).unwrap_or_else(|refusal| panic!("{refusal:?}: {}", written.escape_ascii()));
             assert!(dialect::read_prompt(to, root, true).is_ok(), "{}", written.escape_ascii());
         }
+    }
+}
+
+/// A request for embeddings that is read can be written in both dialects that have them, and asks for as many.
+fn embeddings(from: Dialect, text: &[u8], root: Value<'_>) {
+    let mut rope = Rope::new(text, Vec::new());
+    embeddings::write_again(from, root, "m", embeddings::Length::Of(7), &mut rope);
+    is_json(&rope.finish().join(text));
+    let Ok(request) = embeddings::read(from, root) else { return };
+    if request.texts.is_empty() {
+        return;
+    }
+    for to in [Dialect::Openai, Dialect::Gemini] {
+        let mut rope = Rope::new(text, Vec::new());
+        embeddings::write(to, &request, "m", request.dimensions, &mut rope);
+        let written = rope.finish().join(text);
+        let mut again = Tree::new();
+        let root = again.read(&written).unwrap_or_else(|refusal| panic!("{refusal:?}: {}", written.escape_ascii()));
+        let again = embeddings::read(to, root).unwrap_or_else(|unread| panic!("{unread:?}: {}", written.escape_ascii()));
+        assert_eq!((again.texts.len(), again.dimensions), (request.texts.len(), request.dimensions));
+        assert_eq!(again.text_bytes(), request.text_bytes());
+    }
+}
+
+/// What is to be counted can be asked of everybody who counts.
+fn counts(from: Dialect, root: Value<'_>) {
+    let Ok(prompt) = count::read(from, root) else { return };
+    for to in [Dialect::Anthropic, Dialect::Gemini] {
+        let Some(written) = count::write(to, &prompt, &Means::of("m")) else { continue };
+        let written = written.join(b"");
+        let mut again = Tree::new();
+        let root = again.read(&written).unwrap_or_else(|refusal| panic!("{refusal:?}: {}", written.escape_ascii()));
+        assert!(count::read(to, root).is_ok(), "{}", written.escape_ascii());
     }
 }
 
@@ -54,6 +89,11 @@ pub fn speech(bytes: &[u8]) {
         dialect::write_answer(to, &answer, &manner(), &mut out);
         is_json(&out);
         assert!(dialect::read_answer(to, &out, &mut Tree::new(), None).is_ok(), "{}", out.escape_ascii());
+    }
+    for count in 1..3 {
+        let Ok(vectors) = embeddings::read_answer(from, body, count) else { continue };
+        assert!(vectors.vectors().flatten().all(|number| number.is_finite()));
+        assert_eq!((vectors.vectors().count(), vectors.length() > 0), (count, true));
     }
     let opened = br#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"i","name":"f"}}"#;
     let stream = [b"event: content_block_start\ndata: ", &opened[..], b"\n\ndata: ", body, b"\r\n\r\ndata: ", body, b"\n\n"].concat();

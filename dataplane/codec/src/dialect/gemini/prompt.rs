@@ -76,7 +76,7 @@ fn pair(prompt: &mut Prompt<'_>) {
 }
 
 /// `inlineData`, however it is written.
-pub(super) fn camel(name: Str<'_>) -> Cow<'_, str> {
+pub(in crate::dialect) fn camel(name: Str<'_>) -> Cow<'_, str> {
     let name = name.decode();
     if !name.contains('_') {
         return name;
@@ -95,13 +95,13 @@ pub(super) fn camel(name: Str<'_>) -> Cow<'_, str> {
 }
 
 /// The member of this name, however it is written, unless it is missing or `null`.
-pub(super) fn member<'t>(value: Value<'t>, name: &str) -> Option<Value<'t>> {
+pub(in crate::dialect) fn member<'t>(value: Value<'t>, name: &str) -> Option<Value<'t>> {
     let found = value.members().find(|(key, value)| !value.is_null() && (key.is(name) || key.raw().contains(&b'_') && camel(*key) == name));
     found.map(|(_, value)| value)
 }
 
 /// A list, or the one thing that stands in its place.
-pub(super) fn listed(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+pub(in crate::dialect) fn listed(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     value.is_object().then_some(value).into_iter().chain(value.elements())
 }
 

@@ -5,6 +5,8 @@ use super::*;
 /// Requests, by dialect.
 const PROMPTS: [&[&str]; 4] = [
     &[
+        r#"{"model":"x","input":["a\u00e9","b"],"dimensions":8,"encoding_format":"base64","user":"u"}"#,
+        r#"{"model":"x","input":[[1,2],[3]],"encoding_format":"float"}"#,
         r#"{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/x;base64,QQ=="}}]}],"response_format":{"type":"json_schema","json_schema":{"schema":{"$ref":"x","oneOf":[{"enum":[1]}]}}},"tools":[{"function":{"name":"f","strict":true,"parameters":{"type":"object","additionalProperties":false}}}],"reasoning_effort":"high"}"#,
         r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"a\u00e9"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QQ=="}}]},{"role":"assistant","content":null,"tool_calls":[{"id":"i","function":{"name":"f","arguments":"{\"a\":1}"}}]},{"role":"tool","tool_call_id":"i","content":"x"}],"n":2,"stop":["a","b"],"logit_bias":{"1":2},"max_tokens":5}"#,
     ],
@@ -17,6 +19,9 @@ const PROMPTS: [&[&str]; 4] = [
         r#"{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"text/x","data":"QQ\/="}}]}],"tools":[{"name":"f","input_schema":{"a":1}}],"tool_choice":{"type":"any"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object","properties":{"a":{"minimum":1}}}}}}"#,
     ],
     &[
+        r#"{"requests":[{"model":"models/x","content":{"parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"QQ=="}}]},"outputDimensionality":8}]}"#,
+        r#"{"content":{"parts":[{"text":"a"}]},"taskType":"T","output_dimensionality":8}"#,
+        r#"{"generateContentRequest":{"model":"models/x","contents":[{"role":"user","parts":[{"text":"a"}]}],"systemInstruction":{"parts":[{"text":"s"}]}}}"#,
         r#"{"contents":[{"role":"user","parts":[{"text":"a\u00e9"},{"inlineData":{"mimeType":"image/png","data":"-_A="}}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"-_"}]}]}"#,
         r#"{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"output":"x"}}}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT"}}]},{"googleSearch":{}}],"generationConfig":{"thinkingConfig":{"thinkingBudget":-1},"topK":4,"responseSchema":{}}}"#,
     ],
@@ -25,6 +30,7 @@ const PROMPTS: [&[&str]; 4] = [
 /// Answers, by dialect.
 const SPEECH: [&[&str]; 4] = [
     &[
+        r#"{"data":[{"index":1,"embedding":[1e-8,-0.0]},{"index":0,"embedding":[2,3E+5]}],"usage":{"prompt_tokens":3}}"#,
         r#"{"choices":[{"index":1,"delta":{"content":"x","refusal":"y","tool_calls":[{"index":0,"id":"i","function":{"name":"f","arguments":"{\"a"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#,
     ],
     &[
@@ -40,6 +46,7 @@ const SPEECH: [&[&str]; 4] = [
         r#"{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"explanation":"x"}},"usage":{"output_tokens":2}}"#,
     ],
     &[
+        r#"{"embeddings":[{"values":[1e-8,-0.0]}],"usageMetadata":{"promptTokenCount":3}}"#,
         r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"hm","thought":true,"thoughtSignature":"QQ=="},{"text":"t"},{"functionCall":{"name":"f"}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":2,"thoughtsTokenCount":1}}"#,
         r#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#,
     ],
