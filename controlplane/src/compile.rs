@@ -250,6 +250,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         breaker: chain.breaker,
         stream_reasoning: chain.stream_reasoning,
         drop_params: chain.drop_params,
+        mix_dimensions: chain.mix_dimensions,
     }
 }
 

@@ -143,7 +143,7 @@ impl Names<'_> {
             None => {
                 let understands = &target.understands;
                 format!(
-                    "{:?} reasoning {} window {:?} price {:?} output {:?} thinking {:?}{} lacks [{}]",
+                    "{:?} reasoning {} window {:?} price {:?} output {:?} thinking {:?}{}{} lacks [{}]",
                     target.model,
                     target.reasoning,
                     target.context_window,
@@ -151,6 +151,7 @@ impl Names<'_> {
                     understands.output_max,
                     understands.thinking,
                     if understands.sampling_fixed { " sampling fixed" } else { "" },
+                    understands.dimensions.map_or(String::new(), |length| format!(" dimensions {length}")),
                     Needs::from_bits(understands.lacks)
                 )
             }

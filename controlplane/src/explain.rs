@@ -16,6 +16,7 @@ use engine::{
     decide::{self, Ask, Wants},
     exchange::{Exchange, Next, Skip, Surrender},
     prepared::Way,
+    vectors::{self, Vectors},
 };
 use policy::{Snapshot, Speaks, TargetId, TenantId};
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ pub(crate) fn decision(prepared: &Prepared, arguments: &Arguments, live: &HashMa
     let board = Board::full();
     match decide::decide(prepared, &ask, &board, Moment::START) {
         Ok(mut exchange) => {
-            let mut answer = told(prepared, &exchange, ask.model, live);
+            let mut answer = told(prepared, &exchange, &ask, live);
             nobody(prepared, &mut exchange, &board, &mut answer);
             answer
         }
@@ -120,6 +121,11 @@ fn wants(arguments: &Arguments) -> Result<Wants, String> {
     if let Some(text) = arguments.get("tokens") {
         wants.tokens = text.parse().map_err(|_| format!("`--tokens {text}` is no number of tokens\n"))?;
     }
+    wants.vectors = match arguments.get("dimensions") {
+        Some(text) => Vectors::Long(text.parse().map_err(|_| format!("`--dimensions {text}` is no number of numbers\n"))?),
+        None if arguments.contains_key("embeddings") => Vectors::Usual,
+        None => Vectors::None,
+    };
     wants.spoken = match arguments.get("dialect").map_or("openai", String::as_str) {
         "openai" => Speaks::CHAT,
         "responses" => Speaks::RESPONSES,
@@ -127,6 +133,12 @@ fn wants(arguments: &Arguments) -> Result<Wants, String> {
         "gemini" => Speaks::GEMINI,
         other => return Err(format!("`--dialect {other}` is not known: openai, responses, anthropic or gemini\n")),
     };
+    if wants.vectors != Vectors::None {
+        wants.known_to = Speaks::CHAT.and(Speaks::GEMINI);
+        if !wants.spoken.any(wants.known_to) {
+            return Err("embeddings are asked for in the dialects of openai and gemini: --dialect gemini\n".to_owned());
+        }
+    }
     Ok(wants)
 }
 
@@ -144,7 +156,8 @@ fn tenant(prepared: &Prepared, name: Option<&str>) -> Result<Option<TenantId>, S
     }
 }
 
-fn told(prepared: &Prepared, exchange: &Exchange, model: &str, live: &HashMap<String, String>) -> Answer {
+fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<String, String>) -> Answer {
+    let model = ask.model;
     let chain = &prepared.chains[exchange.chain()];
     let way = match exchange.way() {
         Way::Asked => "the request names it in its head".to_owned(),
@@ -155,7 +168,7 @@ fn told(prepared: &Prepared, exchange: &Exchange, model: &str, live: &HashMap<St
     let mut rows = Vec::new();
     for (step, position) in chain.steps.iter().zip(1..) {
         for member in &step.members {
-            let skipped = skipped(prepared, exchange, member.target);
+            let skipped = skipped(prepared, exchange, member.target, ask.wants.vectors);
             let target = &prepared.targets[member.target];
             let asked = prepared.model_for(member.target, model).unwrap_or("none");
             let provider = &prepared.providers[target.provider];
@@ -201,12 +214,19 @@ fn nobody(prepared: &Prepared, exchange: &mut Exchange, board: &Board, answer: &
 }
 
 /// Why the gateway would not ask a target, from its own decision.
-fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId) -> Option<String> {
+fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId, vectors: Vectors) -> Option<String> {
     let candidate = exchange.candidates().iter().find(|candidate| candidate.target == target)?;
     let skip = candidate.skip()?;
     Some(match (&skip, &prepared.targets[target].disabled) {
         (Skip::Disabled, Some(reason)) => reason.clone(),
         (Skip::Lacks(needs), _) => format!("lacks {needs}"),
+        (Skip::Unable, _) => "its dialect has no answer to requests of this kind".to_owned(),
+        (Skip::Dimensions, _) => {
+            let numbers = |known: Option<u32>| known.map_or("of an unknown length".to_owned(), |length| format!("of {length} numbers"));
+            let own = prepared.targets[target].understands.dimensions;
+            let wanted = vectors::wanted(prepared, exchange.chain(), vectors);
+            format!("its vectors are {}, and those that are wanted {}", numbers(own), numbers(wanted))
+        }
         _ => skip.word().to_owned(),
     })
 }

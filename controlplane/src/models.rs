@@ -91,7 +91,7 @@ impl Row {
 
 fn table(rows: &[Row]) -> String {
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 1);
-    let mut heads = vec!["PROVIDER", "MODEL", "CONTEXT", "OUTPUT", "IN", "OUT", "CACHED"];
+    let mut heads = vec!["PROVIDER", "MODEL", "CONTEXT", "OUTPUT", "IN", "OUT", "CACHED", "VECTORS"];
     heads.extend(NEEDS.iter().map(|(head, _)| *head));
     heads.extend(["THINKS", "RETIRES", "LACKS"]);
     lines.push(heads.into_iter().map(str::to_owned).collect());
@@ -107,6 +107,7 @@ fn table(rows: &[Row]) -> String {
             price(|price| price.input),
             price(|price| price.output),
             facts.cached.map_or("-".to_owned(), dollars),
+            lengths(&facts.understands),
         ];
         line.extend(NEEDS.iter().map(|(_, need)| row.has(*need).to_owned()));
         line.push(row.thinks().to_owned());
@@ -117,6 +118,16 @@ fn table(rows: &[Row]) -> String {
         lines.push(line);
     }
     aligned(&lines)
+}
+
+/// How many numbers the vectors of a model for embeddings have: `1536`, and `..1536` where they can be fewer.
+fn lengths(understands: &policy::Understands) -> String {
+    match (understands.dimensions, understands.shortens_from) {
+        (Some(length), Some(own)) if length != own => format!("{length}..{own}"),
+        (Some(length), Some(_)) => format!("..{length}"),
+        (Some(length), None) => length.to_string(),
+        (None, _) => "-".to_owned(),
+    }
 }
 
 /// Columns as wide as their widest entry; the last one is as long as it is.
@@ -147,6 +158,7 @@ fn value(row: &Row) -> Value {
     json!({
         "provider": row.provider, "model": row.model, "listed": row.listed,
         "context_window": facts.context_window, "max_output": understands.output_max,
+        "dimensions": understands.dimensions, "shortens_from": understands.shortens_from,
         "usd_per_million": {
             "in": facts.price.map(|price| usd(price.input)), "out": facts.price.map(|price| usd(price.output)),
             "cached_in": facts.cached.map(usd), "cache_write": facts.cache_write.map(usd),

@@ -98,6 +98,8 @@ pub struct Chain {
     pub stream_reasoning: bool,
     /// What a target cannot be told is left out.
     pub drop_params: bool,
+    /// Vectors of different lengths may come.
+    pub mix_dimensions: bool,
 }
 
 /// One position of a chain.

@@ -59,6 +59,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 breaker: chain.breaker,
                 stream_reasoning: chain.stream_reasoning,
                 drop_params: chain.drop_params,
+                mix_dimensions: chain.mix_dimensions,
             },
         );
     }

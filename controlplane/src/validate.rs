@@ -9,6 +9,7 @@ mod facts;
 mod gateway;
 mod providers;
 mod rules;
+mod vectors;
 mod wording;
 
 use crate::{

@@ -190,6 +190,8 @@ pub const VERBS: &[Verb] = &[
             switch("stream", "The answer is to be a stream"),
             option("needs", "NEED,…", "What the request needs of a model: image, tools, json_schema …"),
             option("tokens", "COUNT", "Tokens of its prompt, at least"),
+            switch("embeddings", "It asks for embeddings, of the length that is usual"),
+            option("dimensions", "COUNT", "It asks for embeddings of so many numbers"),
             option("dialect", "openai|responses|anthropic|gemini", "How it is written; openai when it is left out"),
         ],
         role: Role::Viewer,

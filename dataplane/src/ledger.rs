@@ -72,6 +72,8 @@ pub struct Story {
     pub declined: Option<Box<ErrorAnswer>>,
     /// Tokens that were taken by an estimate.
     pub reserved: u64,
+    /// Tokens of the prompt as the gateway estimates them, where they are asked for.
+    pub estimate: u64,
     generation: u64,
     model: Text<64>,
     begun: Instant,
@@ -97,6 +99,7 @@ impl Story {
             tenant: None,
             declined: None,
             reserved: 0,
+            estimate: 0,
             generation,
             model: Text::new(),
             begun: shard.io.now(),
@@ -190,7 +193,7 @@ impl Story {
         self.count(shard, &outcome, ended, begun, exchange.is_some());
         self.settle(shard, policy, &outcome);
         let record = exchange.map(|exchange| {
-            if matches!(outcome, Outcome::HungUp | Outcome::Stopped) {
+            if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
@@ -232,6 +235,7 @@ impl Story {
         meters.add(Meter::AnswerTokens, u64::from(self.measures.tokens_out));
         let meter = match (outcome, ended) {
             (Outcome::Answered, _) => Meter::Answered,
+            (Outcome::Estimated, _) => Meter::Estimated,
             (Outcome::Relayed, _) => Meter::Relayed,
             (Outcome::HungUp, _) => Meter::HungUp,
             (Outcome::Cut, _) => Meter::CutStreams,
@@ -301,6 +305,7 @@ fn told(ended: &Ended, begun: bool) -> (Outcome, u16, &'static str) {
     let status = |refusal: &Refusal| if begun { 200 } else { refusal.status };
     match ended {
         Ended::Answered => (Outcome::Answered, 200, ""),
+        Ended::Estimated => (Outcome::Estimated, 200, ""),
         Ended::Relayed(status) => (Outcome::Relayed, *status, ""),
         Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, status(refusal), refusal.code),
         Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),

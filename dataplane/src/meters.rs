@@ -66,6 +66,7 @@ table! {
         ExchangesInFlight = "exchanges_in_flight", Gauge, "Exchanges that have begun and not ended.";
         Streams = "streams_total", Counter, "Exchanges that asked for a stream.";
         Answered = "answered_total", Counter, "Exchanges that ended with a complete answer.";
+        Estimated = "estimated_total", Counter, "Counts of tokens that no provider gave, and the gateway estimated.";
         Relayed = "relayed_errors_total", Counter, "Exchanges that ended with a provider's own error, returned once.";
         Failed = "failed_total", Counter, "Exchanges that ended with an error of the gateway's.";
         CutStreams = "cut_streams_total", Counter, "Exchanges whose answer had begun, if only with comments, and ended with an error.";

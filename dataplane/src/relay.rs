@@ -33,11 +33,14 @@ use policy::limits::{ANSWER_HEAD_BYTES_MAX, INTERIM_HEADS_MAX};
 use std::rc::Rc;
 
 mod answer;
+mod count;
 mod edit;
+mod embeddings;
 mod failure;
 pub(crate) mod passage;
 mod stream;
 
+pub use count::estimate;
 pub use failure::ErrorAnswer;
 
 /// What came of an attempt.
@@ -282,6 +285,8 @@ pub fn surrender(
     surrender: Surrender,
 ) -> Ended {
     match (surrender, story.declined.take()) {
+        // Nobody can count, or nobody does.
+        (Surrender::Own(_), _) if story.surface.is_some_and(Surface::counts) => estimate(shard, tenant, exchange, story),
         (Surrender::Relay { .. }, Some(answer)) if answer.is_foreign() => {
             Ended::from(Refusal::tenant(answer.status(), answer.code(), answer.message()))
         }

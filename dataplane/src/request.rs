@@ -51,6 +51,8 @@ const _: () = {
 pub enum Ended {
     /// With a complete answer.
     Answered,
+    /// With an estimate of ours in the place of one.
+    Estimated,
     /// With the provider's own error of this status, returned once.
     Relayed(u16),
     /// With an error of ours.
@@ -103,7 +105,7 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
         Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
         Ended::HungUp => tenant.keep_alive = false,
-        Ended::Answered | Ended::Relayed(_) => {}
+        Ended::Answered | Ended::Estimated | Ended::Relayed(_) => {}
     }
     story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }
@@ -170,10 +172,14 @@ async fn walk(
     asked.received = shard.io.now();
     let asked_for = body.facts().model;
     let requested = named.as_deref().or(asked_for.as_ref().map(|model| model.as_str())).unwrap_or_default();
-    let stream = surface == Surface::StreamGenerate || body.facts().stream && surface != Surface::Generate;
+    let stream = surface == Surface::StreamGenerate || body.facts().stream && surface.streams();
     let question = Question { surface, requested, stream };
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
     relay::passage::prepare(shard, policy, &mut body, surface, exchange);
+    let begun = Moment(shard.io.now().0);
+    if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
+        return Ok(relay::estimate(shard, tenant, exchange, story));
+    }
     loop {
         let now = Moment(shard.io.now().0);
         let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {

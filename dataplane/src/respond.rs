@@ -210,6 +210,21 @@ pub fn document(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: D
     tenant.wire.send(out);
 }
 
+/// Sends a document of ours in the place of a provider's answer, which says that it is an estimate.
+pub fn estimated(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect, attempts: u8, body: &[u8]) {
+    let mut out = shard.io.vec();
+    head::write_status(&mut out, 200);
+    out.extend_from_slice(b"content-type: application/json\r\n");
+    write_own(&mut out, id, spoken);
+    out.extend_from_slice(b"x-throwover-estimated: true\r\nx-throwover-attempts: ");
+    head::write_number(&mut out, attempts.into());
+    out.extend_from_slice(b"\r\n");
+    tenant.write_limits(shard, spoken, &mut out);
+    tenant.finish_head(&mut out, Some(body.len() as u64));
+    tenant.write_body(&mut out, body);
+    tenant.wire.send(out);
+}
+
 /// Writes the fields that name the request: ours, and the one where Anthropic's SDKs look for it.
 pub fn write_own(out: &mut Vec<u8>, id: RequestId, spoken: Dialect) {
     let names: &[&[u8]] = if spoken == Dialect::Anthropic { &[b"x-request-id: ", b"request-id: "] } else { &[b"x-request-id: "] };

@@ -83,9 +83,34 @@ impl Surface {
         }
     }
 
-    /// A model is asked to answer; all else has a meaning in its own dialect only.
+    /// A model is asked to answer.
     pub const fn generates(self) -> bool {
         matches!(self, Surface::Chat | Surface::Responses | Surface::Messages | Surface::Generate | Surface::StreamGenerate)
+    }
+
+    /// Vectors are asked for.
+    pub const fn embeds(self) -> bool {
+        matches!(self, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed)
+    }
+
+    /// The tokens of a prompt are to be counted.
+    pub const fn counts(self) -> bool {
+        matches!(self, Surface::CountTokens | Surface::GeminiCount)
+    }
+
+    /// An answer may be a stream.
+    pub const fn streams(self) -> bool {
+        (self.generates() || matches!(self, Surface::Completions)) && !matches!(self, Surface::Generate)
+    }
+
+    /// The dialects that have an answer to it, in their own words or in others.
+    pub const fn known_to(self) -> Speaks {
+        match self {
+            Surface::Completions => Speaks::CHAT,
+            Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed => Speaks::CHAT.and(Speaks::GEMINI),
+            Surface::CountTokens | Surface::GeminiCount => Speaks::ANTHROPIC.and(Speaks::GEMINI),
+            _ => Speaks::EVERY,
+        }
     }
 
     /// Where `provider` is asked for what is asked here.
@@ -94,6 +119,10 @@ impl Surface {
             return self;
         }
         match provider.dialect {
+            policy::Dialect::OpenAi if self.embeds() => Surface::Embeddings,
+            policy::Dialect::Gemini if self.embeds() => Surface::GeminiBatchEmbed,
+            policy::Dialect::Anthropic if self.counts() => Surface::CountTokens,
+            policy::Dialect::Gemini if self.counts() => Surface::GeminiCount,
             policy::Dialect::OpenAi if provider.speaks.any(Speaks::CHAT) => Surface::Chat,
             policy::Dialect::OpenAi => Surface::Responses,
             policy::Dialect::Anthropic => Surface::Messages,

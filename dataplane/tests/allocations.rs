@@ -133,6 +133,7 @@ fn draft(provider: SocketAddr) -> Draft {
             breaker: Breaker::default(),
             stream_reasoning: false,
             drop_params: false,
+            mix_dimensions: false,
         },
     );
     draft.names.push(Name { name: "main".to_owned(), chain: ChainId(0), listed: true });

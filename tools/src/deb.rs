@@ -52,6 +52,7 @@ const LAYOUT: &[(&str, Source)] = &[
     ("usr/share/doc/throwover/copyright", File("tools/debian/copyright")),
     ("usr/share/doc/throwover/changelog.Debian.gz", Compressed("tools/debian/changelog")),
     ("usr/share/doc/throwover/README.md.gz", Compressed("README.md")),
+    ("usr/share/doc/throwover/examples/embeddings.yaml", File("controlplane/examples/embeddings.yaml")),
     ("usr/share/doc/throwover/examples/smallest.yaml", File("controlplane/examples/smallest.yaml")),
     ("usr/share/doc/throwover/examples/self-hosted.yaml", File("controlplane/examples/self-hosted.yaml")),
     ("usr/share/doc/throwover/examples/tenants-and-routes.yaml", File("controlplane/examples/tenants-and-routes.yaml")),

@@ -56,6 +56,7 @@ pub(super) fn snapshot(routes: usize) -> Snapshot {
             breaker: Breaker::default(),
             stream_reasoning: false,
             drop_params: false,
+            mix_dimensions: false,
         });
         draft.names.push(Name { name, chain, listed: true });
     }

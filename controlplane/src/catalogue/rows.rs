@@ -69,6 +69,9 @@ struct ModelRow {
     #[serde(default)]
     lacks: Vec<String>,
     retires: Option<String>,
+    dims: Option<u32>,
+    #[serde(default)]
+    shortens: bool,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +170,8 @@ fn facts(row: ModelRow) -> Result<((String, String), Facts), Unreadable> {
             output_max: row.max_output,
             thinking,
             sampling_fixed: row.sampling == Some(false),
+            dimensions: row.dims,
+            shortens_from: row.dims.filter(|_| row.shortens),
         },
         retires: row.retires,
     };

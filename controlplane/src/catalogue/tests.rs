@@ -35,6 +35,8 @@ fn every_model_is_of_a_provider_and_agrees_with_itself() {
         if known.dialect == Dialect::Anthropic && facts.reasoning {
             assert_ne!(facts.understands.thinking, Thinking::Unknown, "{name}: two forms exclude each other");
         }
+        let (dimensions, shortens) = (facts.understands.dimensions, facts.understands.shortens_from);
+        assert!(dimensions != Some(0) && shortens.is_none_or(|own| dimensions == Some(own)), "{name}");
         let day = |day: &String| crate::time::days(day).is_some();
         assert!(facts.retires.as_ref().is_none_or(day), "{name}: {:?}", facts.retires);
     }
@@ -58,6 +60,8 @@ fn no_member_is_passed_over_in_our_own_file() {
         "sampling",
         "lacks",
         "retires",
+        "dims",
+        "shortens",
     ];
     for row in file["models"].as_array().unwrap() {
         for name in row.as_object().unwrap().keys() {
@@ -66,6 +70,20 @@ fn no_member_is_passed_over_in_our_own_file() {
     }
     let rows = file["models"].as_array().unwrap().len();
     assert_eq!(rows, Catalogue::built_in().models.served.len(), "a model stands there twice");
+}
+
+#[test]
+fn embeddings_have_lengths() {
+    let catalogue = Catalogue::built_in();
+    let lengths = |provider: &str, model: &str| {
+        let understands = catalogue.model(provider, model).expect("it is listed").understands;
+        (understands.dimensions, understands.shortens_from)
+    };
+    assert_eq!(lengths("openai", "text-embedding-3-small"), (Some(1536), Some(1536)));
+    assert_eq!(lengths("azure", "text-embedding-3-large"), (Some(3072), Some(3072)));
+    assert_eq!(lengths("google", "gemini-embedding-001"), (Some(3072), Some(3072)));
+    assert_eq!(lengths("openai", "text-embedding-ada-002"), (Some(1536), None));
+    assert_eq!(lengths("mistral", "mistral-embed"), (None, None), "its source does not say");
 }
 
 #[test]

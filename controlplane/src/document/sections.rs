@@ -167,6 +167,8 @@ section! {
         lacks: Vec<At<Need>>, "the catalogue's, or nothing";
         /// How it is told how hard to think.
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
+        /// Numbers of its vectors, where it makes embeddings.
+        dimensions: Count, "the catalogue's, or unknown";
     }
     /// One place of a model.
     Deployment = "a deployment" {
@@ -190,6 +192,8 @@ section! {
         lacks: Vec<At<Need>>, "the catalogue's, or nothing";
         /// How it is told how hard to think.
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
+        /// Numbers of its vectors, where it makes embeddings.
+        dimensions: Count, "the catalogue's, or unknown";
     }
     /// What is tried, in which order.
     Fallback = "`fallback`" {
@@ -222,6 +226,8 @@ section! {
         stream_reasoning: bool, "false";
         /// Parameters that a model cannot be told (`seed`, `logprobs`, `top_k` …) are left out; else it is not asked.
         drop_params: bool, "false";
+        /// Embeddings may come from models whose vectors differ in length; else those that do are not asked.
+        mix_dimensions: bool, "false";
     }
     /// One position of a chain: a provider's model, a name from `models`, or a fixed text.
     Link = "an entry of `models`" {
@@ -245,6 +251,8 @@ section! {
         lacks: Vec<At<Need>>, "the catalogue's, or nothing";
         /// How it is told how hard to think.
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
+        /// Numbers of its vectors, where it makes embeddings.
+        dimensions: Count, "the catalogue's, or unknown";
         /// Answer of last resort.
         template: String, "none", inert "a chain whose targets all fail answers with the last error";
     }

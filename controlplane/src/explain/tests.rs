@@ -17,6 +17,11 @@ fallback:
       triggers: [{type: auth, enabled: false}]
     - {name: chat-dropping, models: [{provider: a, model: m2, lacks: [seed]}], drop_params: true}
     - {name: best, models: [{provider: b, model: m}]}
+    - name: chat-vectors
+      models:
+        - {provider: a, model: v, dimensions: 1536}
+        - {provider: b, model: s, dimensions: 1024}
+        - {provider: b, model: v}
 ";
     let checked = validate::validate(&load::text("p.yaml", text), &validate::tests::surroundings());
     let compiled = compile::compile(&checked.plan, &compile::Previous::default(), 1).unwrap();
@@ -70,11 +75,28 @@ fn a_request_that_is_described_wrongly_is_told_how() {
         ("needs", "imag", "did you mean `image`?"),
         ("needs", "zzzzzzzzzz", "image, image_url, audio"),
         ("tokens", "many", "no number of tokens"),
+        ("dimensions", "long", "no number of numbers"),
         ("dialect", "french", "openai, responses, anthropic or gemini"),
     ] {
         let answer = explained(&[("tenant", "acme"), ("model", "chat"), (name, value)]);
         assert!(answer.code == code::USAGE && answer.text.contains(expected), "{}", answer.text);
     }
+}
+
+#[test]
+fn embeddings_of_another_length_are_passed_over() {
+    let skipped = |more: &[(&str, &str)]| {
+        let answer = explained(&[&[("tenant", "acme"), ("model", "chat-vectors")], more].concat());
+        let rows = answer.data["targets"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["skipped"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(skipped(&[]), ["-", "-", "-"], "a chat has no vectors");
+    let why = "its vectors are of 1024 numbers, and those that are wanted of 1536 numbers";
+    assert_eq!(skipped(&[("embeddings", "")]), ["-", why, "-"]);
+    let asked = skipped(&[("dimensions", "1024"), ("dialect", "gemini")]);
+    assert_eq!((asked[0].as_str(), asked[1].as_str()), ("-", "-"), "its provider judges what the chain's own model can: {asked:?}");
+    let refused = explained(&[("tenant", "acme"), ("model", "chat-vectors"), ("embeddings", ""), ("dialect", "anthropic")]);
+    assert!(refused.code == code::USAGE && refused.text.contains("openai and gemini"), "{}", refused.text);
 }
 
 #[test]

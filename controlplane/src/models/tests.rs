@@ -23,6 +23,7 @@ fn the_whole_catalogue_with_what_it_lacks() {
         ("yes".to_owned(), "no".to_owned(), "no".to_owned())
     );
     assert_eq!(entry("claude-sonnet-4-5", "THINKS"), "budget");
+    assert_eq!((entry("text-embedding-3-small", "VECTORS"), entry("gpt-4.1", "VECTORS")), ("..1536".to_owned(), "-".to_owned()));
     assert_eq!(entry("claude-sonnet-4-5", "RETIRES"), "2026-11-30");
     assert!(entry("claude-opus-5", "LACKS").contains("sampling"));
     // What a provider lacks stands at each of its models.

@@ -22,6 +22,7 @@ impl Validator<'_> {
             let chain = self.chain_of(steps, &Chain::default(), &defaults);
             self.plan.chains.insert(name.value.clone(), chain);
             self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
+            self.lengths(name);
         }
     }
 
@@ -106,6 +107,10 @@ impl Validator<'_> {
             self.plan.chains.insert(name.value.clone(), planned);
             self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
             first_models.extend(first.map(|first| (first, name.value.clone())));
+        }
+        // Only now all is told: what one chain says of a model holds in every other.
+        for name in chains.value.iter().filter_map(|chain| chain.name.as_ref()).filter(|name| seen.contains(&name.value)) {
+            self.lengths(name);
         }
         self.first_models(first_models);
     }
@@ -279,6 +284,7 @@ impl Validator<'_> {
             breaker: self.breaker(chain.breaker.as_ref(), defaults.breaker.as_ref()),
             stream_reasoning: chain.stream_reasoning.as_ref().is_some_and(|at| at.value),
             drop_params: chain.drop_params.as_ref().is_some_and(|at| at.value),
+            mix_dimensions: chain.mix_dimensions.as_ref().is_some_and(|at| at.value),
         }
     }
 

@@ -6,6 +6,8 @@ use codec::dialect::Needs;
 
 /// Most tokens that are believed of a window or an answer.
 const TOKENS_MAX: u64 = 1 << 31;
+/// Most numbers that are believed of a vector.
+const DIMENSIONS_MAX: u64 = 1 << 20;
 
 /// What a policy says about one model; what it leaves out is the catalogue's to say.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,7 @@ pub(super) struct Told {
     max_output: Option<At<u32>>,
     lacks: Option<At<Needs>>,
     thinking: Option<At<Thinking>>,
+    dimensions: Option<At<u32>>,
 }
 
 impl Told {
@@ -24,6 +27,7 @@ impl Told {
             max_output: self.max_output.or_else(|| other.max_output.clone()),
             lacks: self.lacks.or_else(|| other.lacks.clone()),
             thinking: self.thinking.or_else(|| other.thinking.clone()),
+            dimensions: self.dimensions.or_else(|| other.dimensions.clone()),
         }
     }
 }
@@ -36,6 +40,7 @@ macro_rules! told {
             max_output: $validator.tokens(&$section.max_output, "max_output"),
             lacks,
             thinking: $section.thinking.clone(),
+            dimensions: $validator.length(&$section.dimensions),
         }
     }};
 }
@@ -58,6 +63,11 @@ impl Validator<'_> {
         Some(At { value: self.bounded(field, what, 1, TOKENS_MAX, 1) as u32, span })
     }
 
+    fn length(&mut self, field: &Option<At<Count>>) -> Option<At<u32>> {
+        let span = field.as_ref()?.span;
+        Some(At { value: self.bounded(field, "dimensions", 1, DIMENSIONS_MAX, 1) as u32, span })
+    }
+
     /// Enters into the plan what is told about a target. It is one model wherever it stands, so that two
     /// places cannot say different things about it.
     pub(super) fn tell(&mut self, target: &str, told: &Told) {
@@ -66,6 +76,8 @@ impl Validator<'_> {
         self.agree(target, "max_output", &before.max_output, &told.max_output);
         self.agree(target, "lacks", &before.lacks, &told.lacks);
         self.agree(target, "thinking", &before.thinking, &told.thinking);
+        self.agree(target, "dimensions", &before.dimensions, &told.dimensions);
+        self.is_at_most_its_own(target, &told.dimensions);
         let told = before.over(told);
         if let Some(planned) = self.plan.targets.get_mut(target) {
             let facts = &mut planned.facts;
@@ -82,8 +94,21 @@ impl Validator<'_> {
                 }
             }
             facts.understands.lacks = lacks.bits();
+            facts.understands.dimensions = told.dimensions.as_ref().map(|at| at.value).or(facts.understands.dimensions);
         }
         self.told.insert(target.to_owned(), told);
+    }
+
+    /// A model that can give shorter vectors gives none that are longer.
+    fn is_at_most_its_own(&mut self, target: &str, dimensions: &Option<At<u32>>) {
+        let own = self.plan.targets.get(target).and_then(|planned| planned.facts.understands.shortens_from);
+        if let (Some(own), Some(at)) = (own, dimensions)
+            && at.value > own
+        {
+            self.error(at, format!("`dimensions: {}` is more than `{target}` has", at.value))
+                .help(format!("its vectors have {own} numbers, and can be told to have fewer"))
+                .push();
+        }
     }
 
     fn agree<T: PartialEq>(&mut self, target: &str, what: &str, before: &Option<At<T>>, now: &Option<At<T>>) {

@@ -18,6 +18,8 @@ pub enum Outcome {
     Answered,
     /// With a provider's own error answer.
     Relayed,
+    /// With an answer of the gateway's own: an estimate of what no provider counted.
+    Estimated,
     /// With an error answer of the gateway's own.
     OwnError {
         /// Its `error.code`.
@@ -37,6 +39,7 @@ impl Outcome {
         match self {
             Outcome::Answered => "answered",
             Outcome::Relayed => "relayed",
+            Outcome::Estimated => "estimated",
             Outcome::OwnError { .. } => "error",
             Outcome::HungUp => "hung_up",
             Outcome::Cut => "cut",
@@ -197,7 +200,7 @@ impl Record {
         let fits = match self.outcome {
             Outcome::Answered => answered == 1,
             Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
-            Outcome::OwnError { .. } => answered == 0 && abandoned == 0,
+            Outcome::OwnError { .. } | Outcome::Estimated => answered == 0 && abandoned == 0,
             Outcome::HungUp | Outcome::Stopped => answered == 0,
         };
         if !fits {

@@ -7,6 +7,7 @@ use crate::{
     moment::Moment,
     prepared::{Prepared, Way},
     text::Text,
+    vectors::Vectors,
 };
 use codec::dialect::Needs;
 use policy::{ChainId, Speaks, TenantId, limits};
@@ -41,11 +42,16 @@ pub struct Wants {
     pub needs: Needs,
     /// Tokens of its prompt: so many at least.
     pub tokens: u32,
+    /// The dialects that have an answer to what is asked, be it said anew: all but for embeddings, counts
+    /// and completions.
+    pub known_to: Speaks,
+    /// The vectors that are asked for.
+    pub vectors: Vectors,
 }
 
 impl Default for Wants {
     fn default() -> Self {
-        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0 }
+        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0, known_to: Speaks::EVERY, vectors: Vectors::None }
     }
 }
 

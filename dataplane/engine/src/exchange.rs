@@ -35,8 +35,9 @@ use crate::{
     machine::machine,
     moment::{Moment, NS_PER_US},
     prepared::{Place, Prepared, Way},
+    vectors::{self, Vectors},
 };
-use codec::dialect::Needs;
+use codec::dialect::{Needs, embeddings};
 use policy::{Chain, ChainId, Class, KeyId, Model, ProviderId, TargetId, TenantId, limits};
 
 pub mod balance;
@@ -197,7 +198,14 @@ const _: () = {
 #[inline]
 fn unfit(place: &Place, ask: &Ask<'_>, drop_params: bool) -> Option<Skip> {
     let wants = &ask.wants;
-    let lacks = place.lacks(wants.spoken);
+    let mut lacks = place.lacks(wants.spoken);
+    if wants.vectors != Vectors::None && !place.speaks.any(wants.spoken) {
+        // Whatever its models can be told elsewhere.
+        lacks.add(embeddings::LACKS);
+    }
+    if !place.speaks.any(wants.known_to) {
+        return Some(Skip::Unable);
+    }
     let needs = if drop_params { wants.needs.without(Needs::DROPPABLE) } else { wants.needs };
     let missing = needs.common(lacks);
     if !missing.is_empty() {
@@ -238,6 +246,8 @@ impl Exchange {
                 candidate.skip = candidate::Packed::new(Skip::Unnamed);
             } else if let Some(skip) = unfit(place, ask, rules.drop_params) {
                 candidate.skip = candidate::Packed::new(skip);
+            } else if ask.wants.vectors != Vectors::None && !vectors::fits(prepared, chain, place.target, ask) {
+                candidate.skip = candidate::Packed::new(Skip::Dimensions);
             }
             exchange.candidates.push(candidate);
         }

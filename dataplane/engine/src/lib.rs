@@ -24,6 +24,7 @@ pub mod authenticate;
 pub mod decide;
 pub mod exchange;
 pub mod judge;
+pub mod vectors;
 
 pub mod failover;
 

@@ -24,6 +24,8 @@ pub struct Chain {
     pub stream_reasoning: bool,
     /// Parameters that a target cannot be told are left out, where it would not be asked otherwise.
     pub drop_params: bool,
+    /// Embeddings may come from models whose vectors differ in length.
+    pub mix_dimensions: bool,
 }
 
 /// One position of a chain: the same model in one or more places.

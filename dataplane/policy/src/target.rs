@@ -133,6 +133,8 @@ impl Speaks {
     pub const ANTHROPIC: Speaks = Speaks(4);
     /// Gemini generateContent.
     pub const GEMINI: Speaks = Speaks(8);
+    /// All of them.
+    pub const EVERY: Speaks = Speaks(15);
 
     /// These and those.
     pub const fn and(self, other: Speaks) -> Speaks {
@@ -197,6 +199,18 @@ pub struct Understands {
     pub thinking: Thinking,
     /// It refuses temperature, top_p and top_k.
     pub sampling_fixed: bool,
+    /// Of a model for embeddings, how many numbers its vectors are to have where nobody asks for another
+    /// length; where known.
+    pub dimensions: Option<u32>,
+    /// How many they have when it is told nothing, where it can be told to give fewer.
+    pub shortens_from: Option<u32>,
+}
+
+impl Understands {
+    /// True when it can give vectors of so many numbers, as far as is known.
+    pub fn gives(&self, length: u32) -> bool {
+        self.dimensions == Some(length) || self.shortens_from.is_some_and(|own| own >= length)
+    }
 }
 
 /// How a model is told how hard to think.

@@ -1,7 +1,9 @@
 //! JSON answers: held until they are complete and checked, then sent whole. Beyond
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
-use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, passage, write_provider_fields, write_who};
+use super::{
+    Arrived, Outcome, Scene, count, count_answer, embeddings, failure, fields_of, next, passage, write_provider_fields, write_who,
+};
 use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
@@ -60,6 +62,8 @@ pub(super) async fn relay(
         }
     }
     let told = match scene.at.dialect() {
+        _ if scene.translates() && scene.surface.embeds() => embeddings::read(scene, &held, story).map(Some),
+        _ if scene.translates() && scene.surface.counts() => count::read(scene, &held).map(Some),
         Dialect::Openai | Dialect::Responses if !scene.translates() => check(scene, &held, story).map(|()| None),
         _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
         dialect => read(scene, dialect, &held, unwrapped, story),
@@ -160,10 +164,7 @@ fn read(
     }
     let mut joined = Vec::new();
     let body = passage::contiguous(held, &mut joined);
-    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), unwrapped).map_err(|failure| match failure {
-        dialect::Failure::Error(fields) => judge::event(&fields_of(&fields)),
-        dialect::Failure::Malformed => judge::transport(Transport::MalformedBody),
-    })?;
+    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), unwrapped).map_err(judged)?;
     if let Some(usage) = &answer.usage {
         story.usage(usage);
     }
@@ -180,6 +181,14 @@ fn read(
         dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(unwrapped), &mut out);
         out
     }))
+}
+
+/// Why an answer is none.
+pub(super) fn judged(failure: dialect::Failure) -> Verdict {
+    match failure {
+        dialect::Failure::Error(fields) => judge::event(&fields_of(&fields)),
+        dialect::Failure::Malformed => judge::transport(Transport::MalformedBody),
+    }
 }
 
 /// Sends an answer that was said anew.

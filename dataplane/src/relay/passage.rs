@@ -3,7 +3,7 @@
 //! What is said anew is written from the body as it was held, and long stretches of that are sent
 //! from where they lie. Nothing is awaited meanwhile, so that a shard holds one such text at a time.
 
-use super::Scene;
+use super::{Scene, count, embeddings};
 use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wire::Wire};
 use codec::dialect::{
     self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Thinking, Tree, Written, anthropic, gemini, holds_foreign_seal,
@@ -48,7 +48,7 @@ impl Scene<'_> {
     }
 
     /// What is known of the model that is asked.
-    fn means(&self) -> Means<'_> {
+    pub(super) fn means(&self) -> Means<'_> {
         let target = &self.policy.targets[self.attempt.target];
         let provider = &self.policy.providers[self.attempt.provider];
         let understands = &target.understands;
@@ -90,6 +90,12 @@ impl Scene<'_> {
 /// # Errors
 /// It is none that could be said otherwise.
 pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
+    if scene.surface.embeds() {
+        return embeddings::anew(scene);
+    }
+    if scene.surface.counts() {
+        return count::anew(scene);
+    }
     if !scene.rewrites() {
         return Ok(None);
     }
@@ -119,7 +125,7 @@ pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
 /// [`gemini::use_common_base64`].
 pub(crate) fn prepare(shard: &Shard, policy: &Policy, body: &mut Body<'_>, surface: Surface, exchange: &Exchange) {
     let foreign = |target| !policy.providers[policy.targets[target].provider].speaks.any(surface.spoken());
-    let gemini = surface.dialect() == Dialect::Gemini && surface.generates();
+    let gemini = surface.dialect() == Dialect::Gemini && !surface.embeds();
     if !gemini || !exchange.candidates().iter().any(|candidate| foreign(candidate.target)) {
         return;
     }
@@ -144,6 +150,11 @@ pub(crate) fn contiguous<'b>(held: &'b Held, joined: &'b mut Vec<u8>) -> &'b [u8
 }
 
 impl Anew {
+    /// What was written, in an answer to which nothing is wrapped.
+    pub(super) fn of(written: Written) -> Anew {
+        Anew { written, unwrapped: None }
+    }
+
     /// How many bytes it has.
     pub(super) fn len(&self) -> usize {
         self.written.len()

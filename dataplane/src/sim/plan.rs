@@ -102,6 +102,7 @@ pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balanc
         breaker: Breaker { consecutive: 5, cooldown_ms: 400, cooldown_max_ms: 2_000, ..Breaker::default() },
         stream_reasoning: false,
         drop_params: false,
+        mix_dimensions: false,
     };
     let id: ChainId = draft.chains.push(chain);
     let when = Predicate { model: Some(Pattern::Ends(format!("c{}-", id.0), String::new())), ..Predicate::default() };

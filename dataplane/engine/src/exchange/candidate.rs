@@ -14,6 +14,10 @@ pub enum Skip {
     Lacks(Needs),
     /// The request is larger than the model can read.
     TooLarge,
+    /// Its dialect has nothing of what is asked: embeddings, a count of tokens, a bare completion.
+    Unable,
+    /// Its vectors are not of the length that is wanted, or nobody knows.
+    Dimensions,
     /// Its breaker refuses, for so much longer.
     BreakerOpen {
         /// In milliseconds, rounded up.
@@ -44,6 +48,8 @@ impl Skip {
             Skip::Unnamed => "unnamed",
             Skip::Lacks(_) => "lacks",
             Skip::TooLarge => "too_large",
+            Skip::Unable => "unable",
+            Skip::Dimensions => "dimensions",
             Skip::BreakerOpen { .. } => "breaker_open",
             Skip::Paused { .. } => "paused",
             Skip::Spent { .. } => "spent",
@@ -54,7 +60,7 @@ impl Skip {
 
     /// True when nothing can change it within the exchange.
     pub const fn is_final(self) -> bool {
-        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge)
+        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions)
     }
 }
 
@@ -80,7 +86,9 @@ impl Packed {
             Skip::Bulkhead => (6, 0),
             Skip::Lacks(needs) => (7, needs.bits()),
             Skip::TooLarge => (8, 0),
-            Skip::Spent { for_ms } => (9, for_ms),
+            Skip::Unable => (9, 0),
+            Skip::Dimensions => (10, 0),
+            Skip::Spent { for_ms } => (11, for_ms),
         };
         Packed(ms.min(MS_MAX) << 4 | kind)
     }
@@ -96,7 +104,9 @@ impl Packed {
             6 => Skip::Bulkhead,
             7 => Skip::Lacks(Needs::from_bits(for_ms)),
             8 => Skip::TooLarge,
-            9 => Skip::Spent { for_ms },
+            9 => Skip::Unable,
+            10 => Skip::Dimensions,
+            11 => Skip::Spent { for_ms },
             _ => return None,
         })
     }
@@ -154,6 +164,8 @@ mod tests {
             Skip::Bulkhead,
             Skip::Lacks(Needs::EVERY),
             Skip::TooLarge,
+            Skip::Unable,
+            Skip::Dimensions,
         ];
         for skip in all {
             assert_eq!(Packed::new(skip).get(), Some(skip));

@@ -55,9 +55,16 @@ impl Exchange {
         if let Some(skip) = candidate.skip().filter(|skip| skip.is_final()) {
             return Err(skip);
         }
+        let why = self.readiness(prepared, board, at, now);
+        self.candidates[at].skip = why.err().map_or(Packed::NONE, Packed::new);
+        why
+    }
+
+    /// Why a candidate that is fit for the request cannot be asked at `now`.
+    fn readiness(&self, prepared: &Prepared, board: &Board, at: usize, now: Moment) -> Result<(), Skip> {
         let place = &prepared.places(self.chain)[at];
         let row = board.target(place.target);
-        let why = if let Some(pause) = row.paused(now) {
+        if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
             let spent = match usable(prepared.keys(place), board, now) {
@@ -75,9 +82,18 @@ impl Exchange {
                     (Peek::Passes | Peek::Elects, None) => Ok(()),
                 },
             }
-        };
-        self.candidates[at].skip = why.err().map_or(Packed::NONE, Packed::new);
-        why
+        }
+    }
+
+    /// True when the first target that could be asked at `now` has an answer to what is asked, in its
+    /// dialect; false also when none could.
+    pub fn first_is_able(&self, prepared: &Prepared, board: &Board, now: Moment) -> bool {
+        let first = self.candidates().iter().enumerate().find(|(at, candidate)| match candidate.skip() {
+            None => true,
+            Some(Skip::Unable) => self.readiness(prepared, board, *at, now).is_ok(),
+            Some(_) => false,
+        });
+        first.is_some_and(|(_, candidate)| candidate.skip().is_none())
     }
 
     /// Looks, for the record alone.

@@ -103,19 +103,27 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
 fn none_fits(exchange: &Exchange, prepared: &Prepared) -> Option<Own> {
     let skips = || exchange.candidates().iter().filter_map(|candidate| Some((candidate, candidate.skip()?)));
     let lacking = skips().find_map(|(_, skip)| if let Skip::Lacks(needs) = skip { needs.phrase() } else { None });
-    let too_large = skips().any(|(_, skip)| skip == Skip::TooLarge);
+    let any = |one: Skip| skips().any(|(_, skip)| skip == one);
     let mut message = Text::new();
     let mut say = |part: std::fmt::Arguments<'_>| message.write_fmt(part).expect("a short text takes what fits and never fails");
-    let code = match (lacking, too_large) {
-        (Some(phrase), _) => {
+    let code = match lacking {
+        Some(phrase) => {
             say(format_args!("The request {phrase}, and no target of the chain can be told so"));
             "unsupported_by_targets"
         }
-        (None, true) => {
+        None if any(Skip::TooLarge) => {
             say(format_args!("The request is larger than every model of the chain can read"));
             "context_length_exceeded"
         }
-        (None, false) => return None,
+        None if any(Skip::Unable) => {
+            say(format_args!("No target of the chain has an answer to requests of this kind"));
+            "unsupported_by_targets"
+        }
+        None if any(Skip::Dimensions) => {
+            say(format_args!("No target of the chain is known to give vectors of the length that is wanted"));
+            "unsupported_by_targets"
+        }
+        None => return None,
     };
     let mut separator = ": ";
     for (candidate, skip) in skips() {
@@ -166,7 +174,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         return Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms });
     }
     match candidate.skip()? {
-        Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge => None,
+        Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions => None,
         // It would have been asked: attempts or time were over before.
         Skip::Spent { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),

@@ -39,7 +39,7 @@ pub(crate) struct Place {
     /// It takes its model from the request.
     pub(crate) rest: bool,
     /// The dialects that need no translation.
-    speaks: Speaks,
+    pub(crate) speaks: Speaks,
     /// What the model cannot be told.
     lacks: Needs,
     /// What it cannot be told in its provider's dialect by a request that is written in another.

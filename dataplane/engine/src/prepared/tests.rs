@@ -71,6 +71,7 @@ pub(crate) fn chain(draft: &mut Draft, name: &str, steps: &[&[TargetId]]) -> Cha
         breaker: Breaker::default(),
         stream_reasoning: false,
         drop_params: false,
+        mix_dimensions: false,
     })
 }
 

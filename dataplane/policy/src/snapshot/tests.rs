@@ -46,6 +46,7 @@ pub(crate) fn draft() -> Draft {
         breaker: Breaker::default(),
         stream_reasoning: false,
         drop_params: false,
+        mix_dimensions: false,
     });
     draft.names.push(Name { name: "c".into(), chain, listed: true });
     draft

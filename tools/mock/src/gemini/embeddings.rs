@@ -47,7 +47,10 @@ fn embedding(request: &Value) -> Result<Value, ApiError> {
     if !(1..=DIMENSIONS).contains(&dimensions) {
         return Err(errors::invalid(format!("outputDimensionality must be between 1 and {DIMENSIONS}.")));
     }
-    // Equal texts have equal vectors, also where other dialects are asked for them.
+    // Equal texts have equal vectors, also where other dialects are asked for as long ones.
     let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-    Ok(json!({"values": openai::vector(&json!(text), dimensions)}))
+    let mut vector = openai::vector(&json!(text), DIMENSIONS);
+    // One that is cut short is no unit vector any more, and the API leaves it so.
+    vector.truncate(dimensions as usize);
+    Ok(json!({ "values": vector }))
 }

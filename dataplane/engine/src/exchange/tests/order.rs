@@ -190,7 +190,7 @@ fn a_target_that_cannot_be_told_what_is_asked_is_passed_over() {
         let exchange = decide::decide(&prepared, &ask, &board, now).unwrap();
         exchange.candidates().iter().map(|candidate| candidate.skip()).collect()
     };
-    let wants = |needs, tokens| decide::Wants { spoken: Speaks::CHAT, needs, tokens };
+    let wants = |needs, tokens| decide::Wants { needs, tokens, ..decide::Wants::default() };
     assert_eq!(skips(&draft, wants(Needs::NONE, 0)), [None, None, None]);
     let image = Needs::IMAGE.and(Needs::STREAM);
     assert_eq!(skips(&draft, wants(image, 1_001)), [Some(Skip::Lacks(Needs::IMAGE)), None, Some(Skip::TooLarge)]);
