@@ -10,6 +10,7 @@ mod cage;
 mod connections;
 mod dialects;
 mod egress;
+mod embeddings;
 mod failover;
 mod fidelity;
 mod hangup;
