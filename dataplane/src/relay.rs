@@ -20,7 +20,7 @@ use crate::{
     wire::{Bytes, Wire},
 };
 use codec::{
-    dialect::{Dialect, limits},
+    dialect::{Dialect, Terms, limits},
     head::{self, Response, ResponseField},
     json,
 };
@@ -63,6 +63,9 @@ impl From<Transport> for Outcome {
     }
 }
 
+/// What a request that was said anew and its answer agree on. Boxed: few requests need it.
+type Agreed = Option<Box<Terms>>;
+
 /// All that an attempt needs to know, and none of it changes.
 pub struct Scene<'a> {
     /// Where it happens.
@@ -102,8 +105,8 @@ pub fn attempt(
     story: &mut Story,
 ) -> impl Future<Output = Outcome> {
     async move {
-        let unwrapped = match send(scene, &mut upstream) {
-            Ok(unwrapped) => unwrapped,
+        let terms = match send(scene, &mut upstream) {
+            Ok(terms) => terms,
             Err(transport) => return transport.into(),
         };
         story.sent(scene.shard, exchange, scene.attempt);
@@ -115,8 +118,8 @@ pub fn attempt(
         heed_limits(scene, exchange, &head, &bytes);
         match head.status {
             // Any of them: comments may have gone out, and only a stream can follow those.
-            200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
-            200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (unwrapped, story)).await,
+            200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
+            200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
             _ => failure::read(scene, tenant, upstream, &head, bytes).await,
         }
     }
@@ -137,8 +140,8 @@ fn heed_limits(scene: &Scene<'_>, exchange: &Exchange, head: &Response, bytes: &
 }
 
 /// Writes the request: a head from scratch, the body as it came but for the model's name, or in the
-/// provider's language. Tells which tool of the answer is none.
-fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Option<&'static str>, Transport> {
+/// provider's language. Tells what the answer has to be read with.
+fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Agreed, Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
     let anew = passage::anew(scene)?;
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
@@ -155,7 +158,7 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Option<&'static st
             credential,
             content_length: length as u64,
             accept: if scene.stream { b"text/event-stream" } else { b"application/json" },
-            further: passage::further(scene).as_ref(),
+            further: passage::further(scene, anew.is_some()).as_ref(),
             relayed: Some((&asked.head, &asked.bytes)),
         },
     );
@@ -167,7 +170,7 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Option<&'static st
         None => edits.send(out, &body.held, &shard.io, &mut upstream.wire),
         Some(anew) => {
             anew.send(out, scene, &mut upstream.wire);
-            return Ok(anew.unwrapped);
+            return Ok(anew.terms);
         }
     }
     Ok(None)

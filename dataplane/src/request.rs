@@ -199,7 +199,7 @@ async fn walk(
             asked: &asked,
             body: &body,
             surface,
-            at: surface.at(&policy.providers[attempt.provider], stream),
+            at: surface.at(&policy.providers[attempt.provider], &policy.targets[attempt.target], stream),
             stream,
             chain: exchange.chain(),
             wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),

@@ -5,7 +5,8 @@ use codec::{
     dialect::{Dialect, gemini},
     head::{self, Field, Method},
 };
-use policy::{Provider, Speaks};
+use engine::prepared;
+use policy::{Provider, Speaks, Target};
 
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +114,10 @@ impl Surface {
         }
     }
 
-    /// Where `provider` is asked for what is asked here.
-    pub fn at(self, provider: &Provider, stream: bool) -> Surface {
-        if provider.speaks.any(self.spoken()) {
+    /// Where `target` of `provider` is asked for what is asked here.
+    pub fn at(self, provider: &Provider, target: &Target, stream: bool) -> Surface {
+        let speaks = prepared::speaks(provider, target);
+        if speaks.any(self.spoken()) {
             return self;
         }
         match provider.dialect {
@@ -123,7 +125,7 @@ impl Surface {
             policy::Dialect::Gemini if self.embeds() => Surface::GeminiBatchEmbed,
             policy::Dialect::Anthropic if self.counts() => Surface::CountTokens,
             policy::Dialect::Gemini if self.counts() => Surface::GeminiCount,
-            policy::Dialect::OpenAi if provider.speaks.any(Speaks::CHAT) => Surface::Chat,
+            policy::Dialect::OpenAi if speaks.any(Speaks::CHAT) => Surface::Chat,
             policy::Dialect::OpenAi => Surface::Responses,
             policy::Dialect::Anthropic => Surface::Messages,
             policy::Dialect::Gemini if stream => Surface::StreamGenerate,

@@ -1,11 +1,11 @@
 //! Verbs of `codec::dialect`: what is asked and answered in another dialect than it came in.
 
 use super::{Verb, bytes};
-use codec::dialect::{self, Decoder, Dialect, Ear, Encoder, Manner, Means, Rope, Tree, answer::Answer};
+use codec::dialect::{self, Decoder, Dialect, Ear, Encoder, Manner, Means, Rope, Terms, Tree, answer::Answer};
 use std::hint::black_box;
 
 fn manner() -> Manner {
-    Manner { seed: 1, created: 1_763_600_000, model: "gpt-5.6".into(), include_usage: true, input_estimate: 250, unwrapped: None }
+    Manner { seed: 1, created: 1_763_600_000, model: "gpt-5.6".into(), include_usage: true, input_estimate: 250, terms: Terms::default() }
 }
 
 /// The request is read, and written in the other dialect, as far as it is not sent from where it lies.

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use codec::body::Decoder;
-use codec::dialect::{self, Dialect, Ear, Manner, Means, Rope, openai, responses};
+use codec::dialect::{self, Dialect, Ear, Manner, Means, Rope, Terms, openai, responses};
 use codec::head::{self, Framing};
 use codec::json::{AnswerScan, RequestScan, Tree};
 use codec::sse::Splitter;
@@ -183,7 +183,7 @@ fn translations() {
                 own = say(from, to, black_box(&body), &mut tree, std::mem::take(&mut own)).own;
             });
         }
-        let manner = Manner { seed: 1, created: 1, model: "m".into(), include_usage: true, input_estimate: 1, unwrapped: None };
+        let manner = Manner { seed: 1, created: 1, model: "m".into(), include_usage: true, input_estimate: 1, terms: Terms::default() };
         let mut ear = Ear::new(from, Some((to, manner)));
         let mut out = Vec::new();
         measure(&format!("event, {from:?} to {to:?}"), event(from).len(), || {

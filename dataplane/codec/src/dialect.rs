@@ -21,6 +21,8 @@ pub mod ids;
 pub mod limits;
 mod manner;
 mod means;
+mod media;
+mod names;
 mod needs;
 pub mod openai;
 pub mod prompt;
@@ -30,6 +32,7 @@ mod rope;
 pub mod schema;
 mod signature;
 mod speech;
+mod terms;
 mod translate;
 
 pub use delta::{Delta, Failure, Listener};
@@ -43,6 +46,7 @@ pub use reasoning::{Depth, Effort, Reasoning};
 pub use rope::{Piece, Rope, Written};
 pub use signature::{Signature, holds_foreign_seal};
 pub use speech::{Decoder, Encoder};
+pub use terms::Terms;
 pub use translate::{lacks, read_answer, read_prompt, write_answer, write_prompt};
 
 pub use crate::json::Tree;
@@ -87,6 +91,8 @@ pub enum Content {
     Tool,
     /// Sound.
     Audio,
+    /// A picture, or something else that only its own dialect has words for.
+    Untold,
 }
 
 /// How a stream ended.

@@ -12,6 +12,7 @@ mod plan;
 use condition::Condition;
 use index::{Goal, Index, Kind};
 pub(crate) use plan::Place;
+pub use plan::speaks;
 
 /// A snapshot with its indexes. Immutable; shared by every shard.
 #[derive(Debug)]

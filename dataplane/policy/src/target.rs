@@ -141,6 +141,11 @@ impl Speaks {
         Speaks(self.0 | other.0)
     }
 
+    /// These without those.
+    pub const fn without(self, other: Speaks) -> Speaks {
+        Speaks(self.0 & !other.0)
+    }
+
     /// True when one of `other` is among these.
     pub const fn any(self, other: Speaks) -> bool {
         self.0 & other.0 != 0

@@ -2,7 +2,7 @@
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
 use super::{
-    Arrived, Outcome, Scene, count, count_answer, embeddings, failure, fields_of, next, passage, write_provider_fields, write_who,
+    Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, fields_of, next, passage, write_provider_fields, write_who,
 };
 use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
@@ -25,7 +25,7 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     head: &Response,
     head_bytes: &[u8],
-    (unwrapped, story): (Option<&'static str>, &mut Story),
+    (terms, story): (Agreed, &mut Story),
 ) -> Outcome {
     if !is_json(head, head_bytes) {
         return Transport::WrongContentType.into();
@@ -66,7 +66,7 @@ pub(super) async fn relay(
         _ if scene.translates() && scene.surface.counts() => count::read(scene, &held).map(Some),
         Dialect::Openai | Dialect::Responses if !scene.translates() => check(scene, &held, story).map(|()| None),
         _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
-        dialect => read(scene, dialect, &held, unwrapped, story),
+        dialect => read(scene, dialect, &held, terms, story),
     };
     let told = match told {
         Ok(told) => told,
@@ -152,33 +152,35 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
 
 /// Reads an answer that is not OpenAI's, or not to stay so: what it says in the client's language, where
 /// that is another.
-fn read(
-    scene: &Scene<'_>,
-    dialect: Dialect,
-    held: &Held,
-    unwrapped: Option<&'static str>,
-    story: &mut Story,
-) -> Result<Option<Vec<u8>>, Verdict> {
+fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: &mut Story) -> Result<Option<Vec<u8>>, Verdict> {
     if held.is_empty() {
         return Err(judge::transport(Transport::Empty));
     }
     let mut joined = Vec::new();
     let body = passage::contiguous(held, &mut joined);
-    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), unwrapped).map_err(judged)?;
+    let terms = terms.map(|terms| *terms).unwrap_or_default();
+    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), &terms).map_err(judged)?;
     if let Some(usage) = &answer.usage {
         story.usage(usage);
     }
-    // Some dialects always have a choice.
-    let ended = answer.choices.iter().all(|choice| choice.finish == Some(json::Finish::Stop));
-    if answer.choices.is_empty() || !answer.has_content() && ended && !story.may_say_nothing {
-        return Err(judge::transport(Transport::Empty));
-    }
-    if !answer.has_content() && answer.choices.iter().any(|choice| choice.finish == Some(json::Finish::Error)) {
+    let ended = |reason: &[json::Finish]| answer.choices.iter().any(|choice| choice.finish.is_some_and(|found| reason.contains(&found)));
+    let shows = answer.has_content() || answer.untold && !scene.translates();
+    // In other words, what came before it would be taken for all.
+    if ended(&[json::Finish::Error]) && (scene.translates() || !shows) {
         return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
+    }
+    // Some dialects always have a choice. Without content, a limit or a filter is an answer in other words, and
+    // in its own whatever does not say that all was well.
+    let meant = match scene.translates() {
+        true => ended(&[json::Finish::Length, json::Finish::ContentFilter]),
+        false => !answer.choices.iter().all(|choice| choice.finish == Some(json::Finish::Stop)),
+    };
+    if answer.choices.is_empty() || !shows && !meant && !story.may_say_nothing {
+        return Err(judge::transport(Transport::Empty));
     }
     Ok(scene.translates().then(|| {
         let mut out = Vec::with_capacity(body.len() + 512);
-        dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(unwrapped), &mut out);
+        dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(terms), &mut out);
         out
     }))
 }

@@ -3,12 +3,12 @@
 //! What is said anew is written from the body as it was held, and long stretches of that are sent
 //! from where they lie. Nothing is awaited meanwhile, so that a shard holds one such text at a time.
 
-use super::{Scene, count, embeddings};
+use super::{Agreed, Scene, count, embeddings};
 use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wire::Wire};
 use codec::dialect::{
-    self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Thinking, Tree, Written, anthropic, gemini, holds_foreign_seal,
+    self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Terms, Thinking, Tree, Written, gemini, holds_foreign_seal,
 };
-use engine::{exchange::Exchange, judge::Transport};
+use engine::{exchange::Exchange, judge::Transport, prepared};
 use policy::limits;
 
 /// The version of Anthropic's API that requests are written for when their client names none.
@@ -20,8 +20,8 @@ const LITERAL: Needs = Needs::PROVIDER_TOOLS.and(Needs::STATE).and(Needs::OWN).a
 /// A request in other words.
 pub(super) struct Anew {
     written: Written,
-    /// Calls of this tool in the answer are the answer itself.
-    pub(super) unwrapped: Option<&'static str>,
+    /// What the answer is read with.
+    pub(super) terms: Agreed,
 }
 
 impl Scene<'_> {
@@ -37,8 +37,27 @@ impl Scene<'_> {
 
     /// True when the request is said anew, in whichever language.
     fn rewrites(&self) -> bool {
+        self.translates() || self.surface.generates() && (self.differs() || self.may_drop())
+    }
+
+    /// The target wants other words in the same language.
+    fn differs(&self) -> bool {
         let provider = &self.policy.providers[self.attempt.provider];
-        self.translates() || self.surface.generates() && (self.wording.is_some() || provider.quirks != 0 || self.has_foreign_seals())
+        self.wording.is_some() || provider.quirks != 0 || self.has_foreign_seals()
+    }
+
+    /// The chain lets go of parameters that the model cannot be told, of which there may be some.
+    fn may_drop(&self) -> bool {
+        self.body.facts().rich && !self.dropped().is_empty()
+    }
+
+    /// What is left out because the model cannot be told.
+    fn dropped(&self) -> Needs {
+        if !self.policy.chains[self.chain].drop_params {
+            return Needs::NONE;
+        }
+        let foreign = if self.translates() { dialect::lacks(self.at.dialect()) } else { Needs::NONE };
+        Needs::DROPPABLE.common(Needs::from_bits(self.policy.targets[self.attempt.target].understands.lacks).and(foreign))
     }
 
     /// Another provider's seals were passed to the client as if they were this one's.
@@ -52,7 +71,6 @@ impl Scene<'_> {
         let target = &self.policy.targets[self.attempt.target];
         let provider = &self.policy.providers[self.attempt.provider];
         let understands = &target.understands;
-        let dropped = if self.policy.chains[self.chain].drop_params { Needs::DROPPABLE } else { Needs::NONE };
         Means {
             model: self.model,
             output_max: understands.output_max.map(u64::from),
@@ -64,7 +82,7 @@ impl Scene<'_> {
             },
             sampling_fixed: understands.sampling_fixed,
             quirks: Quirks::from_bits(provider.quirks),
-            dropped,
+            dropped: self.dropped(),
             prefix: self.wording.and_then(|wording| wording.prefix.as_deref()),
             suffix: self.wording.and_then(|wording| wording.suffix.as_deref()),
             set: self.wording.and_then(|wording| wording.set.as_deref()),
@@ -73,14 +91,14 @@ impl Scene<'_> {
     }
 
     /// How the answer is written for the client.
-    pub(super) fn manner(&self, unwrapped: Option<&'static str>) -> Manner {
+    pub(super) fn manner(&self, terms: Terms) -> Manner {
         Manner {
             seed: self.asked.id.0,
             created: self.shard.io.wall().0 / 1_000_000,
             model: self.model.into(),
             include_usage: self.body.facts().include_usage,
             input_estimate: self.body.facts().prompt_bytes / limits::BYTES_PER_TOKEN,
-            unwrapped,
+            terms,
         }
     }
 }
@@ -110,21 +128,26 @@ pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
         Err(_) if !scene.translates() => return Ok(None),
         Err(_) => return Err(Transport::Unreadable),
     };
-    if !scene.translates() && !prompt.needs.common(LITERAL).is_empty() {
+    let means = scene.means();
+    let plain = !scene.differs() && prompt.needs.common(means.dropped).is_empty();
+    if !scene.translates() && (plain || !prompt.needs.common(LITERAL).is_empty()) {
         return Ok(None);
     }
-    let means = scene.means();
     let mut rope = Rope::new(source, Vec::with_capacity(source.len().min(limits::BODY_INLINE_BYTES) + 512));
     let to = scene.at.dialect();
     dialect::write_prompt(to, &prompt, &means, &mut rope);
-    let unwrapped = if to == Dialect::Anthropic { anthropic::request::unwraps(&prompt, &means) } else { None };
-    Ok(Some(Anew { written: rope.finish(), unwrapped }))
+    // An answer in the client's own language goes as it comes.
+    let terms = scene.translates().then(|| Box::new(Terms::of(&prompt, to, &means)));
+    Ok(Some(Anew { written: rope.finish(), terms }))
 }
 
 /// Readies a body of Gemini's for other languages, when one of the chain's targets needs it: see
 /// [`gemini::use_common_base64`].
 pub(crate) fn prepare(shard: &Shard, policy: &Policy, body: &mut Body<'_>, surface: Surface, exchange: &Exchange) {
-    let foreign = |target| !policy.providers[policy.targets[target].provider].speaks.any(surface.spoken());
+    let foreign = |target| {
+        let target = &policy.targets[target];
+        !prepared::speaks(&policy.providers[target.provider], target).any(surface.spoken())
+    };
     let gemini = surface.dialect() == Dialect::Gemini && !surface.embeds();
     if !gemini || !exchange.candidates().iter().any(|candidate| foreign(candidate.target)) {
         return;
@@ -152,7 +175,7 @@ pub(crate) fn contiguous<'b>(held: &'b Held, joined: &'b mut Vec<u8>) -> &'b [u8
 impl Anew {
     /// What was written, in an answer to which nothing is wrapped.
     pub(super) fn of(written: Written) -> Anew {
-        Anew { written, unwrapped: None }
+        Anew { written, terms: None }
     }
 
     /// How many bytes it has.
@@ -181,12 +204,15 @@ impl Anew {
 }
 
 /// Fields that a provider wants besides: Anthropic's version, and the betas that its own client asks for.
-pub(super) fn further<'s>(scene: &'s Scene<'_>) -> impl AsRef<[(&'static str, &'s [u8])]> {
+///
+/// A request that was said `anew` is one of our version, which allows all that a later one does: a policy may
+/// have set parameters (`temperature`) that the client's version refuses.
+pub(super) fn further<'s>(scene: &'s Scene<'_>, anew: bool) -> impl AsRef<[(&'static str, &'s [u8])]> {
     use codec::head::Field;
     let mut fields = Further { fields: [("", b""); 2], count: 0 };
     if scene.at.dialect() == Dialect::Anthropic {
         let own = |field| scene.asked.field(field).filter(|_| !scene.translates());
-        fields.add("anthropic-version", own(Field::AnthropicVersion).unwrap_or(ANTHROPIC_VERSION));
+        fields.add("anthropic-version", own(Field::AnthropicVersion).filter(|_| !anew).unwrap_or(ANTHROPIC_VERSION));
         if let Some(betas) = own(Field::AnthropicBeta) {
             fields.add("anthropic-beta", betas);
         }

@@ -1,7 +1,7 @@
 //! Streams: scanned event by event, held back until there is something to show, then passed on as
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
-use super::{Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
+use super::{Agreed, Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
 use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, wire::Bytes};
 use codec::{
     body::Decoder,
@@ -24,8 +24,9 @@ const KEEPALIVE_MS: u64 = 10_000;
 struct Stream<'s> {
     scene: &'s Scene<'s>,
     dialect: Dialect,
-    /// Reads what is not OpenAI's, and says what is to be said otherwise.
-    ear: Option<Ear>,
+    /// Reads what is not OpenAI's, and says what is to be said otherwise. Boxed: every exchange would keep room
+    /// for it.
+    ear: Option<Box<Ear>>,
     /// What the ear has said of the last event.
     said: Vec<u8>,
     splitter: Splitter,
@@ -55,7 +56,7 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     head: &Response,
     bytes: &[u8],
-    (unwrapped, story): (Option<&'static str>, &mut Story),
+    (terms, story): (Agreed, &mut Story),
 ) -> Outcome {
     if !is_events(head, bytes) {
         // Boxed: rare, and it would lie beside all that a stream needs.
@@ -66,7 +67,7 @@ pub(super) async fn relay(
         return Transport::Empty.into();
     }
     let chain = &scene.policy.chains[exchange.chain()];
-    let mut stream = Stream::new(scene, chain.stream_reasoning, unwrapped);
+    let mut stream = Stream::new(scene, chain.stream_reasoning, terms);
     stream.may_say_nothing = story.may_say_nothing;
     let mut by = Instant(scene.attempt.first_token_by.0);
     while !stream.over {
@@ -126,14 +127,14 @@ fn is_events(head: &Response, bytes: &[u8]) -> bool {
 }
 
 impl<'s> Stream<'s> {
-    fn new(scene: &'s Scene<'s>, reasoning_shows: bool, unwrapped: Option<&'static str>) -> Stream<'s> {
+    fn new(scene: &'s Scene<'s>, reasoning_shows: bool, terms: Agreed) -> Stream<'s> {
         let dialect = scene.at.dialect();
-        let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(unwrapped)));
+        let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(terms.map(|terms| *terms).unwrap_or_default())));
         let listens = to.is_some() || matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
         Stream {
             scene,
             dialect,
-            ear: listens.then(|| Ear::new(dialect, to)),
+            ear: listens.then(|| Box::new(Ear::new(dialect, to))),
             said: Vec::new(),
             splitter: Splitter::new(limits::EVENT_BYTES_MAX),
             held: Vec::new(),
@@ -233,6 +234,10 @@ impl<'s> Stream<'s> {
                 return Err(judge::transport(Transport::ErrorEvent(Class::ServerError)));
             }
             Kind::Finish { reason: Finish::Stop, content: None } if self.says_nothing() => return Err(judge::transport(Transport::Empty)),
+            // In other words, only a limit or a filter may leave nothing.
+            Kind::Finish { reason: Finish::ToolCalls | Finish::Other, content: None } if self.says_nothing() && self.translates() => {
+                return Err(judge::transport(Transport::Empty));
+            }
             Kind::Finish { .. } => {
                 self.finished = true;
                 self.show();
@@ -268,7 +273,7 @@ impl<'s> Stream<'s> {
     }
 
     fn translates(&self) -> bool {
-        self.ear.as_ref().is_some_and(Ear::translates)
+        self.ear.as_ref().is_some_and(|ear| ear.translates())
     }
 
     /// The commit point: what was held may go out.

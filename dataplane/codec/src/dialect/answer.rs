@@ -16,6 +16,10 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// The answer has ended as its dialect has it.
     pub over: bool,
+    /// There was more, which only its own dialect has words for.
+    pub untold: bool,
+    /// Bytes that it holds, about.
+    pub(super) held: usize,
 }
 
 /// One of the answers.
@@ -75,6 +79,9 @@ pub enum Given {
     Object(Vec<u8>),
 }
 
+/// What a block costs besides its text.
+const BLOCK_SIZE: usize = 64;
+
 /// The most choices of one answer.
 pub const CHOICES_MAX: usize = 128;
 
@@ -90,11 +97,7 @@ impl Answer {
 
     /// Bytes that it holds, about.
     pub fn size(&self) -> usize {
-        let block = |block: &Block| match block {
-            Block::Text(text) | Block::Refusal(text) | Block::Thought { text, .. } => text.len(),
-            Block::Call { name, arguments: Given::Text(text) | Given::Object(text), .. } => name.len() + text.len(),
-        };
-        self.choices.iter().flat_map(|choice| &choice.blocks).map(block).sum()
+        self.held
     }
 
     /// Text that comes next is a part of its own.
@@ -154,6 +157,8 @@ impl Choice {
 
 impl Listener for Answer {
     fn hear(&mut self, choice: u32, delta: Delta<'_>) {
+        let of_its_own = !matches!(delta, Delta::Text(_) | Delta::Refusal(_) | Delta::Thought(_) | Delta::Arguments { .. });
+        self.held = self.held.saturating_add(delta.size() + if of_its_own { BLOCK_SIZE } else { 0 });
         match delta {
             Delta::Begin { id, model } => {
                 self.id = id.map(|id| id.raw().to_vec()).unwrap_or_default();
@@ -162,6 +167,10 @@ impl Listener for Answer {
             }
             Delta::Usage(usage) => {
                 self.usage = Some(usage);
+                return;
+            }
+            Delta::Untold => {
+                self.untold = true;
                 return;
             }
             Delta::End => {
@@ -216,7 +225,7 @@ impl Listener for Answer {
                 choice.finish = Some(reason);
                 choice.stop = stop.map(|stop| stop.raw().to_vec());
             }
-            Delta::Begin { .. } | Delta::Usage(_) | Delta::End => {}
+            Delta::Begin { .. } | Delta::Untold | Delta::Usage(_) | Delta::End => {}
         }
     }
 }
@@ -231,10 +240,12 @@ impl Given {
         }
     }
 
-    /// Appends the arguments as a JSON text within a string, with its quotes.
+    /// Appends the arguments as a JSON text within a string, with its quotes. Nothing at all is `{}`, which
+    /// every client can parse.
     pub fn write_text(&self, out: &mut Vec<u8>) {
         out.push(b'"');
         match self {
+            Given::Text(text) if text.is_empty() => out.extend_from_slice(b"{}"),
             Given::Text(text) => out.extend_from_slice(text),
             Given::Object(json) => escape_json_into(json, out),
         }

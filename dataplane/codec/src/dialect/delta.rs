@@ -56,8 +56,11 @@ pub enum Delta<'e> {
         /// Its title.
         title: Option<Str<'e>>,
     },
-    /// The probabilities of the tokens of the text before it, in OpenAI's form: an array.
+    /// The probabilities of the tokens of the text that comes next, in OpenAI's form: an array.
     Logprobs(&'e [u8]),
+    /// A picture, sound, what a provider's own tool did: only its own dialect has words for it, whose clients
+    /// see it.
+    Untold,
     /// A choice has ended.
     Finish {
         /// Why.
@@ -72,7 +75,22 @@ pub enum Delta<'e> {
 }
 
 impl Delta<'_> {
-    /// What of it the user can see.
+    /// Bytes that it brings.
+    pub fn size(&self) -> usize {
+        match self {
+            Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) | Delta::Arguments { text, .. } => text.raw().len(),
+            Delta::Sealed(seal) | Delta::Redacted(seal) => seal.text.raw().len(),
+            Delta::Call { id, name, signature, .. } => {
+                name.raw().len() + id.map_or(0, |id| id.raw().len()) + signature.map_or(0, |seal| seal.text.raw().len())
+            }
+            Delta::Object { json, .. } => json.len(),
+            Delta::Citation { url, title } => url.raw().len() + title.map_or(0, |title| title.raw().len()),
+            Delta::Logprobs(tokens) => tokens.len(),
+            Delta::Begin { .. } | Delta::Untold | Delta::Finish { .. } | Delta::Usage(_) | Delta::End => 0,
+        }
+    }
+
+    /// What of it the user can see, in whichever dialect.
     pub fn content(&self) -> Option<Content> {
         match self {
             Delta::Text(text) if !text.is_empty() => Some(Content::Text),

@@ -7,6 +7,7 @@ pub mod array;
 mod contents;
 pub mod decoder;
 pub mod encoder;
+mod logprobs;
 mod media;
 mod part;
 pub mod prompt;

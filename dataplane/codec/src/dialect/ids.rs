@@ -4,7 +4,7 @@
 //! answer, in this request or a later one, still agree. Where there is none, calls are counted.
 
 use super::Rope;
-use super::prompt::{Part, Prompt};
+use super::prompt::{Call, Outcome, Part, Prompt};
 use crate::json::Str;
 use std::collections::{HashMap, VecDeque};
 
@@ -25,6 +25,9 @@ pub struct Ids {
     rule: IdRule,
     /// Of calls and answers without an id: turn, part, and the number of the call; in that order.
     counted: Vec<(usize, usize, usize)>,
+    /// Of those whose id was another call's before: turn, part, and how often it was. Some models number
+    /// their calls anew in every turn, and some dialects refuse an id that comes twice.
+    again: Vec<(usize, usize, u64)>,
 }
 
 impl Ids {
@@ -32,6 +35,8 @@ impl Ids {
     /// that has none yet.
     pub fn of(prompt: &Prompt<'_>, rule: IdRule) -> Ids {
         let mut counted = Vec::new();
+        let mut again = Vec::new();
+        let mut seen: HashMap<&[u8], u64> = HashMap::new();
         let mut waiting: HashMap<&[u8], VecDeque<usize>> = HashMap::new();
         for (turn, said) in prompt.turns.iter().enumerate() {
             for (part, what) in said.parts.iter().enumerate() {
@@ -40,6 +45,17 @@ impl Ids {
                         let number = counted.len();
                         waiting.entry(call.name.raw()).or_default().push_back(number);
                         counted.push((turn, part, number));
+                    }
+                    Part::Call(Call { id: Some(id), .. }) => {
+                        let before = seen.entry(id.raw()).and_modify(|count| *count += 1).or_default();
+                        if *before > 0 {
+                            again.push((turn, part, *before));
+                        }
+                    }
+                    Part::Outcome(Outcome { id: Some(id), .. }) => {
+                        if let Some(&before) = seen.get(id.raw()).filter(|before| **before > 0) {
+                            again.push((turn, part, before));
+                        }
                     }
                     Part::Outcome(outcome) if outcome.id.is_none() => {
                         let of_tool = outcome.name.and_then(|name| waiting.get_mut(name.raw()));
@@ -50,16 +66,20 @@ impl Ids {
                 }
             }
         }
-        Ids { rule, counted }
+        Ids { rule, counted, again }
     }
 
     /// Writes the id of a call or of an answer to one, as a string.
     pub fn write(&self, rope: &mut Rope<'_>, turn: usize, part: usize, id: Option<Str<'_>>) {
         let found = self.counted.binary_search_by_key(&(turn, part), |(turn, part, _)| (*turn, *part));
         let number = found.ok().map(|at| self.counted[at].2);
+        let again = self.again.binary_search_by_key(&(turn, part), |(turn, part, _)| (*turn, *part));
+        // Where any text will do, neighbours belong together, whatever came before.
+        let before = again.ok().filter(|_| self.rule != IdRule::Free).map_or(0, |at| self.again[at].2);
         rope.with(|out| {
             out.push(b'"');
             match id {
+                Some(id) if before > 0 => mint(self.rule, digest(id.raw()).wrapping_add(before), out),
                 Some(id) if fits(self.rule, id.raw()) => out.extend_from_slice(id.raw()),
                 Some(id) => mint(self.rule, digest(id.raw()), out),
                 None => mint(self.rule, number.unwrap_or_default() as u64, out),
@@ -90,6 +110,6 @@ pub fn mint(rule: IdRule, number: u64, out: &mut Vec<u8>) {
 }
 
 /// FNV-1a: to tell ids apart, not to hide them.
-fn digest(bytes: &[u8]) -> u64 {
+pub(super) fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

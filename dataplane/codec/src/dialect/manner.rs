@@ -1,5 +1,7 @@
 //! How an answer is written: what the gateway adds to what a model says.
 
+use super::Terms;
+
 /// What an encoder needs to know.
 #[derive(Clone, Debug)]
 pub struct Manner {
@@ -14,8 +16,8 @@ pub struct Manner {
     /// Tokens of the prompt, estimated, for the dialect that wants them first and the provider that tells
     /// them last.
     pub input_estimate: u64,
-    /// Calls of this tool are the answer itself: the schema was given as a tool.
-    pub unwrapped: Option<&'static str>,
+    /// How the request was written.
+    pub terms: Terms,
 }
 
 impl Manner {

@@ -76,6 +76,13 @@ needs! {
     CITATIONS = 26 "citations", "asks for citations";
     /// Texts that were cut into tokens beforehand, by one model's own rules.
     TOKEN_IDS = 27 "token_ids", "gives tokens instead of text";
+    /// Chat Completions, of OpenAI's two dialects: a model that lacks it is asked in Responses. No request
+    /// has this need by itself.
+    CHAT = 28 "chat", "is written for Chat Completions";
+    /// A file that is neither a PDF nor bare text.
+    FILE_KIND = 29 "file_kind", "has a file that is neither PDF nor text";
+    /// A text of nothing but white space that ends the answer.
+    STOP_BLANK = 30 "stop_blank", "stops at white space";
 }
 
 impl Needs {
@@ -102,6 +109,7 @@ impl Needs {
         .and(Needs::REASONING)
         .and(Needs::STOP)
         .and(Needs::STOP_MANY)
+        .and(Needs::STOP_BLANK)
         .and(Needs::TOOL_CHOICE)
         .and(Needs::CITATIONS)
         .and(Needs::OWN);

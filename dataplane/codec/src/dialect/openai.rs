@@ -9,6 +9,11 @@ use super::{Event, Kind, NAME_SIZE_MAX, Outcome, content, scan};
 use crate::head::write_number;
 use crate::json::{Usage, escape_into, read_error};
 
+/// Hints that Chat Completions and Responses have in common: often it is one account of one provider that is
+/// asked in the one dialect or the other.
+pub(super) const SHARED: &[&str] =
+    &["metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "moderation", "verbosity"];
+
 /// The event that ends a stream; its absence means that the stream was cut.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 

@@ -4,6 +4,7 @@
 //! request ([`Needs`]), and a target that lacks it is not asked; what is only a hint (whose request
 //! it is, what it may cost, where a cache would help) is left out where it has no equivalent.
 
+use super::media;
 use super::{Depth, Dialect, Needs, Reasoning, Signature};
 use crate::json::Str;
 
@@ -129,7 +130,12 @@ impl Part<'_> {
             Part::Image { .. } => needs.add(Needs::IMAGE),
             Part::Audio { .. } => needs.add(Needs::AUDIO),
             Part::Document { source: Source::Url { .. }, .. } => needs.add(Needs::DOCUMENT.and(Needs::DOCUMENT_URL)),
-            Part::Document { source: Source::Data { .. }, .. } => needs.add(Needs::DOCUMENT),
+            Part::Document { source: Source::Data { media, .. }, .. } => {
+                needs.add(Needs::DOCUMENT);
+                if !media.is("application/pdf") && !media::is_text(*media) {
+                    needs.add(Needs::FILE_KIND);
+                }
+            }
             Part::Outcome(outcome) => outcome.parts.iter().for_each(|part| part.note_needs(needs)),
             // A bare text is text, wherever it comes from.
             Part::Document { .. } | Part::Text { .. } | Part::Call(_) | Part::Thought(_) | Part::Refusal(_) => {}
@@ -352,6 +358,9 @@ impl<'t> Prompt<'t> {
         if !self.stop.is_empty() {
             needs.add(Needs::STOP);
         }
+        if self.stop.iter().any(|text| is_blank(*text)) {
+            needs.add(Needs::STOP_BLANK);
+        }
         if self.stop.len() > 4 {
             needs.add(Needs::STOP_MANY);
         }
@@ -371,6 +380,18 @@ impl<'t> Prompt<'t> {
             Some(turn) if turn.role == role => turn.parts.push(part),
             _ => self.turns.push(Turn { role, parts: vec![part] }),
         }
+    }
+}
+
+/// True for a text of nothing but white space.
+pub(super) fn is_blank(text: Str<'_>) -> bool {
+    let mut rest = text.raw();
+    loop {
+        rest = match rest {
+            [] => return true,
+            [b' ', rest @ ..] | [b'\\', b'n' | b'r' | b't' | b'f', rest @ ..] => rest,
+            _ => return false,
+        };
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Reasoning {
     pub depth: Depth,
     /// The thoughts, or a summary of them, are to be shown; `None` leaves it to the provider.
     pub shown: Option<bool>,
+    /// What was thought is to be given back sealed, so that the client can return it (only Responses asks).
+    pub sealed: bool,
 }
 
 /// How much is thought.

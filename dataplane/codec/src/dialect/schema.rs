@@ -9,7 +9,28 @@ pub fn is_closed(schema: &[u8]) -> bool {
     tree.read(schema).is_ok_and(closed)
 }
 
+/// Words that OpenAI refuses in a schema that is followed to the letter.
+const OPEN: &[&str] = &[
+    "oneOf",
+    "allOf",
+    "not",
+    "if",
+    "patternProperties",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "contains",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+];
+
 fn closed(schema: Value<'_>) -> bool {
+    if schema.members().any(|(name, _)| OPEN.iter().any(|word| name.is(word))) {
+        return false;
+    }
     let properties = schema.get("properties").filter(|value| value.is_object());
     let is_object = properties.is_some() || schema.text("type").is_some_and(|kind| kind.is("object"));
     if is_object {
@@ -55,6 +76,7 @@ fn plain(schema: Value<'_>, out: &mut Vec<u8>) {
         return out.extend_from_slice(schema.raw());
     }
     let nullable = schema.get("nullable").and_then(Value::bool) == Some(true);
+    let typed = schema.get("type").is_some();
     out.push(b'{');
     let mut comma = false;
     for (name, value) in schema.members() {
@@ -71,7 +93,13 @@ fn plain(schema: Value<'_>, out: &mut Vec<u8>) {
         match &*word {
             "type" => kind(value, nullable, out),
             "properties" => members(value, out),
-            "anyOf" => elements(value, out),
+            // Without a type, it is one of the alternatives that may be null.
+            "anyOf" => elements(value, (nullable && !typed).then_some(&b"{\"type\":\"null\"}"[..]), plain, out),
+            "enum" if value.raw().starts_with(b"[") => {
+                elements(value, nullable.then_some(b"null"), |value, out| out.extend_from_slice(value.raw()), out)
+            }
+            // As JSON has the 64-bit integers of protocol buffers.
+            "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" => count(value, out),
             "items" => plain(value, out),
             _ => out.extend_from_slice(value.raw()),
         }
@@ -107,13 +135,29 @@ fn members(value: Value<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn elements(value: Value<'_>, out: &mut Vec<u8>) {
+/// Writes each element with `write`, and one more unless it is there.
+fn elements(value: Value<'_>, more: Option<&[u8]>, write: impl Fn(Value<'_>, &mut Vec<u8>), out: &mut Vec<u8>) {
     out.push(b'[');
-    for (at, schema) in value.elements().enumerate() {
+    for (at, element) in value.elements().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        plain(schema, out);
+        write(element, out);
+    }
+    if let Some(more) = more.filter(|more| !value.elements().any(|element| element.raw() == *more)) {
+        if value.elements().next().is_some() {
+            out.push(b',');
+        }
+        out.extend_from_slice(more);
     }
     out.push(b']');
+}
+
+/// A number, also one that is written as a string.
+fn count(value: Value<'_>, out: &mut Vec<u8>) {
+    let digits = value.str().map(Str::raw).filter(|text| (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit));
+    match digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()) {
+        Some(number) => crate::head::write_number(out, number),
+        None => out.extend_from_slice(value.raw()),
+    }
 }

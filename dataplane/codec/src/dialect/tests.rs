@@ -206,7 +206,7 @@ fn own_words() {
 /// It has no name yet: an answer that began with it would have none.
 #[test]
 fn azures_first_event_begins_no_answer() {
-    let manner = Manner { seed: 1, created: 0, model: "m".into(), include_usage: false, input_estimate: 0, unwrapped: None };
+    let manner = Manner { seed: 1, created: 0, model: "m".into(), include_usage: false, input_estimate: 0, terms: super::Terms::default() };
     let mut ear = Ear::new(Dialect::Openai, Some((Dialect::Anthropic, manner)));
     let mut out = Vec::new();
     let mut hear = |data: &str| {

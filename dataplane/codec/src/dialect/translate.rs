@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::prompt::{Prompt, Unread};
-use super::{Decoder, Dialect, Encoder, Failure, Manner, Means, Needs, Rope, anthropic, gemini, openai, responses};
+use super::{Decoder, Delta, Dialect, Encoder, Failure, Manner, Means, Needs, Rope, Terms, anthropic, gemini, openai, responses};
 use crate::json::{Tree, Value};
 
 /// Reads a request that a client has made in `dialect`. For Gemini, whose paths say it, `stream` tells
@@ -41,14 +41,15 @@ pub const fn lacks(dialect: Dialect) -> Needs {
     }
 }
 
-/// Reads a whole answer of a provider in `dialect`.
+/// Reads a whole answer of a provider in `dialect`, to a request that was written on `terms`.
 ///
 /// # Errors
 /// It says that the provider failed, or nothing that can be read.
-pub fn read_answer(dialect: Dialect, body: &[u8], tree: &mut Tree, unwrapped: Option<&'static str>) -> Result<Answer, Failure> {
+pub fn read_answer(dialect: Dialect, body: &[u8], tree: &mut Tree, terms: &Terms) -> Result<Answer, Failure> {
     let root = tree.read(body).map_err(|_| Failure::Malformed)?;
     let mut answer = Answer::default();
-    Decoder::new(dialect, unwrapped).whole(root, &mut answer)?;
+    let mut hear = |choice: u32, delta: Delta<'_>| terms.tell(choice, delta, &mut answer);
+    Decoder::new(dialect, terms.unwrapped).whole(root, &mut hear)?;
     Ok(answer)
 }
 
@@ -56,3 +57,6 @@ pub fn read_answer(dialect: Dialect, body: &[u8], tree: &mut Tree, unwrapped: Op
 pub fn write_answer(dialect: Dialect, answer: &Answer, manner: &Manner, out: &mut Vec<u8>) {
     Encoder::write_answer(dialect, answer, manner, out);
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub enum Finish {
     ToolCalls,
     /// A filter stopped it.
     ContentFilter,
-    /// The provider gave up (`error`, `network_error`, `insufficient_system_resource`).
+    /// The provider gave up (`error`, `network_error`, `insufficient_system_resource`, `abort`).
     Error,
     /// A reason that is not known here.
     Other,
@@ -50,11 +50,11 @@ impl Finish {
     /// Reads OpenAI's word, or one that imitators use.
     pub fn parse(text: &[u8]) -> Finish {
         match text {
-            b"stop" | b"eos" | b"end_turn" => Finish::Stop,
-            b"length" | b"max_tokens" => Finish::Length,
-            b"tool_calls" | b"function_call" => Finish::ToolCalls,
-            b"content_filter" | b"sensitive" => Finish::ContentFilter,
-            b"error" | b"network_error" | b"insufficient_system_resource" => Finish::Error,
+            b"stop" | b"eos" | b"eos_token" | b"end_turn" | b"stop_sequence" => Finish::Stop,
+            b"length" | b"max_tokens" | b"model_length" | b"model_context_window_exceeded" => Finish::Length,
+            b"tool_calls" | b"function_call" | b"tool_use" => Finish::ToolCalls,
+            b"content_filter" | b"sensitive" | b"refusal" => Finish::ContentFilter,
+            b"error" | b"network_error" | b"insufficient_system_resource" | b"abort" => Finish::Error,
             _ => Finish::Other,
         }
     }

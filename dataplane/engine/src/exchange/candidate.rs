@@ -64,14 +64,13 @@ impl Skip {
     }
 }
 
-/// `milliseconds or needs (28 bits) | kind (4 bits)`: a quarter of the size of the enum's list.
+/// `needs (31 bits) | 1` or `milliseconds (27 bits) | kind (4 bits) | 0`: a quarter of the size of the enum's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed(u32);
 
-const MS_MAX: u32 = (1 << 28) - 1;
+const MS_MAX: u32 = (1 << 27) - 1;
 
-// Needs are packed in the place of the milliseconds.
-const _: () = assert!(Needs::EVERY.bits() <= MS_MAX);
+const _: () = assert!(Needs::EVERY.bits() <= u32::MAX >> 1);
 
 impl Packed {
     pub(crate) const NONE: Packed = Packed(0);
@@ -84,29 +83,31 @@ impl Packed {
             Skip::Paused { for_ms } => (4, for_ms),
             Skip::KeysOut => (5, 0),
             Skip::Bulkhead => (6, 0),
-            Skip::Lacks(needs) => (7, needs.bits()),
-            Skip::TooLarge => (8, 0),
-            Skip::Unable => (9, 0),
-            Skip::Dimensions => (10, 0),
-            Skip::Spent { for_ms } => (11, for_ms),
+            Skip::TooLarge => (7, 0),
+            Skip::Unable => (8, 0),
+            Skip::Dimensions => (9, 0),
+            Skip::Spent { for_ms } => (10, for_ms),
+            Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
-        Packed(ms.min(MS_MAX) << 4 | kind)
+        Packed(ms.min(MS_MAX) << 5 | kind << 1)
     }
 
     pub(crate) fn get(self) -> Option<Skip> {
-        let for_ms = self.0 >> 4;
-        Some(match self.0 & 15 {
+        if self.0 & 1 == 1 {
+            return Some(Skip::Lacks(Needs::from_bits(self.0 >> 1)));
+        }
+        let for_ms = self.0 >> 5;
+        Some(match self.0 >> 1 & 15 {
             1 => Skip::Disabled,
             2 => Skip::Unnamed,
             3 => Skip::BreakerOpen { for_ms },
             4 => Skip::Paused { for_ms },
             5 => Skip::KeysOut,
             6 => Skip::Bulkhead,
-            7 => Skip::Lacks(Needs::from_bits(for_ms)),
-            8 => Skip::TooLarge,
-            9 => Skip::Unable,
-            10 => Skip::Dimensions,
-            11 => Skip::Spent { for_ms },
+            7 => Skip::TooLarge,
+            8 => Skip::Unable,
+            9 => Skip::Dimensions,
+            10 => Skip::Spent { for_ms },
             _ => return None,
         })
     }

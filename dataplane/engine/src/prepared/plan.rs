@@ -5,7 +5,7 @@
 //! one of those steps is a wait, so the parts that every request reads are laid out side by side.
 
 use codec::dialect::{self, Needs};
-use policy::{ChainId, Dialect, Key, Model, ProviderId, Snapshot, Speaks, TargetId, id::Id};
+use policy::{ChainId, Dialect, Key, Model, Provider, ProviderId, Snapshot, Speaks, Target, TargetId, id::Id};
 
 /// Every chain's places.
 #[derive(Debug)]
@@ -58,6 +58,13 @@ impl Place {
     }
 }
 
+/// The dialects in which a target is asked without translation: its provider's, but for Chat Completions
+/// where the model is served by Responses alone.
+pub fn speaks(provider: &Provider, target: &Target) -> Speaks {
+    let no_chat = Needs::from_bits(target.understands.lacks).has(Needs::CHAT);
+    if no_chat && provider.speaks.any(Speaks::RESPONSES) { provider.speaks.without(Speaks::CHAT) } else { provider.speaks }
+}
+
 fn foreign_lacks(dialect: Dialect, speaks: Speaks) -> Needs {
     let spoken = match dialect {
         Dialect::OpenAi if speaks.any(Speaks::CHAT) => dialect::Dialect::Openai,
@@ -93,9 +100,9 @@ impl Plan {
                         member: place,
                         disabled: target.disabled.is_some(),
                         rest: target.model == Model::Rest,
-                        speaks: provider.speaks,
+                        speaks: speaks(provider, target),
                         lacks: Needs::from_bits(target.understands.lacks),
-                        foreign_lacks: foreign_lacks(provider.dialect, provider.speaks),
+                        foreign_lacks: foreign_lacks(provider.dialect, speaks(provider, target)),
                         window: target.context_window.unwrap_or(0),
                     });
                 }

@@ -237,7 +237,7 @@ impl Listener for Encoder {
             }
             // A call that is over gets nothing more. Citations of others lack what these must have, and
             // probabilities have no place.
-            Delta::Arguments { .. } | Delta::Object { .. } | Delta::Citation { .. } | Delta::Logprobs(_) => {}
+            Delta::Arguments { .. } | Delta::Object { .. } | Delta::Citation { .. } | Delta::Logprobs(_) | Delta::Untold => {}
             Delta::Finish { reason, stop } => {
                 self.stop();
                 self.ending.finish = Some(reason);

@@ -10,7 +10,8 @@ use super::plan::{Form, Plan, Think};
 use super::{ANSWER_TOOL, schema};
 use crate::dialect::Effort;
 use crate::dialect::ids::{IdRule, Ids};
-use crate::dialect::prompt::{Choice, Part, Prompt, Role, Source, Tool, Turn};
+use crate::dialect::names::Names;
+use crate::dialect::prompt::{Choice, Part, Prompt, Role, Source, Tool, Turn, is_blank};
 use crate::dialect::schema::{from_openapi, is_closed};
 use crate::dialect::{Dialect, Means, Needs, Quirks, Rope};
 use crate::json::{Str, Tree};
@@ -24,6 +25,8 @@ pub const LACKS: Needs = Needs::AUDIO
     .and(Needs::SEED)
     .and(Needs::PENALTIES)
     .and(Needs::LOGIT_BIAS)
+    .and(Needs::STOP_BLANK)
+    .and(Needs::FILE_KIND)
     .and(Needs::AUDIO_OUT)
     .and(Needs::IMAGE_OUT);
 
@@ -76,9 +79,12 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, plan: &Plan<'_>, marks: &mut Ma
     }
     let strict_count = prompt.tools.iter().filter(|tool| tool.strict == Some(true)).count();
     let strict = strict_count <= STRICT_TOOLS_MAX && !means.quirks.has(Quirks::SCHEMA_AS_TOOL);
+    let names = Names::of(prompt, Dialect::Anthropic);
     rope.key("tools").open_array();
     for tool in &prompt.tools {
         rope.open_object();
+        rope.key("name");
+        names.write(tool.name, rope);
         function(tool, strict, is_own(prompt), rope);
         marks.write(tool.cache, rope);
         rope.close_object();
@@ -101,7 +107,9 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, plan: &Plan<'_>, marks: &mut Ma
 fn called(prompt: &Prompt<'_>, rope: &mut Rope<'_>) {
     let mut parts = prompt.turns.iter().flat_map(|turn| &turn.parts);
     let Some(name) = parts.find_map(|part| if let Part::Call(call) = part { Some(call.name) } else { None }) else { return };
-    rope.key("tools").open_array().open_object().key("name").str(name).key("input_schema");
+    rope.key("tools").open_array().open_object().key("name");
+    Names::of(prompt, Dialect::Anthropic).write(name, rope);
+    rope.key("input_schema");
     input_schema(None, false, rope);
     rope.close_object().close_array();
     rope.key("tool_choice").open_object().key("type").text("none").close_object();
@@ -122,7 +130,8 @@ fn choice(prompt: &Prompt<'_>, plan: &Plan<'_>, answer: bool, rope: &mut Rope<'_
     };
     rope.key("tool_choice").open_object().key("type").text(kind);
     if let Some(name) = name {
-        rope.key("name").str(name);
+        rope.key("name");
+        Names::of(prompt, Dialect::Anthropic).write(name, rope);
     }
     let parallel = if alone { Some(false) } else { prompt.parallel };
     if let Some(parallel) = parallel.filter(|_| kind != "none") {
@@ -132,7 +141,6 @@ fn choice(prompt: &Prompt<'_>, plan: &Plan<'_>, answer: bool, rope: &mut Rope<'_
 }
 
 fn function(tool: &Tool<'_>, strict: bool, own: bool, rope: &mut Rope<'_>) {
-    rope.key("name").str(tool.name);
     if let Some(description) = tool.description.filter(|text| !text.is_empty()) {
         rope.key("description").str(description);
     }
@@ -163,6 +171,9 @@ fn input_schema(schema: Option<&[u8]>, openapi: bool, rope: &mut Rope<'_>) {
     let schema = if openapi { &plain[..] } else { schema };
     let mut tree = Tree::new();
     match tree.read(schema) {
+        Ok(root) if root.members().any(|(name, _)| schema::ALTERNATIVES.iter().any(|word| name.is(word))) => {
+            rope.with(|out| schema::write_merged(root, out));
+        }
         Ok(root) if root.text("type").is_some_and(|kind| kind.is("object")) => {
             rope.json(schema);
         }
@@ -185,7 +196,7 @@ fn system(prompt: &Prompt<'_>, means: &Means<'_>, plan: &Plan<'_>, marks: &mut M
         Part::Document { source: Source::Text(text), cache, .. } => Some((*text, *cache)),
         _ => None,
     });
-    let mut texts = texts.filter(|(text, _)| !content::is_blank(*text)).peekable();
+    let mut texts = texts.filter(|(text, _)| !is_blank(*text)).peekable();
     let sentence = if let Form::Sentence(schema) = plan.form { Some(schema) } else { None };
     let added = means.prefix.is_some() || means.suffix.is_some() || sentence.is_some();
     let Some((first, cache)) = texts.peek().copied().or(added.then_some((Str::plain(""), None))) else { return };
@@ -229,7 +240,7 @@ fn messages(prompt: &Prompt<'_>, means: &Means<'_>, marks: &mut Marks, rope: &mu
     let ids = Ids::of(prompt, IdRule::Word);
     let turns = &prompt.turns;
     let cited = is_own(prompt) && prompt.needs.has(Needs::CITATIONS) && !means.dropped.has(Needs::CITATIONS);
-    let mut content = Content { ids: &ids, marks, rope, cited };
+    let mut content = Content { ids: &ids, names: Names::of(prompt, Dialect::Anthropic), marks, rope, cited };
     content.rope.key("messages").open_array();
     let mut last = None;
     let mut at = 0;
@@ -305,7 +316,7 @@ fn output(prompt: &Prompt<'_>, plan: &Plan<'_>, rope: &mut Rope<'_>) {
 }
 
 fn sampling(prompt: &Prompt<'_>, means: &Means<'_>, plan: &Plan<'_>, rope: &mut Rope<'_>) {
-    let mut stop = prompt.stop.iter().filter(|text| !content::is_blank(**text) && !means.dropped.has(Needs::STOP)).peekable();
+    let mut stop = prompt.stop.iter().filter(|text| !is_blank(**text) && !means.dropped.has(Needs::STOP)).peekable();
     if stop.peek().is_some() {
         rope.key("stop_sequences").open_array();
         stop.for_each(|text| {

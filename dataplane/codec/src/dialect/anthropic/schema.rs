@@ -3,6 +3,7 @@
 
 use crate::dialect::answer::escape_json_into;
 use crate::json::{Shape, Str, Tree, Value};
+use std::collections::HashSet;
 
 /// Formats of strings that are enforced.
 const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
@@ -101,6 +102,55 @@ fn closed(schema: Value<'_>, out: &mut Vec<u8>) {
     }
     description(schema, kinds, several, start, out);
     out.push(b'}');
+}
+
+/// What may not stand at the top of a tool's input.
+pub(super) const ALTERNATIVES: [&str; 3] = ["anyOf", "oneOf", "allOf"];
+
+/// Appends the schema of an object of which there are alternatives: with the properties of all of them, and
+/// with the alternatives themselves in its description.
+pub(super) fn write_merged(schema: Value<'_>, out: &mut Vec<u8>) {
+    let alternatives = || ALTERNATIVES.iter().filter_map(|name| Some((*name, schema.get(name)?)));
+    let apart = |name: Str<'_>| ["type", "properties", "description"].iter().chain(&ALTERNATIVES).any(|word| name.is(word));
+    out.extend_from_slice(b"{\"type\":\"object\"");
+    for (name, value) in schema.members().filter(|(name, _)| !apart(*name)) {
+        out.push(b',');
+        quoted(name, out);
+        out.push(b':');
+        out.extend_from_slice(value.raw());
+    }
+    out.extend_from_slice(b",\"properties\":{");
+    let mut known = HashSet::new();
+    let schemas = [schema].into_iter().chain(alternatives().flat_map(|(_, list)| list.elements()));
+    // An alternative is often but the name of one.
+    let named = schemas.map(|one| one.text("$ref").and_then(|path| defined(schema, path)).unwrap_or(one));
+    for (name, value) in named.filter_map(|one| one.get("properties")).flat_map(Value::members) {
+        if known.insert(name.raw()) {
+            out.extend_from_slice(if known.len() > 1 { b"," } else { b"" });
+            quoted(name, out);
+            out.push(b':');
+            out.extend_from_slice(value.raw());
+        }
+    }
+    out.extend_from_slice(b"},\"description\":\"");
+    if let Some(text) = schema.text("description") {
+        out.extend_from_slice(text.raw());
+        out.extend_from_slice(b"\\n\\n");
+    }
+    for (at, (name, list)) in alternatives().enumerate() {
+        out.extend_from_slice(if at > 0 { b", " } else { b"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        escape_json_into(list.raw(), out);
+    }
+    out.extend_from_slice(b"\"}");
+}
+
+/// The schema that a reference within the same text leads to: `#/$defs/NAME`.
+fn defined<'t>(root: Value<'t>, path: Str<'t>) -> Option<Value<'t>> {
+    let path = path.decode();
+    let (place, name) = path.strip_prefix("#/")?.split_once('/')?;
+    root.get(place)?.get(name)
 }
 
 fn is_words(value: Value<'_>) -> bool {

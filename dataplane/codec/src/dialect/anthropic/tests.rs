@@ -6,7 +6,7 @@ mod properties;
 mod requests;
 mod streams;
 
-use crate::dialect::{Dialect, Manner, Means, Needs, Rope, Unread, read_prompt, write_prompt};
+use crate::dialect::{Dialect, Manner, Means, Needs, Rope, Terms, Unread, read_prompt, write_prompt};
 use crate::json::Tree;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn again(body: &str) -> (Value, Needs) {
 }
 
 fn manner() -> Manner {
-    Manner { seed: 7, created: 1, model: "fallback".into(), include_usage: true, input_estimate: 11, unwrapped: None }
+    Manner { seed: 7, created: 1, model: "fallback".into(), include_usage: true, input_estimate: 11, terms: Terms::default() }
 }
 
 /// Errors of the gateway's own, which the official SDKs tell apart by status and type.

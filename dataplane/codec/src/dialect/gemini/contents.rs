@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::media;
 use super::request::is_own;
 use crate::dialect::Signature;
+use crate::dialect::names::Names;
 use crate::dialect::prompt::{Arguments, Call, Outcome, Part, Prompt, Role, Source};
 use crate::dialect::{Dialect, Means, Needs, Rope, Thinking};
 use crate::json::Str;
@@ -44,6 +45,12 @@ impl Content<'_, '_> {
     fn opens_turn(&self) -> bool {
         self.role == Role::User && !self.parts.iter().any(|part| matches!(part, Part::Outcome(_)))
     }
+}
+
+/// What is known of the calls that tools answer.
+struct Called<'c, 't> {
+    by_id: &'c HashMap<&'t [u8], Str<'t>>,
+    names: Names,
 }
 
 /// Thoughts go back to whom they came from, and to nobody else.
@@ -95,13 +102,14 @@ pub(super) fn write<'t>(prompt: &Prompt<'t>, means: &Means<'_>, rope: &mut Rope<
     }
     let thinks = matches!(means.thinking, Thinking::Effort | Thinking::Unknown);
     let current = all.iter().rposition(Content::opens_turn).unwrap_or(0);
-    let mut names: HashMap<&'t [u8], Str<'t>> = HashMap::new();
+    let mut by_id: HashMap<&'t [u8], Str<'t>> = HashMap::new();
+    let names = Names::of(prompt, Dialect::Gemini);
     for (at, content) in all.iter().enumerate() {
         match content.role {
-            Role::User => user(content, is_own(prompt), &names, rope),
+            Role::User => user(content, is_own(prompt), &Called { by_id: &by_id, names }, rope),
             Role::Assistant => {
-                model(content, is_own(prompt), thinks && at >= current, rope);
-                names.extend(content.parts.iter().filter_map(|part| match part {
+                model(content, is_own(prompt), (thinks && at >= current, names), rope);
+                by_id.extend(content.parts.iter().filter_map(|part| match part {
                     Part::Call(Call { id: Some(id), name, .. }) => Some((id.raw(), *name)),
                     _ => None,
                 }));
@@ -122,18 +130,18 @@ fn said(role: &str, text: &str, rope: &mut Rope<'_>) {
     rope.close_array().close_object();
 }
 
-fn user(content: &Content<'_, '_>, own: bool, names: &HashMap<&[u8], Str<'_>>, rope: &mut Rope<'_>) {
+fn user(content: &Content<'_, '_>, own: bool, called: &Called<'_, '_>, rope: &mut Rope<'_>) {
     rope.open_object().key("role").text("user").key("parts").open_array();
     for part in &content.parts {
         match part {
-            Part::Outcome(outcome) => response(outcome, own, names, rope),
+            Part::Outcome(outcome) => response(outcome, own, called, rope),
             part => plain(part, rope),
         }
     }
     rope.close_array().close_object();
 }
 
-fn model(content: &Content<'_, '_>, own: bool, sealed: bool, rope: &mut Rope<'_>) {
+fn model(content: &Content<'_, '_>, own: bool, (sealed, names): (bool, Names), rope: &mut Rope<'_>) {
     rope.open_object().key("role").text("model").key("parts").open_array();
     let mut held = None;
     let mut called = false;
@@ -166,7 +174,7 @@ fn model(content: &Content<'_, '_>, own: bool, sealed: bool, rope: &mut Rope<'_>
             }
             Part::Call(call) => {
                 let own_seal = call.signature.filter(|signature| is_ours(*signature));
-                function_call(call, own_seal.or(held.take()), sealed && !called, rope);
+                function_call(call, names, own_seal.or(held.take()), sealed && !called, rope);
                 called = true;
             }
             Part::Text { text, .. } => {
@@ -190,12 +198,14 @@ fn seal(signature: Option<Signature<'_>>, rope: &mut Rope<'_>) {
     }
 }
 
-fn function_call(call: &Call<'_>, signature: Option<Signature<'_>>, sealed: bool, rope: &mut Rope<'_>) {
+fn function_call(call: &Call<'_>, names: Names, signature: Option<Signature<'_>>, sealed: bool, rope: &mut Rope<'_>) {
     rope.open_object().key("functionCall").open_object();
     if let Some(id) = call.id {
         rope.key("id").str(id);
     }
-    rope.key("name").str(call.name).key("args");
+    rope.key("name");
+    names.write(call.name, rope);
+    rope.key("args");
     match call.arguments {
         Arguments::Text(text) => rope.object_in(text),
         Arguments::Object(json) => rope.json(json),
@@ -209,13 +219,15 @@ fn function_call(call: &Call<'_>, signature: Option<Signature<'_>>, sealed: bool
 }
 
 /// What a tool answered, which must be an object.
-fn response(outcome: &Outcome<'_>, own: bool, names: &HashMap<&[u8], Str<'_>>, rope: &mut Rope<'_>) {
+fn response(outcome: &Outcome<'_>, own: bool, called: &Called<'_, '_>, rope: &mut Rope<'_>) {
     rope.open_object().key("functionResponse").open_object();
     if let Some(id) = outcome.id {
         rope.key("id").str(id);
     }
-    let name = outcome.name.or_else(|| names.get(outcome.id?.raw()).copied());
-    rope.key("name").str(name.unwrap_or(Str::plain("tool"))).key("response");
+    let name = outcome.name.or_else(|| called.by_id.get(outcome.id?.raw()).copied());
+    rope.key("name");
+    called.names.write(name.unwrap_or(Str::plain("tool")), rope);
+    rope.key("response");
     match outcome.object {
         Some(object) => {
             rope.json(object);
@@ -261,7 +273,8 @@ fn file(source: &Source<'_>, usual: &'static str, rope: &mut Rope<'_>) {
     match source {
         Source::Data { media, data } => {
             rope.open_object().key("inlineData").open_object();
-            rope.key("mimeType").str(*media).key("data").str(*data).close_object().close_object();
+            let media = crate::dialect::media::of_image(*media, *data);
+            rope.key("mimeType").str(media).key("data").str(*data).close_object().close_object();
         }
         Source::Url { url, media } => {
             rope.open_object().key("fileData").open_object().key("mimeType");

@@ -1,5 +1,6 @@
 //! Reads answers: whole ones, and the events of a stream.
 
+use super::logprobs;
 use crate::dialect::answer::CHOICES_MAX;
 use crate::dialect::{Delta, Dialect, Failure, Listener, Signature};
 use crate::json::{Finish, Shape, Str, Tree, Usage, Value, read_error};
@@ -99,6 +100,7 @@ impl Decoder {
         let mut content = None;
         let mut finish = None;
         let mut sources = [None; 2];
+        let mut probabilities = None;
         for (name, value) in candidate.members().filter(|(_, value)| !value.is_null()) {
             match name.raw() {
                 b"index" => index = value.u64().unwrap_or(index),
@@ -106,10 +108,18 @@ impl Decoder {
                 b"finishReason" | b"finish_reason" => finish = value.str(),
                 b"groundingMetadata" | b"grounding_metadata" => sources[0] = Some(value),
                 b"citationMetadata" | b"citation_metadata" => sources[1] = Some(value),
+                b"logprobsResult" | b"logprobs_result" => probabilities = Some(value),
                 _ => {}
             }
         }
         let index = index.min(CHOICES_MAX as u64 - 1) as u32;
+        if let Some(found) = probabilities {
+            let mut tokens = Vec::with_capacity(found.raw().len());
+            logprobs::read(found, &mut tokens);
+            if tokens != b"[]" {
+                to.hear(index, Delta::Logprobs(&tokens));
+            }
+        }
         content.into_iter().flat_map(Value::elements).for_each(|part| self.part(index, part, to));
         sources.into_iter().flatten().for_each(|found| cited(index, found, to));
         if let Some(reason) = finish.and_then(|word| reason(word, self.has_called(index))) {
@@ -130,6 +140,9 @@ impl Decoder {
                     signature = value.str().filter(|seal| !seal.is_empty()).map(|text| Signature { origin: Dialect::Gemini, text });
                 }
                 b"functionCall" | b"function_call" => call = Some(value),
+                b"inlineData" | b"inline_data" | b"fileData" | b"file_data" | b"executableCode" | b"codeExecutionResult" => {
+                    to.hear(choice, Delta::Untold);
+                }
                 _ => {}
             }
         }

@@ -4,6 +4,7 @@
 //! wait for the rest; and the last event says why the answer ended and what it cost, so that the reason
 //! waits for the end.
 
+use super::logprobs;
 use crate::dialect::answer::{Answer, Block, CHOICES_MAX, Choice, write_object};
 use crate::dialect::{Delta, Dialect, Listener, Manner, Signature};
 use crate::head::write_number;
@@ -33,6 +34,8 @@ pub struct Encoder {
 struct State {
     call: Option<Pending>,
     finish: Option<Finish>,
+    /// Probabilities of the text that comes next, in OpenAI's form.
+    logprobs: Option<Vec<u8>>,
     /// It has said that it refuses.
     refused: bool,
     /// Arguments were too long, or something was said of a call that never began.
@@ -82,8 +85,20 @@ impl Encoder {
         write(out);
         out.extend_from_slice(b"],\"role\":\"model\"},\"index\":");
         write_number(out, choice.into());
+        let told = self.choices.get_mut(choice as usize).and_then(|state| state.logprobs.take());
+        write_logprobs(told.as_deref(), out);
         out.extend_from_slice(b"}],");
         out.extend_from_slice(&self.tail);
+    }
+
+    /// Probabilities wait for the text that they belong to, but not for long.
+    fn logprobs(&mut self, choice: u32, array: &[u8]) {
+        if self.choices.get(choice as usize).is_some_and(|state| state.logprobs.is_some()) {
+            self.event(choice, |out| write_text(b"", false, out));
+        }
+        if let Some(state) = self.state(choice) {
+            state.logprobs = Some(inner(array).to_vec());
+        }
     }
 
     fn open_call(&mut self, choice: u32, pending: Pending) {
@@ -141,6 +156,7 @@ impl Encoder {
             out.extend_from_slice(if state.failed { "MALFORMED_FUNCTION_CALL" } else { word(state.finish, state.refused) }.as_bytes());
             out.extend_from_slice(b"\",\"index\":");
             write_number(out, at as u64);
+            write_logprobs(state.logprobs.as_deref(), out);
             out.push(b'}');
         }
         out.extend_from_slice(b"],");
@@ -200,8 +216,8 @@ impl Listener for Encoder {
                 self.out.extend_from_slice(b"]}}],");
                 self.out.extend_from_slice(&self.tail);
             }
-            // They have another form here.
-            Delta::Logprobs(_) => {}
+            Delta::Untold => {}
+            Delta::Logprobs(array) => self.logprobs(choice, array),
             Delta::Finish { reason, .. } => {
                 if let Some(state) = self.state(choice) {
                     state.finish = Some(reason);
@@ -210,6 +226,19 @@ impl Listener for Encoder {
             Delta::Usage(usage) => self.usage = Some(usage),
             Delta::End => self.end(),
         }
+    }
+}
+
+/// What stands within the brackets of an array.
+fn inner(array: &[u8]) -> &[u8] {
+    array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or_default()
+}
+
+/// `,"logprobsResult":…`
+fn write_logprobs(elements: Option<&[u8]>, out: &mut Vec<u8>) {
+    if let Some(elements) = elements {
+        out.extend_from_slice(b",\"logprobsResult\":");
+        logprobs::write(elements, out);
     }
 }
 
@@ -342,6 +371,7 @@ fn write_choice(index: u64, choice: &Choice, out: &mut Vec<u8>) {
     out.extend_from_slice(word(choice.finish, refused).as_bytes());
     out.extend_from_slice(b"\",\"index\":");
     write_number(out, index);
+    write_logprobs(choice.logprobs.as_deref(), out);
     for (at, (url, title)) in choice.citations.iter().enumerate() {
         out.extend_from_slice(if at > 0 { b"," } else { b",\"groundingMetadata\":{\"groundingChunks\":[" });
         write_citation(url, title.as_deref(), out);

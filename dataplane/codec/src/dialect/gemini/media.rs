@@ -11,8 +11,17 @@ pub(super) fn read_blob<'t>(blob: Value<'t>, needs: &mut Needs) -> Option<Part<'
     let media = member(blob, "mimeType").and_then(Value::str).unwrap_or(Str::plain(""));
     let source = Source::Data { media, data };
     match media.raw().split(|&byte| byte == b'/').next() {
+        Some(b"image") if !is_picture_of_all(media) => {
+            needs.add(Needs::OWN);
+            Some(Part::Image { source, detail: None, cache: None })
+        }
         Some(b"image") => Some(Part::Image { source, detail: None, cache: None }),
-        Some(b"audio") => Some(Part::Audio { data, format: media }),
+        Some(b"audio") => {
+            if !is_sound_of_all(media) {
+                needs.add(Needs::OWN);
+            }
+            Some(Part::Audio { data, format: media })
+        }
         Some(b"text") => Some(Part::Document { source, name: member(blob, "displayName").and_then(Value::str), cache: None }),
         _ if media.is("application/pdf") => {
             Some(Part::Document { source, name: member(blob, "displayName").and_then(Value::str), cache: None })
@@ -22,6 +31,16 @@ pub(super) fn read_blob<'t>(blob: Value<'t>, needs: &mut Needs) -> Option<Part<'
             None
         }
     }
+}
+
+/// Pictures that every dialect takes.
+fn is_picture_of_all(media: Str<'_>) -> bool {
+    ["image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"].iter().any(|known| media.is(known))
+}
+
+/// Sound that another dialect takes at all: WAV and MP3.
+fn is_sound_of_all(media: Str<'_>) -> bool {
+    ["audio/wav", "audio/x-wav", "audio/wave", "audio/mp3", "audio/mpeg"].iter().any(|known| media.is(known))
 }
 
 /// A file by its address. What Google keeps for the tenant is nobody else's to fetch.

@@ -2,6 +2,7 @@
 
 use super::contents;
 use super::prompt::camel;
+use crate::dialect::names::Names;
 use crate::dialect::prompt::{Choice, Format, Prompt, Tool};
 use crate::dialect::{Depth, Effort};
 use crate::dialect::{Dialect, Means, Needs, Rope, Thinking};
@@ -9,10 +10,13 @@ use crate::json::Tree;
 
 /// What the dialect has no words for, or words of another form.
 pub const LACKS: Needs =
-    Needs::LOGIT_BIAS.and(Needs::LOGPROBS).and(Needs::STOP_MANY).and(Needs::CITATIONS).and(Needs::AUDIO_OUT).and(Needs::IMAGE_OUT);
+    Needs::LOGIT_BIAS.and(Needs::FILE_KIND).and(Needs::STOP_MANY).and(Needs::CITATIONS).and(Needs::AUDIO_OUT).and(Needs::IMAGE_OUT);
 
 /// More stop sequences are refused.
 const STOP_COUNT_MAX: usize = 5;
+
+/// More tokens in the place of one are refused.
+const LOGPROBS_MAX: u64 = 20;
 
 /// Writes a request. What it needs and the dialect lacks must have been looked at before: it is left
 /// out here.
@@ -58,7 +62,7 @@ fn tools(prompt: &Prompt<'_>, rope: &mut Rope<'_>) {
     rope.key("tools").open_array();
     if !prompt.tools.is_empty() {
         rope.open_object().key("functionDeclarations").open_array();
-        prompt.tools.iter().for_each(|tool| declaration(tool, rope));
+        prompt.tools.iter().for_each(|tool| declaration(tool, Names::of(prompt, Dialect::Gemini), rope));
         rope.close_array().close_object();
     }
     for entry in provided {
@@ -79,8 +83,9 @@ fn each_member(object: &[u8], mut wanted: impl FnMut(&str) -> bool, rope: &mut R
     }
 }
 
-fn declaration(tool: &Tool<'_>, rope: &mut Rope<'_>) {
-    rope.open_object().key("name").str(tool.name);
+fn declaration(tool: &Tool<'_>, names: Names, rope: &mut Rope<'_>) {
+    rope.open_object().key("name");
+    names.write(tool.name, rope);
     if let Some(description) = tool.description {
         rope.key("description").str(description);
     }
@@ -107,7 +112,9 @@ fn tool_config(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     };
     rope.key("toolConfig").open_object().key("functionCallingConfig").open_object().key("mode").text(mode);
     if let Choice::Named(name) = prompt.choice {
-        rope.key("allowedFunctionNames").open_array().str(name).close_array();
+        rope.key("allowedFunctionNames").open_array();
+        Names::of(prompt, Dialect::Gemini).write(name, rope);
+        rope.close_array();
     }
     rope.close_object().close_object();
 }
@@ -168,6 +175,13 @@ fn sampling(prompt: &Prompt<'_>, means: &Means<'_>, settings: &mut Settings<'_, 
     for (name, number, left_out) in members {
         if let Some(number) = number.filter(|_| !left_out) {
             settings.key(name).json(number);
+        }
+    }
+    // Its own client's go along as they came.
+    if let Some(others) = prompt.logprobs.filter(|_| !is_own(prompt) && !dropped(Needs::LOGPROBS)) {
+        settings.key("responseLogprobs").bool(true);
+        if others > 0 {
+            settings.key("logprobs").number(others.min(LOGPROBS_MAX));
         }
     }
 }

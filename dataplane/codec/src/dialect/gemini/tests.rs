@@ -1,6 +1,7 @@
 //! Golden vectors and properties. What the SDK sends and expects was read from google-genai 3.4.0.
 
 mod answers;
+mod logprobs;
 mod properties;
 mod requests;
 mod streams;
@@ -8,7 +9,7 @@ mod streams;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::dialect::{Dialect, Manner, Means, Needs, Rope, read_prompt, write_prompt};
+use crate::dialect::{Dialect, Manner, Means, Needs, Rope, Terms, read_prompt, write_prompt};
 
 /// A request in another dialect, and what it needs.
 fn translated(from: Dialect, to: Dialect, body: &Json, means: &Means<'_>) -> (Json, Needs) {
@@ -23,7 +24,7 @@ fn translated(from: Dialect, to: Dialect, body: &Json, means: &Means<'_>) -> (Js
 }
 
 fn manner() -> Manner {
-    Manner { seed: 0xabc, created: 7, model: "m\"x".into(), include_usage: true, input_estimate: 0, unwrapped: None }
+    Manner { seed: 0xabc, created: 7, model: "m\"x".into(), include_usage: true, input_estimate: 0, terms: Terms::default() }
 }
 
 #[test]

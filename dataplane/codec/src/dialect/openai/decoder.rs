@@ -11,14 +11,36 @@ pub struct Decoder {
     calls: Vec<Calls>,
 }
 
-/// The calls of a choice.
-#[derive(Clone, Copy, Debug, Default)]
+/// The calls of a choice that began, at most [`CALLS_MAX`].
+#[derive(Clone, Debug, Default)]
 struct Calls {
-    /// How many began.
-    count: u32,
-    /// The provider's number of the last one; `count > 0` when it means something.
-    last: u64,
+    /// The provider's numbers. Some give the same to all.
+    numbers: Vec<u64>,
+    /// The id of the last one.
+    id: Vec<u8>,
 }
+
+impl Calls {
+    /// Which call it is about; `None` when one begins.
+    fn found(&self, number: Option<u64>, id: Option<Str<'_>>, named: bool) -> Option<usize> {
+        let last = self.numbers.len().checked_sub(1)?;
+        match number {
+            Some(number) if number == self.numbers[last] => {
+                // All calls under one number are told apart by their ids.
+                let other = named && id.is_some_and(|id| id.raw() != self.id);
+                (!other).then_some(last)
+            }
+            Some(_) if named => None,
+            // Back to one that seemed to be over.
+            Some(number) => self.numbers.iter().rposition(|known| *known == number),
+            // Where there is no number, a name begins one.
+            None => (!named).then_some(last),
+        }
+    }
+}
+
+/// More calls than any answer has.
+const CALLS_MAX: usize = 1_024;
 
 /// More choices than any provider gives.
 const CHOICES_MAX: usize = 128;
@@ -77,6 +99,10 @@ impl Decoder {
         for (at, choice) in choices.into_iter().flat_map(Value::elements).enumerate() {
             // Compatible servers leave the index out.
             let index = choice.get("index").and_then(Value::u64).unwrap_or(at as u64).min(CHOICES_MAX as u64 - 1) as u32;
+            let tokens = choice.get("logprobs").and_then(|logprobs| logprobs.get("content"));
+            if let Some(tokens) = tokens.filter(|tokens| tokens.elements().next().is_some()) {
+                to.hear(index, Delta::Logprobs(tokens.raw()));
+            }
             let said = choice.get(message).or_else(|| choice.get(other));
             if let Some(said) = said {
                 self.said(index, said, to);
@@ -84,14 +110,13 @@ impl Decoder {
             if let Some(text) = choice.text("text").filter(|text| !text.is_empty()) {
                 to.hear(index, Delta::Text(text));
             }
-            if let Some(tokens) = choice.get("logprobs").and_then(|logprobs| logprobs.get("content")) {
-                to.hear(index, Delta::Logprobs(tokens.raw()));
-            }
             if let Some(reason) = choice.text("finish_reason").filter(|reason| !reason.is_empty()) {
                 to.hear(index, Delta::Finish { reason: Finish::parse(reason.raw()), stop: choice.text("stop_reason") });
             }
         }
-        if let Some(usage) = root.get("usage").filter(|usage| usage.is_object()) {
+        // Groq tells them in a place of its own as well.
+        let usage = root.get("usage").or_else(|| root.get("x_groq")?.get("usage"));
+        if let Some(usage) = usage.filter(|usage| usage.is_object()) {
             to.hear(0, Delta::Usage(read_usage(usage)));
         }
         Ok(())
@@ -149,18 +174,17 @@ impl Decoder {
         }
         let calls = &mut self.calls[at];
         let name = function.text("name").filter(|name| !name.is_empty());
-        // The number tells calls apart, and where there is none, a name begins one.
-        let begins = match index {
-            Some(index) => calls.count == 0 || index != calls.last,
-            None => name.is_some(),
+        let index = match (calls.found(index, id, name.is_some()), name) {
+            (Some(index), _) => index as u32,
+            (None, Some(name)) if calls.numbers.len() < CALLS_MAX => {
+                let number = calls.numbers.len();
+                calls.numbers.push(index.unwrap_or(number as u64));
+                calls.id = id.map(|id| id.raw().to_vec()).unwrap_or_default();
+                to.hear(choice, Delta::Call { index: number as u32, id, name, signature });
+                number as u32
+            }
+            (None, _) => return,
         };
-        if begins {
-            let Some(name) = name else { return };
-            calls.last = index.unwrap_or(calls.last + 1);
-            calls.count += 1;
-            to.hear(choice, Delta::Call { index: calls.count - 1, id, name, signature });
-        }
-        let Some(index) = calls.count.checked_sub(1) else { return };
         match function.get("arguments") {
             Some(value) if value.is_object() => to.hear(choice, Delta::Object { index, json: value.raw() }),
             Some(value) => {
@@ -187,17 +211,25 @@ fn told(choice: u32, part: Value<'_>, to: &mut dyn Listener) {
 }
 
 /// Reads token counts: `cached_tokens` is a part of the prompt's, `reasoning_tokens` of the answer's.
-/// DeepSeek tells the former in a word of its own.
+/// DeepSeek and Moonshot tell the former in words of their own, and xAI counts the latter beside the answer,
+/// which the total shows.
 pub fn read_usage(usage: Value<'_>) -> Usage {
     let number = |name: &str| usage.get(name).and_then(Value::u64);
     let prompt = usage.get("prompt_tokens_details");
     let answer = usage.get("completion_tokens_details");
+    let (input, output) = (number("prompt_tokens"), number("completion_tokens"));
+    let reasoning = answer.and_then(|details| details.get("reasoning_tokens")?.u64());
+    let beside = reasoning.unwrap_or(0);
+    let apart = beside > 0
+        && number("total_tokens") == input.zip(output).and_then(|(input, output)| input.checked_add(output)?.checked_add(beside));
     Usage {
-        input: number("prompt_tokens"),
-        output: number("completion_tokens"),
+        input,
+        output: output.map(|output| if apart { output.saturating_add(beside) } else { output }),
         total: number("total_tokens"),
-        cached: prompt.and_then(|details| details.get("cached_tokens")?.u64()).or_else(|| number("prompt_cache_hit_tokens")),
+        cached: prompt
+            .and_then(|details| details.get("cached_tokens")?.u64())
+            .or_else(|| number("prompt_cache_hit_tokens").or_else(|| number("cached_tokens"))),
         cache_write: prompt.and_then(|details| details.get("cache_write_tokens")?.u64()),
-        reasoning: answer.and_then(|details| details.get("reasoning_tokens")?.u64()),
+        reasoning,
     }
 }

@@ -18,13 +18,15 @@ pub struct Encoder {
     usage: Option<Usage>,
     /// Choices whose role was told, one bit each; those beyond the bits are told it each time.
     greeted: u128,
+    /// Probabilities of the text that comes next: of which choice, and an array.
+    logprobs: Option<(u32, Vec<u8>)>,
     over: bool,
 }
 
 impl Encoder {
     /// The encoder of one answer.
     pub fn new(manner: Manner) -> Encoder {
-        Encoder { manner, out: Vec::new(), start: Vec::new(), usage: None, greeted: 0, over: false }
+        Encoder { manner, out: Vec::new(), start: Vec::new(), usage: None, greeted: 0, logprobs: None, over: false }
     }
 
     fn begin(&mut self, model: Option<&[u8]>) {
@@ -39,6 +41,17 @@ impl Encoder {
 
     /// Writes an event with one choice, whose delta `write` fills.
     fn event(&mut self, choice: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let logprobs = self.logprobs.take();
+        if logprobs.as_ref().is_none_or(|(of, _)| *of == choice) {
+            return self.event_with(choice, logprobs.as_ref().map(|(_, array)| &array[..]), write);
+        }
+        if let Some((of, array)) = logprobs {
+            self.event_with(of, Some(&array), |_| {});
+        }
+        self.event_with(choice, None, write);
+    }
+
+    fn event_with(&mut self, choice: u32, logprobs: Option<&[u8]>, write: impl FnOnce(&mut Vec<u8>)) {
         self.begin(None);
         let bit = 1_u128.checked_shl(choice).unwrap_or(0);
         let out = &mut self.out;
@@ -54,8 +67,24 @@ impl Encoder {
         if out.last() == Some(&b',') {
             out.pop();
         }
-        out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}]");
+        out.extend_from_slice(b"},\"logprobs\":");
+        match logprobs {
+            Some(array) => {
+                out.extend_from_slice(b"{\"content\":");
+                out.extend_from_slice(array);
+                out.extend_from_slice(b",\"refusal\":null}");
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"finish_reason\":null}]");
         self.end_event();
+    }
+
+    /// Probabilities that no text came for are told alone.
+    fn flush(&mut self) {
+        if let Some((choice, array)) = self.logprobs.take() {
+            self.event_with(choice, Some(&array), |_| {});
+        }
     }
 
     fn end_event(&mut self) {
@@ -64,6 +93,7 @@ impl Encoder {
     }
 
     fn finish(&mut self, choice: u32, reason: Finish) {
+        self.flush();
         self.begin(None);
         self.out.extend_from_slice(&self.start);
         self.out.extend_from_slice(b"{\"index\":");
@@ -78,6 +108,7 @@ impl Encoder {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
+        self.flush();
         if let Some(usage) = self.usage.filter(|_| self.manner.include_usage) {
             self.begin(None);
             self.out.extend_from_slice(&self.start);
@@ -108,7 +139,7 @@ impl Listener for Encoder {
             Delta::Refusal(text) => self.event(choice, |out| string(out, "refusal", text.raw())),
             Delta::Thought(text) => self.event(choice, |out| string(out, "reasoning_content", text.raw())),
             // There is no place for them.
-            Delta::Sealed(_) | Delta::Redacted(_) => {}
+            Delta::Sealed(_) | Delta::Redacted(_) | Delta::Untold => {}
             Delta::Call { index, id, name, signature } => {
                 let seed = self.manner.seed;
                 self.event(choice, |out| {
@@ -140,14 +171,8 @@ impl Listener for Encoder {
                 out.push(b']');
             }),
             Delta::Logprobs(array) => {
-                self.begin(None);
-                self.out.extend_from_slice(&self.start);
-                self.out.extend_from_slice(b"{\"index\":");
-                write_number(&mut self.out, choice.into());
-                self.out.extend_from_slice(b",\"delta\":{},\"logprobs\":{\"content\":");
-                self.out.extend_from_slice(array);
-                self.out.extend_from_slice(b",\"refusal\":null},\"finish_reason\":null}]");
-                self.end_event();
+                self.flush();
+                self.logprobs = Some((choice, array.to_vec()));
             }
             Delta::Finish { reason, .. } => self.finish(choice, reason),
             Delta::Usage(usage) => self.usage = Some(usage),

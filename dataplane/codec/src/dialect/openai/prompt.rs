@@ -210,6 +210,10 @@ fn assistant<'t>(message: Value<'t>, content: Option<Value<'t>>, prompt: &mut Pr
     if let Some(refusal) = message.text("refusal").filter(|text| !text.is_empty()) {
         parts.push(Part::Refusal(refusal));
     }
+    // The answer goes on where it ends, with some that are compatible.
+    if ["prefix", "partial"].iter().any(|word| message.get(word).and_then(Value::bool) == Some(true)) {
+        prompt.needs.add(Needs::OWN.and(Needs::PREFILL));
+    }
     if message.get("audio").is_some() {
         prompt.needs.add(Needs::STATE);
     }

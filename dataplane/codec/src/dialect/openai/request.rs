@@ -2,8 +2,10 @@
 
 use crate::dialect::Depth;
 use crate::dialect::ids::{IdRule, Ids};
+use crate::dialect::media;
+use crate::dialect::names::Names;
 use crate::dialect::prompt::{Arguments, Call, Choice, Format, Outcome, Part, Prompt, Role, Source, Thought, Tool, Turn};
-use crate::dialect::{Means, Needs, Quirks, Rope, Thinking, schema};
+use crate::dialect::{Dialect, Means, Needs, Quirks, Rope, Thinking, schema};
 use crate::json::Str;
 
 /// What Chat Completions has no words for.
@@ -14,12 +16,13 @@ pub const LACKS: Needs = Needs::DOCUMENT_URL.and(Needs::TOP_K).and(Needs::STOP_M
 pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let rule = if means.quirks.has(Quirks::SHORT_IDS) { IdRule::Short } else { IdRule::Free };
     let ids = Ids::of(prompt, rule);
+    let names = Names::of(prompt, Dialect::Openai);
     rope.open_object().key("model").text(means.model).key("messages").open_array();
     system(prompt, means, rope);
     for (at, turn) in prompt.turns.iter().enumerate() {
         match turn.role {
             Role::User => user(turn, at, &ids, rope),
-            Role::Assistant => assistant(turn, at, &ids, means, rope),
+            Role::Assistant => assistant(turn, at, (&ids, names), means, rope),
         }
     }
     rope.close_array();
@@ -119,7 +122,7 @@ fn answer_of_tool(outcome: &Outcome<'_>, place: (usize, usize), ids: &Ids, rope:
     rope.close_object();
 }
 
-fn assistant(turn: &Turn<'_>, at: usize, ids: &Ids, means: &Means<'_>, rope: &mut Rope<'_>) {
+fn assistant(turn: &Turn<'_>, at: usize, (ids, names): (&Ids, Names), means: &Means<'_>, rope: &mut Rope<'_>) {
     let visible: Vec<&Part<'_>> = turn.parts.iter().filter(|part| matches!(part, Part::Text { .. } | Part::Refusal(_))).collect();
     let calls: Vec<(usize, &Call<'_>)> =
         turn.parts.iter().enumerate().filter_map(|(at, part)| if let Part::Call(call) = part { Some((at, call)) } else { None }).collect();
@@ -145,7 +148,9 @@ fn assistant(turn: &Turn<'_>, at: usize, ids: &Ids, means: &Means<'_>, rope: &mu
         for (part, call) in calls {
             rope.open_object().key("id");
             ids.write(rope, at, part, call.id);
-            rope.key("type").text("function").key("function").open_object().key("name").str(call.name).key("arguments");
+            rope.key("type").text("function").key("function").open_object().key("name");
+            names.write(call.name, rope);
+            rope.key("arguments");
             match call.arguments {
                 Arguments::Text(text) if text.is_empty() => rope.text("{}"),
                 Arguments::Text(text) => rope.str(text),
@@ -184,6 +189,10 @@ fn content(part: &Part<'_>, rope: &mut Rope<'_>) {
             rope.key("data").str(*data).key("format").text(word).close_object().close_object();
         }
         Part::Document { source: Source::Text(text), .. } => content(&Part::Text { text: *text, cache: None }, rope),
+        // Not every model takes a file that is none but in name.
+        Part::Document { source: Source::Data { media, data }, .. } if media::is_text(*media) => {
+            rope.open_object().key("type").text("text").key("text").with(|out| media::write_text(*data, out)).close_object();
+        }
         Part::Document { source, name, .. } => {
             rope.open_object().key("type").text("file").key("file").open_object();
             rope.key("filename").str(name.unwrap_or(Str::plain("document.pdf"))).key("file_data");
@@ -209,7 +218,8 @@ fn limits(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         let name = if means.quirks.has(Quirks::MAX_TOKENS) { "max_tokens" } else { "max_completion_tokens" };
         rope.key(name).number(means.output_max.map_or(tokens, |most| tokens.min(most)));
     }
-    match &prompt.stop[..] {
+    let stop = if means.dropped.has(Needs::STOP) { &[] } else { &prompt.stop[..] };
+    match stop {
         [] => {}
         [one] => {
             rope.key("stop").str(*one);
@@ -237,6 +247,10 @@ fn sampling(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         }
         if let Some(top_p) = sampling.top_p {
             rope.key("top_p").json(top_p);
+        }
+        // No word of OpenAI's, but of many that are compatible: their own clients use it.
+        if let Some(top_k) = sampling.top_k.filter(|_| prompt.own == Some(Dialect::Openai) && !dropped(Needs::TOP_K)) {
+            rope.key("top_k").json(top_k);
         }
     }
     if let Some(seed) = sampling.seed.filter(|_| !dropped(Needs::SEED)) {
@@ -270,9 +284,11 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         return;
     }
     rope.key("tools").open_array();
-    prompt.tools.iter().for_each(|tool| function(tool, rope));
+    let names = Names::of(prompt, Dialect::Openai);
+    prompt.tools.iter().for_each(|tool| function(tool, names, rope));
     rope.close_array();
     match prompt.choice {
+        Choice::Any | Choice::Named(_) if means.dropped.has(Needs::TOOL_CHOICE) => {}
         Choice::Unset => {}
         Choice::Auto => {
             rope.key("tool_choice").text("auto");
@@ -285,7 +301,9 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         }
         Choice::Named(name) => {
             rope.key("tool_choice").open_object().key("type").text("function");
-            rope.key("function").open_object().key("name").str(name).close_object().close_object();
+            rope.key("function").open_object().key("name");
+            names.write(name, rope);
+            rope.close_object().close_object();
         }
     }
     if let Some(parallel) = prompt.parallel.filter(|_| !means.quirks.has(Quirks::NO_PARALLEL)) {
@@ -293,8 +311,9 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     }
 }
 
-fn function(tool: &Tool<'_>, rope: &mut Rope<'_>) {
-    rope.open_object().key("type").text("function").key("function").open_object().key("name").str(tool.name);
+fn function(tool: &Tool<'_>, names: Names, rope: &mut Rope<'_>) {
+    rope.open_object().key("type").text("function").key("function").open_object().key("name");
+    names.write(tool.name, rope);
     if let Some(description) = tool.description {
         rope.key("description").str(description);
     }
@@ -351,9 +370,18 @@ fn hints(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     if let Some(user) = prompt.user.filter(|_| !means.quirks.has(Quirks::STRICT_MEMBERS)) {
         rope.key("user").str(user);
     }
-    if prompt.own == Some(crate::dialect::Dialect::Openai) && !means.quirks.has(Quirks::STRICT_MEMBERS) {
-        for (name, value) in &prompt.others {
+    if means.quirks.has(Quirks::STRICT_MEMBERS) {
+        return;
+    }
+    match prompt.own {
+        Some(Dialect::Openai) => prompt.others.iter().for_each(|(name, value)| {
             rope.key_of(*name).json(value);
+        }),
+        Some(Dialect::Responses) => {
+            for (name, value) in prompt.others.iter().filter(|(name, _)| super::SHARED.iter().any(|shared| name.is(shared))) {
+                rope.key_of(*name).json(value);
+            }
         }
+        _ => {}
     }
 }

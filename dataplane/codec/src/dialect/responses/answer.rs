@@ -12,6 +12,15 @@ pub(super) enum Status {
     InProgress,
     Completed,
     Incomplete(&'static str),
+    Failed,
+}
+
+/// What is told beside a text: where it comes from, and the probabilities of its tokens, which are the
+/// elements of an array.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Notes<'n> {
+    pub(super) citations: &'n [(Vec<u8>, Option<Vec<u8>>)],
+    pub(super) logprobs: &'n [u8],
 }
 
 impl Status {
@@ -19,6 +28,7 @@ impl Status {
         match choice.and_then(|choice| choice.finish) {
             Some(Finish::Length) => Status::Incomplete("max_output_tokens"),
             Some(Finish::ContentFilter) => Status::Incomplete("content_filter"),
+            Some(Finish::Error) => Status::Failed,
             _ => Status::Completed,
         }
     }
@@ -64,7 +74,23 @@ pub(super) fn block_text(block: &Block, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn write_part(kind: Open, text: &[u8], citations: &[(Vec<u8>, Option<Vec<u8>>)], logprobs: Option<&[u8]>, out: &mut Vec<u8>) {
+/// `,"name":[…]`
+pub(super) fn list(out: &mut Vec<u8>, name: &str, elements: &[u8]) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":[");
+    out.extend_from_slice(elements);
+    out.push(b']');
+}
+
+pub(super) fn write_citation((url, title): &(Vec<u8>, Option<Vec<u8>>), out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"url_citation\",\"start_index\":0,\"end_index\":0");
+    string(out, "url", url);
+    string(out, "title", title.as_deref().unwrap_or_default());
+    out.push(b'}');
+}
+
+pub(super) fn write_part(kind: Open, text: &[u8], notes: Notes<'_>, out: &mut Vec<u8>) {
     if kind == Open::Refusal {
         out.extend_from_slice(b"{\"type\":\"refusal\"");
         string(out, "refusal", text);
@@ -73,20 +99,18 @@ pub(super) fn write_part(kind: Open, text: &[u8], citations: &[(Vec<u8>, Option<
     out.extend_from_slice(b"{\"type\":\"output_text\"");
     string(out, "text", text);
     out.extend_from_slice(b",\"annotations\":[");
-    for (at, (url, title)) in citations.iter().enumerate() {
-        out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
-        out.extend_from_slice(b"\"type\":\"url_citation\",\"start_index\":0,\"end_index\":0");
-        string(out, "url", url);
-        string(out, "title", title.as_deref().unwrap_or_default());
-        out.push(b'}');
+    for (at, cited) in notes.citations.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"" } else { b"," });
+        write_citation(cited, out);
     }
-    out.extend_from_slice(b"],\"logprobs\":[");
-    out.extend_from_slice(logprobs.unwrap_or_default());
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    list(out, "logprobs", notes.logprobs);
+    out.push(b'}');
 }
 
-/// Writes one item; `done` with what it holds.
-pub(super) fn write_item(block: &Block, at: usize, manner: &Manner, done: bool, out: &mut Vec<u8>) {
+/// Writes one item; one that is done with what it holds, and what is told beside it.
+pub(super) fn write_item(block: &Block, at: usize, manner: &Manner, notes: Option<Notes<'_>>, out: &mut Vec<u8>) {
+    let done = notes.is_some();
     let status = if done { "completed" } else { "in_progress" };
     let (kind, prefix) = match block {
         Block::Text(_) | Block::Refusal(_) => ("message", "msg_"),
@@ -103,7 +127,8 @@ pub(super) fn write_item(block: &Block, at: usize, manner: &Manner, done: bool, 
             string(out, "status", status.as_bytes());
             out.extend_from_slice(b",\"role\":\"assistant\",\"content\":[");
             if done {
-                write_part(if matches!(block, Block::Text(_)) { Open::Text } else { Open::Refusal }, text, &[], None, out);
+                let kind = if matches!(block, Block::Text(_)) { Open::Text } else { Open::Refusal };
+                write_part(kind, text, notes.unwrap_or_default(), out);
             }
             out.push(b']');
         }
@@ -151,9 +176,12 @@ pub(super) fn write_response(answer: &Answer, model: &[u8], manner: &Manner, sta
         Status::InProgress => "in_progress",
         Status::Completed => "completed",
         Status::Incomplete(_) => "incomplete",
+        Status::Failed => "failed",
     };
     string(out, "status", word.as_bytes());
-    out.extend_from_slice(b",\"error\":null,\"incomplete_details\":");
+    let failure: &[u8] = b",\"error\":{\"code\":\"server_error\",\"message\":\"The provider gave up.\"}";
+    out.extend_from_slice(if matches!(status, Status::Failed) { failure } else { b",\"error\":null" });
+    out.extend_from_slice(b",\"incomplete_details\":");
     match status {
         Status::Incomplete(reason) => {
             out.extend_from_slice(b"{\"reason\":\"");
@@ -189,14 +217,11 @@ pub(super) fn write_response(answer: &Answer, model: &[u8], manner: &Manner, sta
 /// The same as when it was done, but that the last text has the citations and probabilities.
 fn write_whole_item(block: &Block, at: usize, blocks: &[Block], choice: Option<&Choice>, manner: &Manner, out: &mut Vec<u8>) {
     let last_text = blocks.iter().rposition(|block| matches!(block, Block::Text(_)));
-    let (Block::Text(text), true, Some(choice)) = (block, last_text == Some(at), choice) else {
-        return write_item(block, at, manner, true, out);
+    let notes = match choice.filter(|_| last_text == Some(at)) {
+        Some(choice) => Notes { citations: &choice.citations, logprobs: choice.logprobs.as_deref().unwrap_or_default() },
+        None => Notes::default(),
     };
-    out.extend_from_slice(b"{\"type\":\"message\",\"id\":\"");
-    write_id("msg_", manner.seed, at, out);
-    out.extend_from_slice(b"\",\"status\":\"completed\",\"role\":\"assistant\",\"content\":[");
-    write_part(Open::Text, text, &choice.citations, choice.logprobs.as_deref(), out);
-    out.extend_from_slice(b"]}");
+    write_item(block, at, manner, Some(notes), out);
 }
 
 /// Writes token counts. What a provider did not tell is 0.

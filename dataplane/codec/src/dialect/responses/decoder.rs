@@ -11,6 +11,8 @@ pub struct Decoder {
     calls: Vec<Heard>,
     /// The item whose text was told last, so that it is not told again when it is done.
     told: Option<u64>,
+    /// Probabilities of its text were told as well.
+    told_logprobs: bool,
 }
 
 /// A call that began.
@@ -47,7 +49,10 @@ impl Decoder {
                     self.opened(item, entry, to);
                 }
             }
-            b"response.output_text.delta" => self.text(item, delta().map(Delta::Text), to),
+            b"response.output_text.delta" => {
+                self.probable(item, root, to);
+                self.text(item, delta().map(Delta::Text), to);
+            }
             b"response.refusal.delta" => self.text(item, delta().map(Delta::Refusal), to),
             b"response.reasoning_summary_text.delta" | b"response.reasoning_text.delta" => self.text(item, delta().map(Delta::Thought), to),
             b"response.function_call_arguments.delta" => self.arguments(item, delta(), to),
@@ -61,7 +66,8 @@ impl Decoder {
                     self.closed(item, entry, to);
                 }
             }
-            b"response.completed" | b"response.incomplete" => self.end(root.get("response"), to),
+            b"response.completed" => self.end(root.get("response"), false, to)?,
+            b"response.incomplete" => self.end(root.get("response"), true, to)?,
             b"response.failed" => return Err(failed(root.get("response"))),
             b"error" => return Err(Failure::Error(Box::new(read_error(data)))),
             _ if kind.is_none() && root.get("error").is_some() => return Err(Failure::Error(Box::new(read_error(data)))),
@@ -89,8 +95,7 @@ impl Decoder {
             self.opened(at as u64, entry, to);
             self.closed(at as u64, entry, to);
         }
-        self.end(Some(root), to);
-        Ok(())
+        self.end(Some(root), is("incomplete"), to)
     }
 
     fn begin(&mut self, response: Option<Value<'_>>, to: &mut dyn Listener) {
@@ -112,6 +117,16 @@ impl Decoder {
         if let Some(delta) = delta {
             self.told = Some(item);
             to.hear(0, delta);
+        }
+    }
+
+    fn probable(&mut self, item: u64, root: Value<'_>, to: &mut dyn Listener) {
+        if self.told != Some(item) {
+            self.told_logprobs = false;
+        }
+        if let Some(tokens) = root.get("logprobs").filter(|tokens| tokens.elements().next().is_some()) {
+            self.told_logprobs = true;
+            to.hear(0, Delta::Logprobs(tokens.raw()));
         }
     }
 
@@ -139,18 +154,28 @@ impl Decoder {
             if let Some(text) = entry.text("encrypted_content") {
                 to.hear(0, Delta::Sealed(Signature::read(text, Dialect::Responses)));
             }
-        } else if is("message") && self.told != Some(item) {
-            entry.get("content").into_iter().flat_map(Value::elements).for_each(|part| told(part, to));
+        } else if is("message") {
+            let parts = entry.get("content").into_iter().flat_map(Value::elements);
+            if self.told != Some(item) {
+                parts.for_each(|part| told(part, to));
+            } else if !self.told_logprobs {
+                parts.for_each(|part| probable(part, to));
+            }
         }
     }
 
-    fn end(&mut self, response: Option<Value<'_>>, to: &mut dyn Listener) {
+    fn end(&mut self, response: Option<Value<'_>>, incomplete: bool, to: &mut dyn Listener) -> Result<(), Failure> {
         let response = response.filter(|response| response.is_object());
+        if response.and_then(|response| response.text("status")).is_some_and(|status| status.is("failed") || status.is("cancelled")) {
+            return Err(failed(response));
+        }
         self.begin(response, to);
         let why = response.and_then(|response| response.get("incomplete_details")?.text("reason"));
         let reason = match why {
             Some(why) if why.is("content_filter") => Finish::ContentFilter,
             Some(_) => Finish::Length,
+            // Whatever it lacks, it is not all of it.
+            None if incomplete => Finish::Length,
             None if !self.calls.is_empty() => Finish::ToolCalls,
             None => Finish::Stop,
         };
@@ -159,19 +184,24 @@ impl Decoder {
             to.hear(0, Delta::Usage(read_usage(usage)));
         }
         to.hear(0, Delta::End);
+        Ok(())
+    }
+}
+
+fn probable(part: Value<'_>, to: &mut dyn Listener) {
+    if let Some(tokens) = part.get("logprobs").filter(|tokens| tokens.elements().next().is_some()) {
+        to.hear(0, Delta::Logprobs(tokens.raw()));
     }
 }
 
 fn told(part: Value<'_>, to: &mut dyn Listener) {
+    probable(part, to);
     if let Some(text) = part.text("text").filter(|text| !text.is_empty()) {
         to.hear(0, Delta::Text(text));
     } else if let Some(text) = part.text("refusal").filter(|text| !text.is_empty()) {
         to.hear(0, Delta::Refusal(text));
     }
     part.get("annotations").into_iter().flat_map(Value::elements).for_each(|note| cited(note, to));
-    if let Some(tokens) = part.get("logprobs").filter(|tokens| tokens.elements().next().is_some()) {
-        to.hear(0, Delta::Logprobs(tokens.raw()));
-    }
 }
 
 fn cited(note: Value<'_>, to: &mut dyn Listener) {

@@ -1,6 +1,8 @@
 //! Writes the events of a stream of the Responses API.
 
-use super::answer::{Status, block_text, string, write_id, write_item, write_part, write_place, write_response};
+use super::answer::{
+    Notes, Status, block_text, list, string, write_citation, write_id, write_item, write_part, write_place, write_response,
+};
 use crate::dialect::answer::{Answer, Block};
 use crate::dialect::{Delta, Listener, Manner};
 use crate::head::write_number;
@@ -21,6 +23,10 @@ pub struct Encoder {
     items: usize,
     /// The last of them is not done.
     open: Option<Open>,
+    /// Where its citations and probabilities begin among those of the answer.
+    noted: (usize, usize),
+    /// Probabilities of the text that comes next: the elements of an array.
+    logprobs: Vec<u8>,
     over: bool,
     overflow: bool,
 }
@@ -37,7 +43,18 @@ pub(super) enum Open {
 impl Encoder {
     /// The encoder of one answer.
     pub fn new(manner: Manner) -> Encoder {
-        Encoder { manner, out: Vec::new(), answer: Answer::default(), sequence: 0, items: 0, open: None, over: false, overflow: false }
+        Encoder {
+            manner,
+            out: Vec::new(),
+            answer: Answer::default(),
+            sequence: 0,
+            items: 0,
+            open: None,
+            noted: (0, 0),
+            logprobs: Vec::new(),
+            over: false,
+            overflow: false,
+        }
     }
 
     /// Writes an event: its name, its number, and what `write` appends.
@@ -78,7 +95,9 @@ impl Encoder {
         let Some(open) = self.open.take() else { return };
         let Some((block, at)) = self.block() else { return };
         let (seed, mut item, mut text) = (self.manner.seed, Vec::new(), Vec::new());
-        write_item(block, at, &self.manner, true, &mut item);
+        let (citations, logprobs) = self.notes(open);
+        let notes = Notes { citations, logprobs };
+        write_item(block, at, &self.manner, Some(notes), &mut item);
         block_text(block, &mut text);
         let mut id = Vec::new();
         write_id(open.prefix(), seed, at, &mut id);
@@ -88,12 +107,13 @@ impl Encoder {
                 let (name, member) =
                     if open == Open::Text { ("response.output_text.done", "text") } else { ("response.refusal.done", "refusal") };
                 let mut part = Vec::new();
-                write_part(open, &text, &[], None, &mut part);
+                write_part(open, &text, notes, &mut part);
+                let logprobs = logprobs.to_vec();
                 self.event(name, |out| {
                     place(out, Some("content_index"));
                     string(out, member, &text);
                     if open == Open::Text {
-                        out.extend_from_slice(b",\"logprobs\":[]");
+                        list(out, "logprobs", &logprobs);
                     }
                 });
                 self.event("response.content_part.done", |out| {
@@ -133,11 +153,13 @@ impl Encoder {
             return;
         }
         self.open = Some(wanted);
+        self.noted =
+            self.answer.choices.first().map_or((0, 0), |choice| (choice.citations.len(), choice.logprobs.as_ref().map_or(0, Vec::len)));
         let at = self.items;
         self.items += 1;
         let mut item = Vec::new();
         if let Some((block, at)) = self.block() {
-            write_item(block, at, &self.manner, false, &mut item);
+            write_item(block, at, &self.manner, None, &mut item);
         }
         self.event("response.output_item.added", |out| {
             out.extend_from_slice(b",\"output_index\":");
@@ -151,7 +173,7 @@ impl Encoder {
             Open::Text | Open::Refusal => self.event("response.content_part.added", |out| {
                 write_place(&id, at, Some("content_index"), out);
                 out.extend_from_slice(b",\"part\":");
-                write_part(wanted, b"", &[], None, out);
+                write_part(wanted, b"", Notes::default(), out);
             }),
             Open::Thought => self.event("response.reasoning_summary_part.added", |out| {
                 write_place(&id, at, Some("summary_index"), out);
@@ -164,6 +186,7 @@ impl Encoder {
     /// Tells a piece of the item that is open.
     fn delta(&mut self, open: Open, write: impl FnOnce(&mut Vec<u8>)) {
         let at = self.items.saturating_sub(1);
+        let logprobs = if open == Open::Text { std::mem::take(&mut self.logprobs) } else { Vec::new() };
         let mut id = Vec::new();
         write_id(open.prefix(), self.manner.seed, at, &mut id);
         let (name, part) = match open {
@@ -178,8 +201,31 @@ impl Encoder {
             write(out);
             out.push(b'"');
             if open == Open::Text {
-                out.extend_from_slice(b",\"logprobs\":[]");
+                list(out, "logprobs", &logprobs);
             }
+        });
+    }
+
+    /// Citations and probabilities of the item that is open.
+    fn notes(&self, open: Open) -> (&[(Vec<u8>, Option<Vec<u8>>)], &[u8]) {
+        let Some(choice) = self.answer.choices.first().filter(|_| open == Open::Text) else { return (&[], b"") };
+        let logprobs = choice.logprobs.as_deref().unwrap_or_default().get(self.noted.1..).unwrap_or_default();
+        (choice.citations.get(self.noted.0..).unwrap_or_default(), logprobs.strip_prefix(b",").unwrap_or(logprobs))
+    }
+
+    /// Tells where something in the text that is open comes from.
+    fn cite(&mut self) {
+        let (Some(Open::Text), Some(choice)) = (self.open, self.answer.choices.first()) else { return };
+        let Some(cited) = choice.citations.last().cloned() else { return };
+        let (at, note) = (self.items.saturating_sub(1), choice.citations.len() - self.noted.0);
+        let mut id = Vec::new();
+        write_id(Open::Text.prefix(), self.manner.seed, at, &mut id);
+        self.event("response.output_text.annotation.added", |out| {
+            write_place(&id, at, Some("content_index"), out);
+            out.extend_from_slice(b",\"annotation_index\":");
+            write_number(out, note.saturating_sub(1) as u64);
+            out.extend_from_slice(b",\"annotation\":");
+            write_citation(&cited, out);
         });
     }
 
@@ -192,8 +238,13 @@ impl Encoder {
         if self.open.is_none() {
             self.answer.part(0);
         }
+        let probable = std::mem::take(&mut self.logprobs);
         self.answer.hear(0, delta);
         self.open(wanted);
+        if !probable.is_empty() {
+            self.answer.hear(0, Delta::Logprobs(&[b"[", &probable[..], b"]"].concat()));
+            self.logprobs = probable;
+        }
         self.delta(wanted, |out| out.extend_from_slice(text));
     }
 
@@ -206,7 +257,11 @@ impl Encoder {
         let status = if self.overflow { Status::Incomplete("max_output_tokens") } else { Status::of(self.answer.choices.first()) };
         let mut response = Vec::new();
         write_response(&self.answer, &self.answer.model, &self.manner, status, &mut response);
-        let name = if matches!(status, Status::Incomplete(_)) { "response.incomplete" } else { "response.completed" };
+        let name = match status {
+            Status::Incomplete(_) => "response.incomplete",
+            Status::Failed => "response.failed",
+            Status::InProgress | Status::Completed => "response.completed",
+        };
         self.event(name, |out| {
             out.extend_from_slice(b",\"response\":");
             out.extend_from_slice(&response);
@@ -225,8 +280,9 @@ impl Open {
 }
 
 impl Listener for Encoder {
-    fn hear(&mut self, _: u32, delta: Delta<'_>) {
-        if self.over || self.overflow && !matches!(delta, Delta::End) {
+    fn hear(&mut self, choice: u32, delta: Delta<'_>) {
+        // There is one answer in this dialect.
+        if choice > 0 || self.over || self.overflow && !matches!(delta, Delta::End) {
             return;
         }
         self.overflow = self.answer.size() > KEPT_BYTES_MAX;
@@ -236,7 +292,8 @@ impl Listener for Encoder {
                 self.begin();
             }
             Delta::End => self.end(),
-            Delta::Finish { .. } | Delta::Usage(_) | Delta::Logprobs(_) => self.answer.hear(0, delta),
+            Delta::Finish { .. } | Delta::Usage(_) => self.answer.hear(0, delta),
+            Delta::Logprobs(array) => self.logprobs = array.get(1..array.len().saturating_sub(1)).unwrap_or_default().to_vec(),
             _ => {
                 self.begin();
                 self.say(delta);
@@ -278,8 +335,11 @@ impl Encoder {
                     self.delta(Open::Call(index), |out| crate::dialect::answer::escape_json_into(json, out));
                 }
             }
-            Delta::Citation { .. } => self.answer.hear(0, delta),
-            Delta::Begin { .. } | Delta::Finish { .. } | Delta::Usage(_) | Delta::Logprobs(_) | Delta::End => {}
+            Delta::Citation { .. } => {
+                self.answer.hear(0, delta);
+                self.cite();
+            }
+            Delta::Begin { .. } | Delta::Finish { .. } | Delta::Usage(_) | Delta::Logprobs(_) | Delta::Untold | Delta::End => {}
         }
     }
 }

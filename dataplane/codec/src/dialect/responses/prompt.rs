@@ -81,7 +81,7 @@ fn include(value: Value<'_>, prompt: &mut Prompt<'_>) {
     for wish in value.elements().filter_map(Value::str) {
         match &*wish.decode() {
             "message.output_text.logprobs" => prompt.logprobs = Some(0),
-            "reasoning.encrypted_content" => {}
+            "reasoning.encrypted_content" => prompt.reasoning.sealed = true,
             _ => prompt.needs.add(Needs::OWN),
         }
     }
@@ -118,6 +118,9 @@ fn choice<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
 }
 
 fn text<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
+    if let Some(word) = value.get("verbosity") {
+        prompt.others.push((Str::plain("verbosity"), word.raw()));
+    }
     let Some(format) = value.get("format") else { return };
     prompt.format = match format.text("type") {
         Some(kind) if kind.is("json_object") => Format::Json,
@@ -139,7 +142,10 @@ fn text<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
     };
 }
 
-fn reasoning(value: Value<'_>, prompt: &mut Prompt<'_>) {
+fn reasoning<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
+    if let Some(summary) = value.get("summary").filter(|word| word.str().is_some_and(|word| !word.is("auto"))) {
+        prompt.others.push((Str::plain("summary"), summary.raw()));
+    }
     prompt.reasoning.depth = match value.text("effort") {
         Some(word) if word.is("none") => Depth::Off,
         Some(word) => Effort::named(word).map_or(Depth::Unset, Depth::Effort),

@@ -1,6 +1,9 @@
 //! Writes a request to the Responses API.
 
 use crate::dialect::ids::{IdRule, Ids, mint};
+use crate::dialect::media;
+use crate::dialect::names::Names;
+use crate::dialect::openai;
 use crate::dialect::prompt::{Arguments, Call, Choice, Format, Outcome, Part, Prompt, Role, Source, Thought, Tool, Turn};
 use crate::dialect::{Depth, Effort};
 use crate::dialect::{Dialect, Means, Needs, Quirks, Rope, Thinking, schema};
@@ -27,10 +30,11 @@ const OUTPUT_TOKENS_MIN: u64 = 16;
 /// out here. Nothing is kept at the provider: the gateway's requests hold all that they refer to.
 pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let ids = Ids::of(prompt, IdRule::Word);
+    let names = Names::of(prompt, Dialect::Responses);
     rope.open_object().key("model").text(means.model).key("input").open_array();
     system(prompt, means, rope);
     for (at, turn) in prompt.turns.iter().enumerate() {
-        said(turn, at, &ids, rope);
+        said(turn, at, (&ids, names), rope);
     }
     rope.close_array();
     if prompt.own != Some(Dialect::Responses) {
@@ -57,10 +61,15 @@ pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     if let Some(user) = prompt.user {
         rope.key("safety_identifier").str(user);
     }
-    if prompt.own == Some(Dialect::Responses) {
-        for (name, value) in &prompt.others {
-            rope.key_of(*name).json(value);
-        }
+    let shared = |name: &Str<'_>| openai::SHARED.iter().any(|shared| name.is(shared));
+    let passes = |name: &Str<'_>| match prompt.own {
+        Some(Dialect::Responses) => true,
+        Some(Dialect::Openai) => shared(name),
+        _ => false,
+    };
+    // Those two have a place of their own.
+    for (name, value) in prompt.others.iter().filter(|(name, _)| passes(name) && !name.is("verbosity") && !name.is("summary")) {
+        rope.key_of(*name).json(value);
     }
     means.write_set(rope);
     rope.close_object();
@@ -82,7 +91,7 @@ fn system(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
 }
 
 /// One turn: its calls, answers and thoughts are items, and what else was said is a message.
-fn said(turn: &Turn<'_>, at: usize, ids: &Ids, rope: &mut Rope<'_>) {
+fn said(turn: &Turn<'_>, at: usize, (ids, names): (&Ids, Names), rope: &mut Rope<'_>) {
     let mut open = false;
     for (part, what) in turn.parts.iter().enumerate() {
         let is_item = matches!(what, Part::Call(_) | Part::Outcome(_) | Part::Thought(_));
@@ -90,7 +99,7 @@ fn said(turn: &Turn<'_>, at: usize, ids: &Ids, rope: &mut Rope<'_>) {
             rope.close_array().close_object();
         }
         match what {
-            Part::Call(call) => function_call(call, (at, part), ids, rope),
+            Part::Call(call) => function_call(call, (at, part), (ids, names), rope),
             Part::Outcome(outcome) => function_call_output(outcome, (at, part), ids, rope),
             Part::Thought(thought) => reasoning_item(thought, rope),
             part => {
@@ -107,10 +116,12 @@ fn said(turn: &Turn<'_>, at: usize, ids: &Ids, rope: &mut Rope<'_>) {
     }
 }
 
-fn function_call(call: &Call<'_>, place: (usize, usize), ids: &Ids, rope: &mut Rope<'_>) {
+fn function_call(call: &Call<'_>, place: (usize, usize), (ids, names): (&Ids, Names), rope: &mut Rope<'_>) {
     rope.open_object().key("type").text("function_call").key("call_id");
     ids.write(rope, place.0, place.1, call.id);
-    rope.key("name").str(call.name).key("arguments");
+    rope.key("name");
+    names.write(call.name, rope);
+    rope.key("arguments");
     match call.arguments {
         Arguments::Text(text) if text.is_empty() => rope.text("{}"),
         Arguments::Text(text) => rope.str(text),
@@ -172,6 +183,10 @@ fn content(part: &Part<'_>, role: Role, rope: &mut Rope<'_>) {
             address(source, rope);
             rope.key("detail").str(detail.unwrap_or(Str::plain("auto"))).close_object();
         }
+        // Not every model takes a file that is none but in name.
+        Part::Document { source: Source::Data { media, data }, .. } if media::is_text(*media) => {
+            rope.open_object().key("type").text("input_text").key("text").with(|out| media::write_text(*data, out)).close_object();
+        }
         Part::Document { source, name, .. } => {
             rope.open_object().key("type").text("input_file");
             match source {
@@ -199,7 +214,8 @@ fn address(source: &Source<'_>, rope: &mut Rope<'_>) {
 
 fn include(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let logprobs = prompt.logprobs.filter(|_| !means.dropped.has(Needs::LOGPROBS));
-    let thinks = !matches!(means.thinking, Thinking::None) && prompt.reasoning.depth != Depth::Unset;
+    let wanted = prompt.reasoning.depth != Depth::Unset || prompt.reasoning.sealed;
+    let thinks = !matches!(means.thinking, Thinking::None) && wanted;
     if logprobs.is_none() && !thinks {
         return;
     }
@@ -221,9 +237,11 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         return;
     }
     rope.key("tools").open_array();
-    prompt.tools.iter().for_each(|tool| function(tool, rope));
+    let names = Names::of(prompt, Dialect::Responses);
+    prompt.tools.iter().for_each(|tool| function(tool, names, rope));
     rope.close_array();
     match prompt.choice {
+        Choice::Any | Choice::Named(_) if means.dropped.has(Needs::TOOL_CHOICE) => {}
         Choice::Unset => {}
         Choice::Auto => {
             rope.key("tool_choice").text("auto");
@@ -235,7 +253,9 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
             rope.key("tool_choice").text("required");
         }
         Choice::Named(name) => {
-            rope.key("tool_choice").open_object().key("type").text("function").key("name").str(name).close_object();
+            rope.key("tool_choice").open_object().key("type").text("function").key("name");
+            names.write(name, rope);
+            rope.close_object();
         }
     }
     if let Some(parallel) = prompt.parallel.filter(|_| !means.quirks.has(Quirks::NO_PARALLEL)) {
@@ -243,8 +263,9 @@ fn tools(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     }
 }
 
-fn function(tool: &Tool<'_>, rope: &mut Rope<'_>) {
-    rope.open_object().key("type").text("function").key("name").str(tool.name);
+fn function(tool: &Tool<'_>, names: Names, rope: &mut Rope<'_>) {
+    rope.open_object().key("type").text("function").key("name");
+    names.write(tool.name, rope);
     if let Some(description) = tool.description {
         rope.key("description").str(description);
     }
@@ -258,14 +279,28 @@ fn function(tool: &Tool<'_>, rope: &mut Rope<'_>) {
     rope.key("strict").bool(tool.strict == Some(true) && tool.parameters.is_some_and(schema::is_closed)).close_object();
 }
 
+/// What a client of OpenAI's said under this name.
+fn said_under<'p>(prompt: &'p Prompt<'_>, name: &str) -> Option<&'p [u8]> {
+    let family = matches!(prompt.own, Some(Dialect::Openai | Dialect::Responses));
+    prompt.others.iter().find(|(known, _)| family && known.is(name)).map(|(_, value)| *value)
+}
+
 fn format(prompt: &Prompt<'_>, rope: &mut Rope<'_>) {
+    let verbosity = said_under(prompt, "verbosity");
+    if verbosity.is_none() && matches!(prompt.format, Format::Text) {
+        return;
+    }
+    rope.key("text").open_object();
+    if let Some(word) = verbosity {
+        rope.key("verbosity").json(word);
+    }
     match prompt.format {
         Format::Text => {}
         Format::Json => {
-            rope.key("text").open_object().key("format").open_object().key("type").text("json_object").close_object().close_object();
+            rope.key("format").open_object().key("type").text("json_object").close_object();
         }
         Format::Schema(schema) => {
-            rope.key("text").open_object().key("format").open_object().key("type").text("json_schema");
+            rope.key("format").open_object().key("type").text("json_schema");
             rope.key("name").str(schema.name.unwrap_or(Str::plain("answer")));
             if let Some(description) = schema.description {
                 rope.key("description").str(description);
@@ -276,9 +311,10 @@ fn format(prompt: &Prompt<'_>, rope: &mut Rope<'_>) {
             } else {
                 rope.json(schema.schema);
             }
-            rope.close_object().close_object();
+            rope.close_object();
         }
     }
+    rope.close_object();
 }
 
 fn reasoning(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
@@ -298,7 +334,10 @@ fn reasoning(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
         rope.key("effort").text(effort);
     }
     if shown {
-        rope.key("summary").text("auto");
+        match said_under(prompt, "summary") {
+            Some(word) => rope.key("summary").json(word),
+            None => rope.key("summary").text("auto"),
+        };
     }
     rope.close_object();
 }

@@ -4,11 +4,11 @@ mod streams;
 
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{Dialect, Failure, Manner, Means, Needs, Rope, Unread, read_answer, read_prompt, write_answer, write_prompt};
+use crate::dialect::{Dialect, Failure, Manner, Means, Needs, Rope, Terms, Unread, read_answer, read_prompt, write_answer, write_prompt};
 use crate::json::Tree;
 
 fn manner() -> Manner {
-    Manner { seed: 0xabc, created: 7, model: "m".into(), include_usage: true, input_estimate: 0, unwrapped: None }
+    Manner { seed: 0xabc, created: 7, model: "m".into(), include_usage: true, input_estimate: 0, terms: Terms::default() }
 }
 
 /// A request in another dialect, and what it needs.
@@ -134,7 +134,7 @@ fn whole_answers_go_both_ways() {
         "usage": {"input_tokens": 9, "input_tokens_details": {"cached_tokens": 2}, "output_tokens": 5,
             "output_tokens_details": {"reasoning_tokens": 3}, "total_tokens": 14}});
     let text = response.to_string();
-    let answer = read_answer(Dialect::Responses, text.as_bytes(), &mut Tree::new(), None).unwrap();
+    let answer = read_answer(Dialect::Responses, text.as_bytes(), &mut Tree::new(), &Terms::default()).unwrap();
     let mut out = Vec::new();
     write_answer(Dialect::Openai, &answer, &manner(), &mut out);
     let chat: Json = serde_json::from_slice(&out).unwrap();
@@ -150,7 +150,7 @@ fn whole_answers_go_both_ways() {
             "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 3}})
     );
 
-    let answer = read_answer(Dialect::Openai, &out, &mut Tree::new(), None).unwrap();
+    let answer = read_answer(Dialect::Openai, &out, &mut Tree::new(), &Terms::default()).unwrap();
     let mut back = Vec::new();
     write_answer(Dialect::Responses, &answer, &manner(), &mut back);
     let back: Json = serde_json::from_slice(&back).unwrap();
@@ -163,7 +163,7 @@ fn whole_answers_go_both_ways() {
 
 #[test]
 fn an_answer_that_is_none_is_a_failure() {
-    let read = |body: Json| read_answer(Dialect::Responses, body.to_string().as_bytes(), &mut Tree::new(), None).map(|_| ());
+    let read = |body: Json| read_answer(Dialect::Responses, body.to_string().as_bytes(), &mut Tree::new(), &Terms::default()).map(|_| ());
     let failed = read(json!({"status": "failed", "error": {"code": "server_error", "message": "m"}, "output": []}));
     match failed {
         Err(Failure::Error(fields)) => assert_eq!((fields.code.as_str(), fields.message.as_str()), ("server_error", "m")),
@@ -173,6 +173,6 @@ fn an_answer_that_is_none_is_a_failure() {
     assert_eq!(read(json!({"status": "in_progress", "output": []})), Err(Failure::Malformed));
     assert_eq!(read(json!({"choices": []})), Err(Failure::Malformed));
     let cut = json!({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []});
-    let answer = read_answer(Dialect::Responses, cut.to_string().as_bytes(), &mut Tree::new(), None).unwrap();
+    let answer = read_answer(Dialect::Responses, cut.to_string().as_bytes(), &mut Tree::new(), &Terms::default()).unwrap();
     assert_eq!(answer.choices[0].finish, Some(crate::json::Finish::Length));
 }

@@ -4,13 +4,16 @@ use super::super::plan::is_ours;
 use super::marks::Marks;
 use crate::dialect::Rope;
 use crate::dialect::ids::Ids;
-use crate::dialect::prompt::{Arguments, Call, Outcome, Part, Role, Source, Thought, Turn};
-use crate::json::{Str, escape_into};
+use crate::dialect::media;
+use crate::dialect::names::Names;
+use crate::dialect::prompt::{Arguments, Call, Outcome, Part, Role, Source, Thought, Turn, is_blank};
+use crate::json::Str;
 
 /// Writes messages.
 #[derive(Debug)]
 pub(super) struct Content<'w, 't> {
     pub(super) ids: &'w Ids,
+    pub(super) names: Names,
     pub(super) marks: &'w mut Marks,
     pub(super) rope: &'w mut Rope<'t>,
     /// The answer is to say where in the documents it comes from.
@@ -31,18 +34,6 @@ fn has_words(role: Role, part: &Part<'_>) -> bool {
         Part::Call(_) => role == Role::Assistant,
         Part::Thought(thought) => role == Role::Assistant && is_ours(thought),
         Part::Audio { .. } => false,
-    }
-}
-
-/// True for a text of nothing but white space.
-pub(super) fn is_blank(text: Str<'_>) -> bool {
-    let mut rest = text.raw();
-    loop {
-        rest = match rest {
-            [] => return true,
-            [b' ', rest @ ..] | [b'\\', b'n' | b'r' | b't' | b'f', rest @ ..] => rest,
-            _ => return false,
-        };
     }
 }
 
@@ -122,16 +113,11 @@ impl Content<'_, '_> {
                 rope.key("type").text("text").key("media_type").text("text/plain").key("data").str(*text);
             }
             // Of files in base64 there are PDFs only.
-            Source::Data { media, data } if media.raw().starts_with(b"text/") => {
-                rope.key("type").text("text").key("media_type").text("text/plain").key("data");
-                rope.with(|out| {
-                    out.push(b'"');
-                    escape_into(out, &String::from_utf8_lossy(&from_base64(data.raw())));
-                    out.push(b'"');
-                });
+            Source::Data { media, data } if media::is_text(*media) => {
+                rope.key("type").text("text").key("media_type").text("text/plain").key("data").with(|out| media::write_text(*data, out));
             }
             Source::Data { media, data } => {
-                let media = if media.is("image/jpg") { Str::plain("image/jpeg") } else { *media };
+                let media = media::of_image(*media, *data);
                 rope.key("type").text("base64").key("media_type").str(media).key("data").str(*data);
             }
         }
@@ -167,7 +153,9 @@ impl Content<'_, '_> {
     fn call(&mut self, (turn, part): (usize, usize), call: &Call<'_>) {
         self.rope.open_object().key("type").text("tool_use").key("id");
         self.ids.write(self.rope, turn, part, call.id);
-        self.rope.key("name").str(call.name).key("input");
+        self.rope.key("name");
+        self.names.write(call.name, self.rope);
+        self.rope.key("input");
         match call.arguments {
             Arguments::Text(text) => self.rope.object_in(text),
             Arguments::Object(json) => self.rope.json(json),
@@ -185,37 +173,4 @@ impl Content<'_, '_> {
         }
         self.rope.close_object();
     }
-}
-
-/// The bytes that base64 stands for, in either alphabet. What is no digit of it (line ends, the `\` of an
-/// escaped `/`) is passed over.
-fn from_base64(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    let mut digits = text.iter().copied();
-    while let Some(digit) = digits.next() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' => break,
-            b'\\' => {
-                // Of escapes, only that of `/` stands for a digit.
-                match digits.next() {
-                    Some(b'/') => 63,
-                    _ => continue,
-                }
-            }
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    bytes
 }

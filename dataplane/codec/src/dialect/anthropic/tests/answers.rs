@@ -2,16 +2,16 @@
 
 use super::manner;
 use crate::dialect::answer::Answer;
-use crate::dialect::{Dialect, Failure, read_answer, write_answer};
+use crate::dialect::{Dialect, Failure, Terms, read_answer, write_answer};
 use crate::json::{Finish, Tree, Usage};
 use serde_json::{Value, json};
 
 fn read(body: &str) -> Answer {
-    read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), None).unwrap()
+    read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), &Terms::default()).unwrap()
 }
 
 fn translate(from: Dialect, to: Dialect, body: &str) -> Value {
-    let answer = read_answer(from, body.as_bytes(), &mut Tree::new(), None).unwrap();
+    let answer = read_answer(from, body.as_bytes(), &mut Tree::new(), &Terms::default()).unwrap();
     let mut out = Vec::new();
     write_answer(to, &answer, &manner(), &mut out);
     serde_json::from_slice(&out).unwrap_or_else(|flaw| panic!("{flaw}: {}", out.escape_ascii()))
@@ -138,7 +138,9 @@ fn empty() {
 #[test]
 fn the_answer_in_a_tool() {
     let body = r#"{"content":[{"type":"text","text":""},{"type":"tool_use","id":"t","name":"json_answer","input":{"a":"\"x\""}}],"stop_reason":"tool_use"}"#;
-    let answer = read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), Some("json_answer")).unwrap();
+    let answer =
+        read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), &Terms { unwrapped: Some("json_answer"), ..Terms::default() })
+            .unwrap();
     assert_eq!(answer.choices[0].finish, Some(Finish::Stop));
     let mut out = Vec::new();
     write_answer(Dialect::Openai, &answer, &manner(), &mut out);
@@ -149,7 +151,7 @@ fn the_answer_in_a_tool() {
 
 #[test]
 fn failures() {
-    let failed = |body: &str| read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), None).unwrap_err();
+    let failed = |body: &str| read_answer(Dialect::Anthropic, body.as_bytes(), &mut Tree::new(), &Terms::default()).unwrap_err();
     let body =
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
     let Failure::Error(fields) = failed(body) else { panic!() };

@@ -1,7 +1,7 @@
 //! Streams.
 
 use super::manner;
-use crate::dialect::{Dialect, Ear, Kind, Manner};
+use crate::dialect::{Dialect, Ear, Kind, Manner, Terms};
 use crate::json::{Finish, Usage};
 use crate::sse::Splitter;
 use serde_json::{Value, json};
@@ -228,7 +228,7 @@ fn the_answer_in_a_tool() {
         stop(0),
     ];
     all.extend(end("tool_use"));
-    let manner = Manner { unwrapped: Some("json_answer"), ..manner() };
+    let manner = Manner { terms: Terms { unwrapped: Some("json_answer"), ..Terms::default() }, ..manner() };
     let (out, kinds, _) = say(Dialect::Anthropic, Dialect::Openai, manner, &of(&all));
     let text: String =
         chunks(&out).iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned)).collect();

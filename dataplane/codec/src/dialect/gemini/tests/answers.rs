@@ -5,11 +5,11 @@ use crate::dialect::{Failure, read_answer, write_answer};
 use crate::json::{Finish, Usage};
 
 fn read(body: &Json) -> Result<crate::dialect::answer::Answer, Failure> {
-    read_answer(Dialect::Gemini, &serde_json::to_vec(body).unwrap(), &mut Tree::new(), None)
+    read_answer(Dialect::Gemini, &serde_json::to_vec(body).unwrap(), &mut Tree::new(), &Terms::default())
 }
 
 fn said(from: Dialect, to: Dialect, body: &Json) -> Json {
-    let answer = read_answer(from, &serde_json::to_vec(body).unwrap(), &mut Tree::new(), None).unwrap();
+    let answer = read_answer(from, &serde_json::to_vec(body).unwrap(), &mut Tree::new(), &Terms::default()).unwrap();
     assert!(answer.over);
     let mut out = Vec::new();
     write_answer(to, &answer, &manner(), &mut out);

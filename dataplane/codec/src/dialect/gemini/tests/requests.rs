@@ -225,11 +225,11 @@ fn settings() {
     let means = Means { output_max: Some(512), ..Means::of("m") };
     let (written, needs) = translated(Dialect::Openai, Dialect::Gemini, &body, &means);
     let expected = json!({"maxOutputTokens": 512, "candidateCount": 3, "stopSequences": ["a", "b"], "temperature": 0.7, "topP": 1.0, "topK": 40,
-        "seed": 5, "presencePenalty": 0.5, "frequencyPenalty": -1});
+        "seed": 5, "presencePenalty": 0.5, "frequencyPenalty": -1, "responseLogprobs": true});
     assert_eq!(written["generationConfig"], expected);
     assert_eq!(written.as_object().unwrap().len(), 2, "{written}");
-    assert_eq!(needs.common(lacks(Dialect::Gemini)), Needs::LOGIT_BIAS.and(Needs::LOGPROBS));
-    let dropped = Needs::SEED.and(Needs::PENALTIES).and(Needs::TOP_K).and(Needs::STOP);
+    assert_eq!(needs.common(lacks(Dialect::Gemini)), Needs::LOGIT_BIAS);
+    let dropped = Needs::SEED.and(Needs::PENALTIES).and(Needs::TOP_K).and(Needs::STOP).and(Needs::LOGPROBS);
     let means = Means { sampling_fixed: true, dropped, ..Means::of("m") };
     let (written, _) = translated(Dialect::Openai, Dialect::Gemini, &body, &means);
     assert_eq!(written["generationConfig"], json!({"maxOutputTokens": 900, "candidateCount": 3}));
