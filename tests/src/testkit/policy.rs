@@ -72,6 +72,14 @@ impl Policy {
         self
     }
 
+    /// Adds a chain whose targets have further members: `models` is a list as it stands in a policy.
+    #[must_use]
+    pub fn chain_of(mut self, name: &str, models: &str, members: &str) -> Policy {
+        let comma = if members.is_empty() { "" } else { ", " };
+        writeln!(self.chains, "    - {{name: \"{name}\", models: {models}{comma}{members}}}").expect("a String grows");
+        self
+    }
+
     /// Adds whole sections, such as `tenants`.
     #[must_use]
     pub fn section(mut self, text: &str) -> Policy {

@@ -237,18 +237,74 @@ fn what_a_target_cannot_be_told_passes_it_over() {
         body[member] = value;
         Ask::post("/v1/chat/completions", &body)
     };
-    let answer = gateway.tenant().ask(&seeded("c", "logprobs", json!(true)));
+    let answer = gateway.tenant().ask(&seeded("c", "logit_bias", json!({"1": 2})));
     assert_eq!(answer.head.field("x-throwover-provider"), Some("chat"), "{}", answer.text());
     let record = gateway.record(answer.head.field("x-request-id").unwrap());
     let skipped = record["skipped"].as_array().unwrap();
-    assert_eq!(skipped[0], json!({"target": "claude/m", "why": "lacks", "lacks": ["logprobs"]}), "{record}");
-    assert_eq!(skipped[1], json!({"target": "gemini/m", "why": "lacks", "lacks": ["logprobs"]}), "{record}");
+    assert_eq!(skipped[0], json!({"target": "claude/m", "why": "lacks", "lacks": ["logit_bias"]}), "{record}");
+    assert_eq!(skipped[1], json!({"target": "gemini/m", "why": "lacks", "lacks": ["logit_bias"]}), "{record}");
+    // Gemini has words for probabilities, and Anthropic does not.
+    let answer = gateway.tenant().ask(&seeded("c", "logprobs", json!(true)));
+    assert_eq!(answer.head.field("x-throwover-provider"), Some("gemini"), "{}", answer.text());
 
     let refused = gateway.tenant().ask(&seeded("only", "seed", json!(7)));
     assert_eq!((refused.head.status, refused.code()), (400, "unsupported_by_targets".to_owned()), "{}", refused.text());
     assert!(refused.text().contains("claude/m lacks seed"), "{}", refused.text());
     let lenient = gateway.tenant().ask(&seeded("lenient", "seed", json!(7)));
     assert_eq!((lenient.head.status, said("chat", &lenient.json()).0), (200, text_of("claude")));
+}
+
+/// Parameters are left out where they cannot be told, and nowhere else.
+#[test]
+fn what_is_dropped_is_what_a_target_lacks() {
+    let provider = zoo();
+    let models = "[{provider: chat, model: m, lacks: [seed, stop]}]";
+    let policy = policy(&provider).chain_of("lacking", models, "drop_params: true").chain("able", &[("chat", "n")], "drop_params: true");
+    let gateway = Gateway::start(&policy);
+    let body = |model: &str| {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        json!({"model": model, "messages": messages, "seed": 7, "stop": ["x"], "logit_bias": {"1": 2}})
+    };
+    for (model, asked, dropped) in [("lacking", "m", true), ("able", "n", false)] {
+        let answer = gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body(model)));
+        assert_eq!(said("chat", &answer.json()).0, text_of("chat"), "{}", answer.text());
+        let sent: Value = serde_json::from_str(provider.log_of(asked).pop().unwrap().body.as_deref().unwrap()).unwrap();
+        assert_eq!((sent["seed"].is_null(), sent["stop"].is_null()), (dropped, dropped), "{sent}");
+        assert_eq!(sent["logit_bias"], json!({"1": 2}), "{sent}");
+    }
+}
+
+/// Of OpenAI's models, some are served by Responses alone.
+#[test]
+fn a_model_without_chat_is_asked_in_responses() {
+    let provider = zoo();
+    let url = format!("http://{}/v1", provider.plain("chat"));
+    let policy = policy(&provider)
+        .endpoint("both", &url, "keys: [\"sk-operators\"], speaks: [chat, responses]")
+        .chain_of("pro", "[{provider: both, model: pro, lacks: [chat]}]", "")
+        .chain("plain", &[("both", "plain")], "");
+    let gateway = Gateway::start(&policy);
+    for (model, path) in [("pro", "/v1/responses"), ("plain", "/v1/chat/completions")] {
+        for stream in [false, true] {
+            let answer = gateway.tenant().ask(&ask("chat", model, "hi", stream));
+            let told = if stream { streamed("chat", &answer) } else { said("chat", &answer.json()) };
+            assert_eq!((answer.head.status, told), (200, (text_of("chat"), true)), "{model}: {}", answer.text());
+            assert_eq!(provider.log_of(if model == "pro" { "pro" } else { "plain" }).pop().unwrap().path, path, "{model}");
+        }
+    }
+}
+
+/// A policy may set what the newest version of Anthropic's API refuses: what is said anew is of a version that allows it.
+#[test]
+fn parameters_of_a_policy_and_the_version_of_a_client() {
+    let provider = zoo();
+    let models = "[{provider: claude, model: m, params: {temperature: 0.2}}]";
+    let gateway = Gateway::start(&policy(&provider).chain_of("set", models, "").chain("plain", &[("claude", "m")], ""));
+    for model in ["set", "plain"] {
+        let body = json!({"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]});
+        let answer = gateway.tenant().ask(&Ask::post("/v1/messages", &body).with("anthropic-version", "2026-10-21"));
+        assert_eq!((answer.head.status, said("messages", &answer.json()).0), (200, text_of("claude")), "{model}: {}", answer.text());
+    }
 }
 
 #[test]
