@@ -46,7 +46,7 @@ pub use reasoning::{Depth, Effort, Reasoning};
 pub use rope::{Piece, Rope, Written};
 pub use signature::{Signature, holds_foreign_seal};
 pub use speech::{Decoder, Encoder};
-pub use terms::Terms;
+pub use terms::{Renamed, Terms};
 pub use translate::{lacks, read_answer, read_prompt, write_answer, write_prompt};
 
 pub use crate::json::Tree;

@@ -5,6 +5,7 @@
 
 use super::ids::digest;
 use super::prompt::Prompt;
+use super::terms::Renamed;
 use super::{Dialect, Rope};
 use crate::json::Str;
 
@@ -44,7 +45,7 @@ impl Names {
     }
 
     /// Tools that are called otherwise than their client calls them: so, and so.
-    pub(super) fn renamed(self, prompt: &Prompt<'_>) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+    pub(super) fn renamed(self, prompt: &Prompt<'_>) -> Vec<Renamed> {
         let foreign = prompt.tools.iter().map(|tool| tool.name.raw()).filter(|name| !self.keeps(name));
         let pair = |name: &[u8]| {
             let mut written = Vec::with_capacity(SIZE_MAX);

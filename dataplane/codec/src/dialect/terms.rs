@@ -6,6 +6,9 @@ use super::prompt::Prompt;
 use super::{Delta, Dialect, Listener, Means, anthropic};
 use crate::json::Str;
 
+/// A tool that has another name: as it was written, and as the client calls it.
+pub type Renamed = (Box<[u8]>, Box<[u8]>);
+
 /// What was agreed on.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
@@ -17,7 +20,7 @@ pub struct Terms {
     /// without which no provider goes on.
     pub one_call: bool,
     /// Tools that were called otherwise than the client calls them: so, and so.
-    pub renamed: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub renamed: Vec<Renamed>,
 }
 
 impl Terms {

@@ -107,7 +107,7 @@ fn one_call_at_a_time() {
     let told: Json = serde_json::from_slice(&out).unwrap();
     let calls = told["choices"][0]["message"]["tool_calls"].as_array().unwrap();
     assert_eq!((calls.len(), &calls[0]["function"]["name"], &told["choices"][0]["finish_reason"]), (1, &json!("f"), &json!("tool_calls")));
-    let (_, events) = streamed(Dialect::Gemini, Dialect::Anthropic, terms, &[answer.clone()]);
+    let (_, events) = streamed(Dialect::Gemini, Dialect::Anthropic, terms, std::slice::from_ref(&answer));
     let begun: Vec<&Json> = events.iter().filter(|event| event["content_block"]["type"] == "tool_use").collect();
     assert_eq!(begun.len(), 1, "{events:?}");
     // Unless it was asked, nothing is lost.

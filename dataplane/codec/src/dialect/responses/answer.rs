@@ -15,11 +15,14 @@ pub(super) enum Status {
     Failed,
 }
 
+/// Where something comes from: address and title.
+pub(super) type Cited = (Vec<u8>, Option<Vec<u8>>);
+
 /// What is told beside a text: where it comes from, and the probabilities of its tokens, which are the
 /// elements of an array.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Notes<'n> {
-    pub(super) citations: &'n [(Vec<u8>, Option<Vec<u8>>)],
+    pub(super) citations: &'n [Cited],
     pub(super) logprobs: &'n [u8],
 }
 

@@ -207,7 +207,7 @@ impl Encoder {
     }
 
     /// Citations and probabilities of the item that is open.
-    fn notes(&self, open: Open) -> (&[(Vec<u8>, Option<Vec<u8>>)], &[u8]) {
+    fn notes(&self, open: Open) -> (&[super::answer::Cited], &[u8]) {
         let Some(choice) = self.answer.choices.first().filter(|_| open == Open::Text) else { return (&[], b"") };
         let logprobs = choice.logprobs.as_deref().unwrap_or_default().get(self.noted.1..).unwrap_or_default();
         (choice.citations.get(self.noted.0..).unwrap_or_default(), logprobs.strip_prefix(b",").unwrap_or(logprobs))
