@@ -2,6 +2,38 @@
 //! cut into events are the gateway's then, the words and their end are not.
 
 use serde_json::Value;
+use std::borrow::Cow;
+
+/// So much of a completion as is compared, read without a tree: the load shares its core with the sink.
+#[derive(serde::Deserialize)]
+struct Completion<'a> {
+    #[serde(borrow)]
+    object: Cow<'a, str>,
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+    usage: Option<Usage>,
+}
+
+#[derive(serde::Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Message<'a>,
+    #[serde(borrow)]
+    finish_reason: Cow<'a, str>,
+}
+
+#[derive(serde::Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+}
+
+#[derive(serde::Deserialize)]
+struct Usage {
+    total_tokens: Option<u64>,
+}
 
 /// The words, how they end, and what they were counted as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,15 +48,15 @@ pub(crate) struct Meaning {
 impl Meaning {
     /// Of a completion; `None` when the body is none, or not one with one choice.
     pub(crate) fn of_completion(body: &[u8]) -> Option<Meaning> {
-        let value: Value = serde_json::from_slice(body).ok()?;
-        let [choice] = value["choices"].as_array()?.as_slice() else { return None };
-        if value["object"] != "chat.completion" || choice["message"]["role"] != "assistant" {
+        let completion: Completion<'_> = serde_json::from_slice(body).ok()?;
+        let [choice] = completion.choices.as_slice() else { return None };
+        if completion.object != "chat.completion" || choice.message.role != "assistant" {
             return None;
         }
         Some(Meaning {
-            text: choice["message"]["content"].as_str()?.to_owned(),
-            finish: choice["finish_reason"].as_str()?.to_owned(),
-            tokens: value["usage"]["total_tokens"].as_u64(),
+            text: choice.message.content.to_string(),
+            finish: choice.finish_reason.to_string(),
+            tokens: completion.usage.and_then(|usage| usage.total_tokens),
         })
     }
 
