@@ -1,6 +1,7 @@
 //! What is known of the model that a request is written for.
 
 use super::{Needs, Rope};
+use crate::json::{Str, Tree, Value};
 
 /// What a target understands, from the catalogue or the policy. What is not known is taken for given.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +46,38 @@ impl Means<'_> {
     }
 }
 
+/// Two names of one thing: who is told both refuses the request.
+const ALIASES: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
 impl Means<'_> {
-    /// Writes the members that are set whatever the request says. They come last: of a name that is there
-    /// twice, every provider's reader takes the last.
+    /// Keeps members that are set from being written before: the object that is open ends with
+    /// [`Means::write_set`].
+    pub fn bar_set(&self, rope: &mut Rope<'_>) {
+        each_set(self.set, |name, _| {
+            rope.bar(name.raw());
+            if ALIASES.iter().any(|alias| name.is(alias)) {
+                ALIASES.iter().for_each(|alias| rope.bar(alias.as_bytes()));
+            }
+        });
+    }
+
+    /// Writes the members that are set whatever the request says.
     pub fn write_set(&self, rope: &mut Rope<'_>) {
         if let Some(members) = self.set.filter(|members| !members.is_empty()) {
+            rope.admit();
             rope.json(members.as_bytes());
         }
+    }
+}
+
+/// The members that are set, with their values.
+pub(super) fn each_set(set: Option<&str>, mut each: impl FnMut(Str<'_>, Value<'_>)) {
+    let Some(members) = set.filter(|members| !members.is_empty()) else { return };
+    let text = ["{", members, "}"].concat();
+    let mut tree = Tree::new();
+    // A policy's were read before; what is none sets nothing.
+    if let Ok(root) = tree.read(text.as_bytes()) {
+        root.members().for_each(|(name, value)| each(name, value));
     }
 }
 

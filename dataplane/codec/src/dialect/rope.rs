@@ -28,6 +28,22 @@ pub struct Rope<'t> {
     begun: usize,
     /// A value was written, so that a comma goes before the next one.
     comma: bool,
+    /// Objects and arrays that are open.
+    depth: usize,
+    /// Names that are written later: at which depth, and the name without escapes.
+    barred: Vec<(usize, Vec<u8>)>,
+    /// Where the member of a barred name begins.
+    barring: Option<Mark>,
+}
+
+/// A place that is gone back to.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    own: usize,
+    pieces: usize,
+    begun: usize,
+    comma: bool,
+    depth: usize,
 }
 
 /// What was written, without the source.
@@ -67,7 +83,7 @@ impl<'t> Rope<'t> {
     /// Nothing yet, over `source`; `own` is a buffer to use again.
     pub fn new(source: &'t [u8], mut own: Vec<u8>) -> Rope<'t> {
         own.clear();
-        Rope { source, own, pieces: Vec::new(), begun: 0, comma: false }
+        Rope { source, own, pieces: Vec::new(), begun: 0, comma: false, depth: 0, barred: Vec::new(), barring: None }
     }
 
     /// That is all.
@@ -98,6 +114,36 @@ impl<'t> Rope<'t> {
         self.pieces.push(Piece::Source(at..at + bytes.len()));
     }
 
+    /// From here on, members of this name are left out of the object that is open, until
+    /// [`Rope::admit`]: they are set later, and no name may stand twice. `name` is as it is written.
+    pub fn bar(&mut self, name: &[u8]) {
+        self.barred.push((self.depth, name.to_vec()));
+    }
+
+    /// What was barred in the object that is open is written again.
+    pub fn admit(&mut self) {
+        self.settle();
+        let depth = self.depth;
+        self.barred.retain(|(at, _)| *at != depth);
+    }
+
+    /// Goes back to where the member of a barred name began, once it is over.
+    fn settle(&mut self) {
+        let Some(mark) = self.barring.take_if(|mark| mark.depth == self.depth) else { return };
+        self.own.truncate(mark.own);
+        self.pieces.truncate(mark.pieces);
+        (self.begun, self.comma) = (mark.begun, mark.comma);
+    }
+
+    /// The name of a member comes, and what was before it is over.
+    fn named(&mut self, name: &[u8]) {
+        self.settle();
+        let (depth, begun, comma) = (self.depth, self.begun, self.comma);
+        if self.barring.is_none() && self.barred.iter().any(|(at, barred)| *at == depth && barred == name) {
+            self.barring = Some(Mark { own: self.own.len(), pieces: self.pieces.len(), begun, comma, depth });
+        }
+    }
+
     fn separate(&mut self) {
         if self.comma {
             self.own.push(b',');
@@ -110,11 +156,14 @@ impl<'t> Rope<'t> {
         self.separate();
         self.own.push(b'{');
         self.comma = false;
+        self.depth += 1;
         self
     }
 
     /// Ends it.
     pub fn close_object(&mut self) -> &mut Self {
+        self.settle();
+        self.depth -= 1;
         self.own.push(b'}');
         self.comma = true;
         self
@@ -125,11 +174,13 @@ impl<'t> Rope<'t> {
         self.separate();
         self.own.push(b'[');
         self.comma = false;
+        self.depth += 1;
         self
     }
 
     /// Ends it.
     pub fn close_array(&mut self) -> &mut Self {
+        self.depth -= 1;
         self.own.push(b']');
         self.comma = true;
         self
@@ -137,6 +188,7 @@ impl<'t> Rope<'t> {
 
     /// The name of the member whose value comes next. `name` needs no escapes.
     pub fn key(&mut self, name: &str) -> &mut Self {
+        self.named(name.as_bytes());
         self.separate();
         self.own.push(b'"');
         self.own.extend_from_slice(name.as_bytes());
@@ -147,6 +199,7 @@ impl<'t> Rope<'t> {
 
     /// The same for a name of the source's.
     pub fn key_of(&mut self, name: Str<'_>) -> &mut Self {
+        self.named(name.raw());
         self.separate();
         self.own.push(b'"');
         self.own.extend_from_slice(name.raw());

@@ -10,6 +10,7 @@ use super::plan::{Form, Plan, Think};
 use super::{ANSWER_TOOL, schema};
 use crate::dialect::Effort;
 use crate::dialect::ids::{IdRule, Ids};
+use crate::dialect::means::each_set;
 use crate::dialect::names::Names;
 use crate::dialect::prompt::{Choice, Part, Prompt, Role, Source, Tool, Turn, is_blank};
 use crate::dialect::schema::{from_openapi, is_closed};
@@ -53,7 +54,15 @@ pub fn unwraps(prompt: &Prompt<'_>, means: &Means<'_>) -> Option<&'static str> {
 pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let plan = Plan::of(prompt, means);
     let mut marks = Marks::of(prompt);
-    rope.open_object().key("model").text(means.model).key("max_tokens").number(plan.max_tokens);
+    rope.open_object();
+    means.bar_set(rope);
+    // Newer models refuse the two together.
+    each_set(means.set, |name, _| match name.raw() {
+        b"temperature" => rope.bar(b"top_p"),
+        b"top_p" => rope.bar(b"temperature"),
+        _ => {}
+    });
+    rope.key("model").text(means.model).key("max_tokens").number(plan.max_tokens);
     if prompt.stream {
         rope.key("stream").bool(true);
     }

@@ -2,11 +2,12 @@
 
 use super::contents;
 use super::prompt::camel;
+use crate::dialect::means::each_set;
 use crate::dialect::names::Names;
 use crate::dialect::prompt::{Choice, Format, Prompt, Tool};
 use crate::dialect::{Depth, Effort};
 use crate::dialect::{Dialect, Means, Needs, Rope, Thinking};
-use crate::json::Tree;
+use crate::json::{Str, Tree, Value};
 
 /// What the dialect has no words for, or words of another form.
 pub const LACKS: Needs =
@@ -21,12 +22,14 @@ const LOGPROBS_MAX: u64 = 20;
 /// Writes a request. What it needs and the dialect lacks must have been looked at before: it is left
 /// out here.
 pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
+    let set = Set::of(means);
     rope.open_object();
+    set.top.bar(rope);
     contents::write_system(prompt, means, rope);
     contents::write(prompt, means, rope);
     tools(prompt, rope);
     tool_config(prompt, means, rope);
-    let mut settings = Settings { rope, opened: false };
+    let mut settings = Settings { rope, set: &set.config, opened: false };
     limits(prompt, means, &mut settings);
     sampling(prompt, means, &mut settings);
     format(prompt, &mut settings);
@@ -39,8 +42,54 @@ pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
             rope.key_of(*name).json(value);
         }
     }
-    means.write_set(rope);
+    set.top.write(rope);
     rope.close_object();
+}
+
+/// What the policy sets, each member where this dialect has it.
+#[derive(Default)]
+struct Set {
+    top: Members,
+    config: Members,
+}
+
+/// Members of one object.
+#[derive(Default)]
+struct Members {
+    names: Vec<Vec<u8>>,
+    json: Vec<u8>,
+}
+
+impl Set {
+    fn of(means: &Means<'_>) -> Set {
+        let mut set = Set::default();
+        each_set(means.set, |name, value| match &*camel(name) {
+            "generationConfig" => value.members().for_each(|(name, value)| set.config.push(name, value)),
+            known if SETTINGS.contains(&known) => set.config.push(name, value),
+            _ => set.top.push(name, value),
+        });
+        set
+    }
+}
+
+impl Members {
+    fn push(&mut self, name: Str<'_>, value: Value<'_>) {
+        let comma: &[u8] = if self.json.is_empty() { b"" } else { b"," };
+        self.json.extend([comma, b"\"", name.raw(), b"\":", value.raw()].concat());
+        // Written by us it is the one, as the policy has it the other.
+        self.names.extend([name.raw().to_vec(), camel(name).as_bytes().to_vec()]);
+    }
+
+    fn bar(&self, rope: &mut Rope<'_>) {
+        self.names.iter().for_each(|name| rope.bar(name));
+    }
+
+    fn write(&self, rope: &mut Rope<'_>) {
+        if !self.json.is_empty() {
+            rope.admit();
+            rope.json(&self.json);
+        }
+    }
 }
 
 /// The client speaks this dialect, too.
@@ -122,6 +171,8 @@ fn tool_config(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
 /// `generationConfig`, which is there when it holds something.
 struct Settings<'r, 't> {
     rope: &'r mut Rope<'t>,
+    /// Those that the policy sets.
+    set: &'r Members,
     opened: bool,
 }
 
@@ -129,6 +180,7 @@ impl<'t> Settings<'_, 't> {
     fn open(&mut self) -> &mut Rope<'t> {
         if !std::mem::replace(&mut self.opened, true) {
             self.rope.key("generationConfig").open_object();
+            self.set.bar(self.rope);
         }
         self.rope
     }
@@ -137,8 +189,12 @@ impl<'t> Settings<'_, 't> {
         self.open().key(name)
     }
 
-    fn close(self) {
+    fn close(mut self) {
+        if !self.set.json.is_empty() {
+            self.open();
+        }
         if self.opened {
+            self.set.write(self.rope);
             self.rope.close_object();
         }
     }
@@ -250,6 +306,31 @@ const fn level(effort: Effort) -> &'static str {
         Effort::Extra | Effort::Max => "XHIGH",
     }
 }
+
+/// Members of `generationConfig`: a policy may set each of them without saying so.
+const SETTINGS: &[&str] = &[
+    "temperature",
+    "topP",
+    "topK",
+    "candidateCount",
+    "maxOutputTokens",
+    "stopSequences",
+    "seed",
+    "presencePenalty",
+    "frequencyPenalty",
+    "responseSchema",
+    "responseJsonSchema",
+    "responseMimeType",
+    "responseModalities",
+    "responseLogprobs",
+    "logprobs",
+    "thinkingConfig",
+    "speechConfig",
+    "imageConfig",
+    "mediaResolution",
+    "audioTimestamp",
+    "enableEnhancedCivicAnswers",
+];
 
 /// Settings that are written from what a [`Prompt`] knows of them.
 const KNOWN: &[&str] = &[

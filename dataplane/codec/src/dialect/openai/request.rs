@@ -17,7 +17,9 @@ pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let rule = if means.quirks.has(Quirks::SHORT_IDS) { IdRule::Short } else { IdRule::Free };
     let ids = Ids::of(prompt, rule);
     let names = Names::of(prompt, Dialect::Openai);
-    rope.open_object().key("model").text(means.model).key("messages").open_array();
+    rope.open_object();
+    means.bar_set(rope);
+    rope.key("model").text(means.model).key("messages").open_array();
     system(prompt, means, rope);
     for (at, turn) in prompt.turns.iter().enumerate() {
         match turn.role {

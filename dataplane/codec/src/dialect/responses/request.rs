@@ -31,7 +31,9 @@ const OUTPUT_TOKENS_MIN: u64 = 16;
 pub fn write(prompt: &Prompt<'_>, means: &Means<'_>, rope: &mut Rope<'_>) {
     let ids = Ids::of(prompt, IdRule::Word);
     let names = Names::of(prompt, Dialect::Responses);
-    rope.open_object().key("model").text(means.model).key("input").open_array();
+    rope.open_object();
+    means.bar_set(rope);
+    rope.key("model").text(means.model).key("input").open_array();
     system(prompt, means, rope);
     for (at, turn) in prompt.turns.iter().enumerate() {
         said(turn, at, (&ids, names), rope);

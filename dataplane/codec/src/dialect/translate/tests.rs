@@ -376,3 +376,56 @@ fn seals_are_given_back_on_request() {
     assert_eq!(written(Thinking::Unknown), body["include"]);
     assert_eq!(written(Thinking::None), json!(null));
 }
+
+/// A policy's parameters stand once, in the place where the dialect has them: of a name that is there
+/// twice not every reader takes the last, and some refuse both.
+#[test]
+fn what_a_policy_sets_stands_once() {
+    let long = "x".repeat(10_000);
+    let body = json!({"messages": [{"role": "user", "content": "q"}], "temperature": 0.9, "top_p": 0.5, "max_completion_tokens": 64,
+        "seed": 3, "tools": [{"type": "function", "function": {"name": "f", "description": long}}], "tool_choice": "auto"});
+    let sets = [
+        (Dialect::Openai, r#""temperature":0.25,"max_tokens":9"#, ["/temperature", "/max_tokens"], vec!["max_completion_tokens"]),
+        (Dialect::Responses, r#""temperature":0.25,"max_output_tokens":9"#, ["/temperature", "/max_output_tokens"], vec![]),
+        (Dialect::Anthropic, r#""max_tokens":9,"temperature":0.25"#, ["/temperature", "/max_tokens"], vec![]),
+        (
+            Dialect::Gemini,
+            r#""temperature":0.25,"maxOutputTokens":9"#,
+            ["/generationConfig/temperature", "/generationConfig/maxOutputTokens"],
+            vec![],
+        ),
+        (
+            Dialect::Gemini,
+            r#""generationConfig":{"temperature":0.25,"maxOutputTokens":9},"labels":{"a":"b"}"#,
+            ["/generationConfig/temperature", "/generationConfig/maxOutputTokens"],
+            vec![],
+        ),
+    ];
+    for (to, set, places, gone) in sets {
+        let means = Means { set: Some(set), ..Means::of("m") };
+        let text = body.to_string().into_bytes();
+        let mut tree = Tree::new();
+        let prompt = read_prompt(Dialect::Openai, tree.read(&text).unwrap(), false).unwrap();
+        let mut rope = Rope::new(&text, Vec::new());
+        write_prompt(to, &prompt, &means, &mut rope);
+        let written = String::from_utf8(rope.finish().join(&text)).unwrap();
+        let json: Json = serde_json::from_str(&written).unwrap();
+        assert_eq!(places.map(|place| json.pointer(place).cloned()), [Some(json!(0.25)), Some(json!(9))], "{to:?}: {written:.400}");
+        for name in places.iter().map(|place| place.rsplit('/').next().unwrap()) {
+            assert_eq!(written.matches(&format!("\"{name}\":")).count(), 1, "{to:?} {name}");
+        }
+        for name in gone {
+            assert!(!written.contains(name), "{to:?} {name}");
+        }
+        // Anthropic takes temperature or top_p, the others both.
+        assert_eq!(written.contains("0.5"), to != Dialect::Anthropic, "{to:?}");
+        assert!(written.contains(&long), "{to:?}: nothing else is lost");
+    }
+    // What is set is there also where nothing was asked, and may take the place of what is long.
+    let means = Means { set: Some(r#""tools":[],"topK":4"#), ..Means::of("m") };
+    let mut plain = body.clone();
+    ["temperature", "top_p", "seed", "max_completion_tokens"].iter().for_each(|name| plain[name] = Json::Null);
+    let (written, _) = said(Dialect::Openai, Dialect::Gemini, &plain, &means);
+    assert_eq!((&written["generationConfig"], &written["tools"]), (&json!({"topK": 4}), &json!([])), "{written:.300}");
+    assert_eq!(written["contents"], json!([{"role": "user", "parts": [{"text": "q"}]}]));
+}
