@@ -115,6 +115,7 @@ impl Splitter {
 
     /// Takes the next bytes of the stream. `None` means that all of `input` was taken and no event
     /// is complete; after a cut, the call is to be repeated with what was not `used`.
+    #[inline]
     pub fn next(&mut self, input: &[u8]) -> Result<Option<Cut>, TooLong> {
         if self.spent {
             self.forget();

@@ -339,7 +339,7 @@ impl Exchange {
             let attempt = self
                 .same_at_once(prepared, board, now, random)
                 .or_else(|| self.untried(prepared, board, Spare::Heed, now, random))
-                .or_else(|| self.untried(prepared, board, Spare::Disregard, now, random))
+                .or_else(|| self.spared(prepared, board, now, random))
                 .map(Next::Attempt)
                 .or_else(|| self.later(prepared, board, now, random))
                 .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt));

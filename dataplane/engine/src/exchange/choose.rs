@@ -145,7 +145,18 @@ impl Exchange {
         self.open(prepared, board, at, Manner { fresh, forced: false }, now, random)
     }
 
+    /// A target that was not asked yet because it was to be spared, now that there is no other.
+    #[cold]
+    pub(super) fn spared(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
+        let spent = |candidate: &super::Candidate| matches!(candidate.skip(), Some(Skip::Spent { .. }));
+        if !self.candidates().iter().any(spent) {
+            return None;
+        }
+        self.untried(prepared, board, Spare::Disregard, now, random)
+    }
+
     /// A target that was not asked yet: the first step that has one, picked by its balance.
+    #[inline]
     pub(super) fn untried(
         &mut self,
         prepared: &Prepared,
