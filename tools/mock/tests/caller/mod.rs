@@ -253,6 +253,8 @@ impl Caller {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(End::Reset);
                 }
+                // A process that is stopped and goes on: sockets with a time-out say so.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("neither bytes nor an end: {error}"),
             }
         }
