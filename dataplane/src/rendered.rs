@@ -77,8 +77,7 @@ impl Place {
         let mut path = String::with_capacity(self.base.len() + model.len() + 64);
         for (index, part) in self.base.split(MODEL).enumerate() {
             if index > 0 {
-                // RFC 3986 5.2.4: these are no segments but steps.
-                if matches!(model, "" | "." | "..") {
+                if is_step(model) {
                     return Err(head::Unwritable::Target);
                 }
                 head::percent_encode(model, b"-._~", &mut path);
@@ -86,6 +85,8 @@ impl Place {
             path.push_str(part);
         }
         match surface.verb() {
+            // A tenant may name it, and its slashes stay: no step of them leads to another path.
+            Some(_) if model.split('/').any(is_step) => return Err(head::Unwritable::Target),
             Some(verb) => path.push_str(&gemini::path(model, verb)),
             None => {
                 path.push_str(if self.bare { "/v1" } else { "" });
@@ -122,6 +123,11 @@ impl Place {
         models.dedup();
         models.into_iter().map(|model| Ok((model.to_owned(), self.fixed(model)?))).collect::<Result<_, _>>().map(Lines::ByModel)
     }
+}
+
+/// RFC 3986, section 5.2.4: what is no segment of a path, but a step within it.
+fn is_step(segment: &str) -> bool {
+    matches!(segment, "" | "." | "..")
 }
 
 /// The program, as providers see it.

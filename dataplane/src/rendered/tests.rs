@@ -54,3 +54,15 @@ fn a_model_stands_in_the_path_where_the_endpoint_says_so() {
     }
     check(Dialect::OpenAi, "/{model}/x/{model}", Surface::Chat, "m", "/m/x/m/chat/completions");
 }
+
+/// The operator's key goes along: nobody but the operator says which path it is for.
+#[test]
+fn no_model_leads_to_another_path() {
+    let line = |model: &str| place(Dialect::Gemini, "/v1beta").line(Surface::Generate, model);
+    for model in ["..", "../files", "m/../../files", "a/./b", "models/../x", "/m", "m/", "a//b", "tunedModels/.."] {
+        assert_eq!(line(model), Err(head::Unwritable::Target), "{model:?}");
+    }
+    check(Dialect::Gemini, "/v1beta", Surface::Generate, "tunedModels/mine", "/v1beta/tunedModels/mine:generateContent");
+    check(Dialect::Gemini, "/v1beta", Surface::Generate, "..m", "/v1beta/models/..m:generateContent");
+    check(Dialect::Gemini, "/v1beta", Surface::Generate, "a/%2e%2e/b", "/v1beta/models/a/%252e%252e/b:generateContent");
+}
