@@ -294,6 +294,39 @@ fn a_model_without_chat_is_asked_in_responses() {
     }
 }
 
+/// What suits one model of a chain: words around the system prompt and parameters of its own, in whichever
+/// dialect it is asked, and nothing of it for the others.
+#[test]
+fn a_model_gets_the_wording_that_suits_it() {
+    let provider = zoo();
+    let worded =
+        |of: &str, params: &str| format!("[{{provider: {of}, model: {of}-m, prefix: \"Before.\", suffix: \"After.\", params: {params}}}]");
+    let policy = policy(&provider)
+        .chain_of("a", &worded("chat", "{temperature: 0.25}"), "")
+        .chain_of("b", &worded("gemini", "{temperature: 0.25, topK: 4}"), "")
+        .chain("c", &[("chat", "plain")], "");
+    let gateway = Gateway::start(&policy);
+    let messages = json!([{"role": "system", "content": "Between."}, {"role": "user", "content": "hi"}]);
+    let sent = |model: &str, asked: &str| -> Value {
+        let body = json!({"model": model, "messages": messages, "temperature": 0.9});
+        let answer = gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body));
+        assert_eq!(answer.head.status, 200, "{}", answer.text());
+        let sent = provider.log_of(asked).pop().unwrap().body.unwrap();
+        assert_eq!(sent.matches("emperature\"").count(), 1, "{sent}");
+        serde_json::from_str(&sent).unwrap()
+    };
+    let texts =
+        |parts: &Value| -> Vec<String> { parts.as_array().unwrap().iter().map(|part| part["text"].as_str().unwrap().to_owned()).collect() };
+    let said = sent("a", "chat-m");
+    assert_eq!(texts(&said["messages"][0]["content"]), ["Before.", "Between.", "After."]);
+    assert_eq!(said["temperature"], 0.25);
+    let said = sent("b", "gemini-m");
+    assert_eq!(texts(&said["systemInstruction"]["parts"]), ["Before.", "Between.", "After."]);
+    assert_eq!((&said["generationConfig"]["temperature"], &said["generationConfig"]["topK"]), (&json!(0.25), &json!(4)));
+    let said = sent("c", "plain");
+    assert_eq!((&said["messages"], &said["temperature"]), (&messages, &json!(0.9)));
+}
+
 /// A policy may set what the newest version of Anthropic's API refuses: what is said anew is of a version that allows it.
 #[test]
 fn parameters_of_a_policy_and_the_version_of_a_client() {
