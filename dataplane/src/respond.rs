@@ -227,11 +227,14 @@ pub fn estimated(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: 
 
 /// Writes the fields that name the request: ours, and the one where Anthropic's SDKs look for it.
 pub fn write_own(out: &mut Vec<u8>, id: RequestId, spoken: Dialect) {
-    let names: &[&[u8]] = if spoken == Dialect::Anthropic { &[b"x-request-id: ", b"request-id: "] } else { &[b"x-request-id: "] };
-    for name in names {
+    let mut named = |name: &[u8]| {
         out.extend_from_slice(name);
         id.write(out);
         out.extend_from_slice(b"\r\n");
+    };
+    named(b"x-request-id: ");
+    if spoken == Dialect::Anthropic {
+        named(b"request-id: ");
     }
 }
 
