@@ -65,7 +65,7 @@ impl Set {
         let mut set = Set::default();
         each_set(means.set, |name, value| match &*camel(name) {
             "generationConfig" => value.members().for_each(|(name, value)| set.config.push(name, value)),
-            known if SETTINGS.contains(&known) => set.config.push(name, value),
+            setting if KNOWN.contains(&setting) || FURTHER.contains(&setting) => set.config.push(name, value),
             _ => set.top.push(name, value),
         });
         set
@@ -307,24 +307,12 @@ const fn level(effort: Effort) -> &'static str {
     }
 }
 
-/// Members of `generationConfig`: a policy may set each of them without saying so.
-const SETTINGS: &[&str] = &[
-    "temperature",
-    "topP",
-    "topK",
-    "candidateCount",
-    "maxOutputTokens",
-    "stopSequences",
-    "seed",
-    "presencePenalty",
-    "frequencyPenalty",
-    "responseSchema",
-    "responseJsonSchema",
+/// Further members of `generationConfig`: a policy may set each of them, and of [`KNOWN`], without saying so.
+const FURTHER: &[&str] = &[
     "responseMimeType",
     "responseModalities",
     "responseLogprobs",
     "logprobs",
-    "thinkingConfig",
     "speechConfig",
     "imageConfig",
     "mediaResolution",
