@@ -15,6 +15,12 @@ impl Weight {
         self.status("VmRSS:")
     }
 
+    /// Memory of its own that it has now, in bytes: without the pages of its program, which come in as the
+    /// program's parts are first used, and which no work of one kind can be charged with.
+    pub fn own_bytes(self) -> u64 {
+        self.status("RssAnon:")
+    }
+
     /// The most memory that it had since it started, in bytes.
     pub fn peak_bytes(self) -> u64 {
         self.status("VmHWM:")
