@@ -18,7 +18,10 @@ pub enum Scope {
     Told,
     /// The target.
     Target,
-    /// The credential; the target where there is no other credential to go on with.
+    /// The credential, where there are others to go on with, else the target: the limit is of the two
+    /// together, and the narrower of them is left alone.
+    Pair,
+    /// The credential, whatever it is asked for; the target where there is none.
     Key,
 }
 
@@ -131,25 +134,48 @@ pub const ROWS: &[Row] = &[
         ..passing(Class::Tls, 502, "provider_tls", "a certificate that was refused is refused again; the next target has another")
     },
     passing(Class::Reset, 502, "provider_reset", "no byte of an answer came, so asking again is invisible"),
-    passing(Class::Timeout, 504, "provider_timeout", "slow here may be quick elsewhere; the same target only when nothing else is left"),
+    passing(
+        Class::Timeout,
+        504,
+        "provider_timeout",
+        "slow here may be quick elsewhere; told as 504, not 502, since nothing was wrong but the time",
+    ),
     passing(Class::StreamCut, 502, "provider_stream_cut", "the stream lacks its terminal marker, so it is no answer"),
     Row {
         breaker: false,
-        scope: Scope::Key,
+        scope: Scope::Pair,
         pause_ms: RATE_PAUSE_MS,
         ..passing(Class::RateLimit, 429, "rate_limit_exceeded", "a target that says \"later\" works; it is left alone until then")
     },
     lasting(Class::QuotaExhausted, Scope::Key, 429, "insufficient_quota", "the account cannot pay, for any of its models"),
     lasting(Class::Auth, Scope::Key, 502, "provider_auth", "our credential was refused; the tenant's was not, so it never sees the 401"),
     lasting(Class::Permission, Scope::Target, 502, "provider_permission", "the credential may not use this model, and may use others"),
-    lasting(Class::ModelGone, Scope::Target, 502, "provider_model_gone", "the provider does not know the model that the policy names"),
-    caller(Class::ContextWindow, "context_length_exceeded", "the prompt does not fit; nobody but the tenant can say what to leave out"),
+    lasting(
+        Class::ModelGone,
+        Scope::Target,
+        502,
+        "provider_model_gone",
+        "the provider does not know the model that the policy names; told as 502, not 404, since the tenant's word was right",
+    ),
+    caller(
+        Class::ContextWindow,
+        "context_length_exceeded",
+        "the prompt does not fit; targets known to be too small were passed over before, and only the tenant can say what to leave out",
+    ),
     caller(Class::ContentFilter, "content_filter", "to shop around for a provider that does not mind is not ours to decide"),
-    caller(Class::InvalidRequest, "invalid_request", "the request is wrong and would be everywhere"),
+    caller(
+        Class::InvalidRequest,
+        "invalid_request",
+        "the request is wrong and would be everywhere, unless its rule says that only this provider does not understand it",
+    ),
     passing(Class::Overloaded, 503, "provider_overloaded", "too busy; whoever retries here makes it worse, so only after a backoff"),
     passing(Class::ServerError, 502, "provider_error", "broken for a moment, as far as anybody can tell"),
     passing(Class::Malformed, 502, "provider_malformed", "what breaks the protocol cannot be passed on"),
     passing(Class::Empty, 502, "provider_empty", "an answer that holds nothing is none"),
+    Row {
+        breaker: false,
+        ..passing(Class::SchemaViolation, 502, "provider_schema_violation", "models err at random: another try may fit, and nothing is ill")
+    },
 ];
 
 const _: () = {
@@ -165,6 +191,27 @@ const _: () = {
         at += 1;
     }
 };
+
+/// The rows as a table of Markdown, for who reads instead of running.
+pub fn table() -> String {
+    let yes = |flag: bool| if flag { "yes" } else { "no" };
+    let mut out =
+        String::from("| class | whose fault | same target again | next target | breaker counts | left alone | tenant sees | why |\n");
+    out.push_str("|---|---|---|---|---|---|---|---|\n");
+    for row in ROWS {
+        let Row { class, fault, shown, why, .. } = row;
+        let alone = match row.scope {
+            Scope::Told => "the target, as long as it says",
+            Scope::Target => "the target",
+            Scope::Pair => "the credential, or the target where it is the only one",
+            Scope::Key => "the credential",
+        };
+        let (again, next, counts) = (yes(row.retry_same), yes(row.move_on), yes(row.breaker));
+        let line = [class.word(), fault.word(), again, next, counts, alone, &format!("{} `{}`", shown.status, shown.code), why].join(" | ");
+        out.extend(["| ", &line, " |\n"]);
+    }
+    out
+}
 
 /// The row of a class.
 pub const fn row(class: Class) -> &'static Row {
@@ -189,17 +236,16 @@ pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
         return Rest::Nothing;
     }
     let told = verdict.retry_after_ms.map(|ms| ms.min(limits::PAUSE_MS_MAX));
-    let ms = match row.scope {
-        Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
+    let ms = match verdict.scope {
+        Scope::Pair | Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
         Scope::Told => told.unwrap_or(0),
     };
     let until = now.plus_ms(ms);
-    match row.scope {
+    match verdict.scope {
         _ if ms == 0 => Rest::Nothing,
-        // A rate limit is of the credential and model. With one credential the target is the
-        // narrower of the two; with more, the others go on.
-        Scope::Key if keys > 1 || (keys == 1 && verdict.class != Class::RateLimit) => Rest::Key(until),
-        Scope::Key | Scope::Target | Scope::Told => Rest::Target(until),
+        Scope::Key if keys > 0 => Rest::Key(until),
+        Scope::Pair if keys > 1 => Rest::Key(until),
+        Scope::Pair | Scope::Key | Scope::Target | Scope::Told => Rest::Target(until),
     }
 }
 

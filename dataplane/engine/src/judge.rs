@@ -1,13 +1,22 @@
 //! What an answer means: a verdict for every way in which an attempt can fail.
 //!
-//! This is the first layer: the status, the fields of an error object in OpenAI's dialect, and what
-//! went wrong below HTTP. Fields are matched, never the raw body, since bodies quote prompts. Rules
-//! are tried in order and the first that fits decides; what no rule knows is judged by its status.
+//! Three things are judged: an error answer, by its status and the fields of its error object
+//! ([`answer`]); a failure within an answer that began well, by the fields of an error event
+//! ([`failure`]) or the word that it ended with ([`finish`]); and what went wrong below HTTP
+//! ([`transport`]). Fields are matched, never the raw body, since bodies quote prompts. What providers
+//! say differs, so every judgement begins with whose words they are ([`Family`]); the rules are tables
+//! ([`rules`]) that are tried in order, and the first that fits decides.
 
-use crate::failover;
+use crate::failover::{self, Scope};
 use policy::Class;
+use rules::{Among, Prepared, Room, row::Row};
 
+mod family;
+mod parameter;
 mod rules;
+
+pub use family::Family;
+pub use parameter::{DROPPABLE, Parameter};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +61,11 @@ pub struct Verdict {
     pub fresh: bool,
     /// It speaks for later requests too, so that the target or credential may be left alone.
     pub pauses: bool,
+    /// What is left alone, where something is.
+    pub scope: Scope,
+    /// The parameter that the provider does not know: without it the same target may answer. Whoever can
+    /// write the request again may ask once more; everybody else moves on.
+    pub drop: Option<Parameter>,
     /// For how long the provider asked to be left alone, in milliseconds.
     pub retry_after_ms: Option<u64>,
     /// The status, where there was one.
@@ -59,6 +73,9 @@ pub struct Verdict {
     /// Which rule said so, for records.
     pub detail: &'static str,
 }
+
+// It lies in every future that waits for an answer.
+const _: () = assert!(size_of::<Verdict>() <= 48);
 
 impl Verdict {
     /// What follows from a class, as [`failover::ROWS`] have it.
@@ -72,9 +89,24 @@ impl Verdict {
             move_on: row.move_on,
             fresh: false,
             pauses: true,
+            scope: row.scope,
+            drop: None,
             retry_after_ms: None,
             status: None,
             detail,
+        }
+    }
+
+    /// What a rule says.
+    fn by(row: &Row) -> Verdict {
+        let verdict = Verdict::of(row.class, row.detail);
+        Verdict {
+            counts_for_breaker: verdict.counts_for_breaker && row.counts,
+            retry_same: row.retry_same.unwrap_or(verdict.retry_same),
+            move_on: row.move_on.unwrap_or(verdict.move_on),
+            pauses: row.pauses,
+            scope: row.scope.unwrap_or(verdict.scope),
+            ..verdict
         }
     }
 }
@@ -131,6 +163,8 @@ pub enum Transport {
     ErrorEvent(Class),
     /// Well formed, and holds nothing.
     Empty,
+    /// Well formed, and not in the form that was asked for.
+    SchemaViolation,
     /// Larger than may be held.
     TooLarge,
     /// Where one message ends and the next begins is in doubt.
@@ -153,6 +187,7 @@ pub const DETAILS: &[&str] = &[
     "cut_stream",
     "deadline",
     "empty",
+    "engine_dead",
     "error_event",
     "failed_dependency",
     "first_token_timeout",
@@ -164,17 +199,22 @@ pub const DETAILS: &[&str] = &[
     "idle_timeout",
     "invalid_api_key",
     "legal",
+    "loading",
     "malformed_body",
     "malformed_head",
+    "missing_signature",
     "model_not_found",
+    "no_provider",
     "not_authorized",
     "origin_tls",
     "origin_unreachable",
     "overloaded",
     "payment_required",
     "provider_state",
+    "provider_timeout",
     "proxy_authentication",
     "quota",
+    "ramp",
     "rate_limit",
     "redirect",
     "request_exceeds_limit",
@@ -182,6 +222,7 @@ pub const DETAILS: &[&str] = &[
     "reset_before_head",
     "reset_stream",
     "resolve",
+    "schema_violation",
     "server_error",
     "stale_connection",
     "tls_certificate",
@@ -195,6 +236,7 @@ pub const DETAILS: &[&str] = &[
     "unknown_path",
     "unprocessable",
     "unsupported",
+    "unsupported_parameter",
     "untranslatable",
     "wrong_content_type",
 ];
@@ -229,76 +271,83 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::WrongContentType => Verdict::of(Class::Malformed, "wrong_content_type"),
         Transport::ErrorEvent(class) => Verdict::of(class, "error_event"),
         Transport::Empty => Verdict::of(Class::Empty, "empty"),
+        Transport::SchemaViolation => Verdict::of(Class::SchemaViolation, "schema_violation"),
         Transport::TooLarge => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "too_large") },
         Transport::Http => Verdict::of(Class::Malformed, "http"),
         Transport::Unreadable => Verdict::of(Class::InvalidRequest, "untranslatable"),
     }
 }
 
-/// Judges an answer by its status and its error object. `retry_after_ms` and `should_retry` are
-/// what the head said, read by who knows the wall clock.
+/// Judges an answer by its status and its error object, for a provider of whom nothing is known but that
+/// it is compatible with OpenAI. See [`answer`].
 pub fn status(status: u16, fields: &ErrorFields<'_>, retry_after_ms: Option<u64>, should_retry: Option<bool>) -> Verdict {
-    let mut verdict = match rules::find(Some(status), fields) {
-        Some(rule) => rule.verdict(),
-        None => by_status(status),
+    answer(Family::Other, status, fields, retry_after_ms, should_retry)
+}
+
+/// Judges an error event of a provider of whom nothing is known. See [`failure`].
+pub fn event(fields: &ErrorFields<'_>) -> Verdict {
+    failure(Family::Other, fields)
+}
+
+/// Judges an error answer of a provider by its status and its error object. `retry_after_ms` and
+/// `should_retry` are what the head said, read by who knows the wall clock.
+pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after_ms: Option<u64>, should_retry: Option<bool>) -> Verdict {
+    let mut room = Room::new();
+    let rule = rules::find(family, Among::Status(status), &Prepared::new(fields, &mut room));
+    let mut verdict = match rule {
+        // No redirect is followed: whoever could make us follow one could choose where keys go.
+        None if (300..400).contains(&status) => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "redirect") },
+        // Judged at all, so no answer: a 1xx or 2xx where none belongs, or no status.
+        _ if !(400..600).contains(&status) => Verdict::of(Class::Malformed, "unexpected_status"),
+        Some(row) => Verdict::by(row),
+        None => Verdict::of(Class::ServerError, "server_error"),
     };
     verdict.status = Some(status);
+    if verdict.class == Class::InvalidRequest
+        && let Some(name) = parameter::unsupported(fields)
+    {
+        // A matter of this provider's dialect: others may know it.
+        verdict = Verdict { move_on: true, drop: Some(name), detail: "unsupported_parameter", ..verdict };
+    }
     if verdict.move_on {
         verdict.retry_after_ms = retry_after_ms;
-        verdict.retry_same = should_retry.unwrap_or(verdict.retry_same);
+        verdict.retry_same = should_retry.unwrap_or(verdict.retry_same) && rule.is_none_or(|row| row.pauses);
     }
     verdict
 }
 
-/// Judges an error object within an answer of status 200.
-pub fn event(fields: &ErrorFields<'_>) -> Verdict {
-    if let Some(rule) = rules::find(None, fields) {
-        return rule.verdict();
+/// Judges an error object within an answer that began with status 200.
+pub fn failure(family: Family, fields: &ErrorFields<'_>) -> Verdict {
+    let mut room = Room::new();
+    let prepared = Prepared::new(fields, &mut room);
+    let found = rules::find(family, Among::Status(200), &prepared)
+        .or_else(|| rules::find(family, Among::Words, &prepared))
+        .or_else(|| rules::find(Family::Other, Among::Fields, &prepared));
+    if let Some(row) = found {
+        return Verdict::by(row);
     }
     // Aggregators put the status that they got into the code.
-    let status = fields.code.and_then(|code| code.parse().ok()).filter(|status| (400..600).contains(status));
-    match status {
-        Some(status) => by_status(status),
+    let status = fields.code.and_then(|code| code.trim().parse().ok()).filter(|status| (400..600).contains(status));
+    match status.and_then(|status| rules::find(family, Among::Status(status), &prepared)) {
+        Some(row) => Verdict::by(row),
         None => Verdict::of(Class::ServerError, "error_event"),
     }
 }
 
-/// What a status means by itself.
-fn by_status(status: u16) -> Verdict {
-    let moved = Verdict { retry_same: false, ..Verdict::of(Class::ServerError, "unsupported") };
-    #[allow(clippy::match_overlapping_arm)] // The wide arms catch what the narrow ones before them leave.
-    match status {
-        // No redirect is followed: whoever could make us follow one could choose where keys go.
-        300..400 => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "redirect") },
-        400 => Verdict::of(Class::InvalidRequest, "bad_request"),
-        401 => Verdict::of(Class::Auth, "unauthorized"),
-        402 => Verdict::of(Class::QuotaExhausted, "payment_required"),
-        403 => Verdict::of(Class::Permission, "forbidden"),
-        // The path is ours, made from the policy's: the tenant cannot have got it wrong.
-        404 | 405 => Verdict::of(Class::ModelGone, "unknown_path"),
-        407 => Verdict::of(Class::Auth, "proxy_authentication"),
-        408 => Verdict::of(Class::Timeout, "request_timeout"),
-        409 => Verdict { counts_for_breaker: false, ..Verdict::of(Class::ServerError, "conflict") },
-        410 => Verdict::of(Class::ModelGone, "gone"),
-        413 => Verdict::of(Class::InvalidRequest, "too_large"),
-        422 => Verdict::of(Class::InvalidRequest, "unprocessable"),
-        424 => Verdict::of(Class::ServerError, "failed_dependency"),
-        425 => Verdict::of(Class::Reset, "too_early"),
-        429 => Verdict::of(Class::RateLimit, "too_many_requests"),
-        451 => Verdict::of(Class::ContentFilter, "legal"),
-        498 => Verdict::of(Class::Overloaded, "capacity"),
-        499 => Verdict::of(Class::Reset, "cancelled"),
-        501 => moved,
-        503 => Verdict::of(Class::Overloaded, "unavailable"),
-        504 | 524 => Verdict::of(Class::Timeout, "gateway_timeout"),
-        521..=523 | 530 => Verdict::of(Class::Connect, "origin_unreachable"),
-        525 | 526 => Verdict::of(Class::Tls, "origin_tls"),
-        529 => Verdict::of(Class::Overloaded, "overloaded"),
-        500..600 => Verdict::of(Class::ServerError, "server_error"),
-        400..500 => Verdict::of(Class::InvalidRequest, "client_error"),
-        // Judged at all, so no answer: a 1xx or 2xx where none belongs, or no status.
-        _ => Verdict::of(Class::Malformed, "unexpected_status"),
-    }
+/// Judges the word that an answer of status 200 ended with: `finish_reason`, `stop_reason`, `status` of a
+/// Responses object. `None` for an end that is good, or cut by a limit that the request set.
+///
+/// A verdict does not mean that the answer is to be thrown away: one that a filter ended, or that filled
+/// the window, may be all that the tenant wants to know.
+pub fn finish(family: Family, word: &str) -> Option<Verdict> {
+    let fields = ErrorFields { code: Some(word), ..ErrorFields::default() };
+    let mut room = Room::new();
+    rules::find(family, Among::Status(200), &Prepared::new(&fields, &mut room)).map(Verdict::by)
+}
+
+/// Compiles the rules: a millisecond that no request should wait for.
+pub fn prepare() {
+    rules::prepare();
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! A snapshot and what makes it quick to read, built once per publish.
 
-use crate::moment::Moment;
-use policy::{Breaker, ChainId, Model, RouteId, Snapshot, TargetId, TenantId, id::Id, limits, route::Pattern};
+use crate::{
+    judge::{self, Family},
+    moment::Moment,
+};
+use policy::{Breaker, ChainId, Model, ProviderId, RouteId, Snapshot, TargetId, TenantId, id::Id, limits, route::Pattern};
 use std::{ops::Deref, sync::Arc};
 
 mod condition;
@@ -23,6 +26,8 @@ pub struct Prepared {
     plan: plan::Plan,
     /// By target: the largest window, in milliseconds, that a chain asks its breaker to count.
     windows_ms: Vec<u64>,
+    /// By provider: whose words its errors are said in.
+    families: Vec<Family>,
 }
 
 /// How a request came to its chain.
@@ -55,10 +60,15 @@ impl Prepared {
                 *window = chain.breaker.window_ms.max(*window);
             }
         }
+        let mut families = vec![Family::Other; snapshot.providers.slots()];
+        for (id, provider) in snapshot.providers.iter() {
+            families[id.index()] = Family::of(provider, &snapshot.origins[provider.origin]);
+        }
+        judge::prepare();
         let index = build_index(&snapshot);
         let digests = digests::Digests::build(&snapshot);
         let plan = plan::Plan::build(&snapshot);
-        Prepared { snapshot, index, digests, plan, windows_ms }
+        Prepared { snapshot, index, digests, plan, windows_ms, families }
     }
 
     /// The snapshot itself.
@@ -118,6 +128,11 @@ impl Prepared {
             failure_permille: chain.triggers.error_permille.unwrap_or(chain.breaker.failure_permille),
             ..chain.breaker
         }
+    }
+
+    /// Whose words the errors of a provider are said in.
+    pub fn family(&self, provider: ProviderId) -> Family {
+        self.families[provider.index()]
     }
 
     /// The members of a chain, step by step.

@@ -62,6 +62,9 @@ classes! {
     Malformed = "malformed";
     /// The answer is well formed and holds nothing.
     Empty = "empty";
+    /// The answer is not in the form that was asked for: a text that breaks its schema, arguments that are
+    /// none, a call of a tool that there is not.
+    SchemaViolation = "schema_violation";
 }
 
 /// A set of classes.

@@ -50,7 +50,8 @@ fn rows_keep_what_the_documents_promise() {
         assert_eq!(!row.move_on, callers, "{:?}: the caller's own errors, and only those, end the exchange", row.class);
         assert_eq!(row.fault == Fault::Tenant, callers, "{:?}", row.class);
         assert_ne!(row.shown.status, 401, "{:?}: our credentials are not the tenant's", row.class);
-        assert!(row.breaker == (row.fault == Fault::Provider && row.class != Class::RateLimit), "{:?}", row.class);
+        let well = matches!(row.class, Class::RateLimit | Class::SchemaViolation);
+        assert!(row.breaker == (row.fault == Fault::Provider && !well), "{:?}", row.class);
         assert_eq!(row.shown.should_retry, row.fault == Fault::Provider, "{:?}", row.class);
         assert!(!row.why.is_empty());
     }
@@ -64,4 +65,60 @@ fn what_is_used_up_is_spared_as_a_rate_limit_would_be_heeded() {
     assert_eq!(spare(700, 2, NOW), Rest::Key(after(700)));
     assert_eq!(spare(u64::MAX, 2, NOW), Rest::Key(after(limits::PAUSE_MS_MAX)));
     assert_eq!(spare(0, 1, NOW), Rest::Nothing);
+}
+
+#[test]
+fn a_limit_of_the_account_leaves_the_only_credential_alone() {
+    let wide = Verdict { scope: Scope::Key, ..verdict(Class::RateLimit, Some(700)) };
+    assert_eq!(rest(&wide, 1, NOW), Rest::Key(NOW.plus_ms(700)));
+    assert_eq!(rest(&wide, 0, NOW), Rest::Target(NOW.plus_ms(700)));
+}
+
+/// What other gateways do, class by class: same target again, next target, breaker counts, status.
+const CUSTOM: &[(Class, [bool; 3], u16)] = &[
+    (Class::Connect, [true, true, true], 502),
+    (Class::Tls, [true, true, true], 502),
+    (Class::Reset, [true, true, true], 502),
+    (Class::Timeout, [true, true, true], 502),
+    (Class::StreamCut, [true, true, true], 502),
+    (Class::RateLimit, [true, true, false], 429),
+    (Class::QuotaExhausted, [false, true, false], 429),
+    (Class::Auth, [false, true, false], 502),
+    (Class::Permission, [false, true, false], 502),
+    (Class::ModelGone, [false, true, false], 404),
+    (Class::ContextWindow, [false, true, false], 400),
+    (Class::ContentFilter, [false, false, false], 400),
+    (Class::InvalidRequest, [false, false, false], 400),
+    (Class::Overloaded, [true, true, true], 503),
+    (Class::ServerError, [true, true, true], 502),
+    (Class::Malformed, [true, true, true], 502),
+    (Class::Empty, [true, true, true], 502),
+    (Class::SchemaViolation, [true, true, false], 502),
+];
+
+#[test]
+fn where_a_row_leaves_custom_it_says_why() {
+    assert_eq!(CUSTOM.len(), ROWS.len());
+    let apart: Vec<(Class, &str)> = CUSTOM
+        .iter()
+        .map(|(class, does, status)| (row(*class), does, status))
+        .filter(|(row, does, status)| [row.retry_same, row.move_on, row.breaker] != **does || row.shown.status != **status)
+        .map(|(row, ..)| (row.class, row.why))
+        .collect();
+    let said = [
+        (Class::Tls, "is refused again"),
+        (Class::Timeout, "told as 504, not 502"),
+        (Class::ModelGone, "told as 502, not 404"),
+        (Class::ContextWindow, "were passed over before"),
+    ];
+    assert_eq!(apart.len(), said.len(), "{apart:?}");
+    for ((class, why), (expected, part)) in apart.iter().zip(said) {
+        assert!(*class == expected && why.contains(part), "{class:?}: {why}");
+    }
+}
+
+#[test]
+fn the_table_in_the_documents_is_this_one() {
+    let written = include_str!("../../FAILURES.md");
+    assert!(written.ends_with(&table()), "FAILURES.md has to end with:\n{}", table());
 }

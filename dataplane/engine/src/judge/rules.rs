@@ -1,171 +1,188 @@
-//! Rules about error objects in OpenAI's dialect, and in those of the many that speak it almost.
+//! What is known of the errors of providers: rules, tried in order, of which the first that fits decides.
+//!
+//! Those of the provider's family come first, then (for Vertex) Gemini's, then those that hold for
+//! everybody. Only fields are matched, never a body: bodies quote prompts, and a prompt may hold any word.
 
-use super::{ErrorFields, Verdict};
-use policy::Class;
+use super::{ErrorFields, Family};
+use pattern::{Grams, Patterns, Place, Subject};
+use row::Row;
+use std::sync::LazyLock;
+
+mod anthropic;
+mod any;
+mod bedrock;
+mod clouds;
+mod compatible;
+mod google;
+mod local;
+mod markets;
+mod openai;
+mod pattern;
+pub(super) mod row;
 
 /// How far into a message is looked, in bytes: reasons stand at its beginning.
-const MESSAGE_BYTES_MAX: usize = 1_024;
+pub(super) const MESSAGE_BYTES_MAX: usize = 1_024;
+/// How far into a type or code.
+const WORD_BYTES_MAX: usize = 128;
 
-/// One rule. It fits when the status is listed (or none is), and one of the codes, kinds or parts
-/// of the message is found, in any case of letters.
-pub(super) struct Rule {
-    class: Class,
-    statuses: &'static [u16],
-    codes: &'static [&'static str],
-    kinds: &'static [&'static str],
-    messages: &'static [&'static str],
-    detail: &'static str,
-    /// False for a request that can never succeed at this target, and says nothing about others.
-    passing: bool,
-}
-
-const fn rule(class: Class, detail: &'static str) -> Rule {
-    Rule { class, statuses: &[], codes: &[], kinds: &[], messages: &[], detail, passing: true }
-}
-
-/// In the order in which they are tried: money before rate, since both are 429; the narrower
-/// reading of a 400 before the wider.
-const RULES: &[Rule] = &[
-    Rule {
-        statuses: &[402, 429],
-        codes: &["quota_per_day", "enforced_spend_limit_reached"],
-        kinds: &["billing_error"],
-        ..rule(Class::QuotaExhausted, "quota")
-    },
-    // Google speaks of quota in its message, whatever the time it is counted over.
-    Rule { statuses: &[429], kinds: &["resource_exhausted"], ..rule(Class::RateLimit, "rate_limit") },
-    Rule {
-        statuses: &[400, 401, 402, 403, 429],
-        codes: &[
-            "insufficient_quota",
-            "credit_balance_exhausted",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded",
-            "billing_hard_limit_reached",
-            "billing_not_active",
-            "insufficient_balance",
-            "payment_required",
-            "exceeded_current_quota_error",
-        ],
-        kinds: &["insufficient_quota"],
-        messages: &[
-            "exceeded your current quota",
-            "billing hard limit",
-            "account is not active",
-            "insufficient balance",
-            "insufficient credit",
-            "insufficient funds",
-            "out of credits",
-            "credit balance",
-        ],
-        ..rule(Class::QuotaExhausted, "quota")
-    },
-    Rule { statuses: &[413, 429], messages: &["request too large for"], passing: false, ..rule(Class::RateLimit, "request_exceeds_limit") },
-    Rule {
-        statuses: &[429, 500, 503, 529],
-        codes: &["server_is_overloaded", "engine_overloaded", "queue_exceeded", "capacity_exceeded"],
-        kinds: &["overloaded_error", "service_unavailable_error", "service_tier_capacity_exceeded"],
-        messages: &["currently overloaded", "overloaded with other requests", "experiencing high demand", "model is overloaded"],
-        ..rule(Class::Overloaded, "overloaded")
-    },
-    Rule {
-        statuses: &[429],
-        codes: &["slow_down", "rate_limit_exceeded", "rate_limit_reached"],
-        kinds: &["rate_limit_error", "tokens", "requests"],
-        ..rule(Class::RateLimit, "rate_limit")
-    },
-    Rule {
-        statuses: &[400, 413, 422, 500],
-        codes: &["context_length_exceeded", "exceed_context_size_error"],
-        messages: &[
-            "maximum context length",
-            "context window",
-            "input tokens exceed",
-            "exceeds the available context size",
-            "prompt is too long",
-            "exceeded model token limit",
-            "exceeds the maximum number of tokens",
-        ],
-        ..rule(Class::ContextWindow, "context_window")
-    },
-    Rule {
-        statuses: &[400, 403, 422],
-        codes: &[
-            "content_policy_violation",
-            "content_filter",
-            "moderation_blocked",
-            "invalid_prompt",
-            "cyber_policy",
-            "bio_policy",
-            "misalignment_policy_violation",
-            "image_content_policy_violation",
-            "data_inspection_failed",
-        ],
-        messages: &[
-            "violating our usage policy",
-            "rejected as a result of our safety system",
-            "rejected as a result of the safety system",
-            "flagged as potentially violating",
-            "content management policy",
-        ],
-        ..rule(Class::ContentFilter, "content_filter")
-    },
-    Rule {
-        statuses: &[400, 403, 404, 410],
-        codes: &["model_not_found", "model_deprecated", "deprecated_model", "model_decommissioned", "deploymentnotfound", "unknown_model"],
-        messages: &["does not exist or you do not have access", "model has been deprecated", "model has been decommissioned"],
-        ..rule(Class::ModelGone, "model_not_found")
-    },
-    Rule {
-        statuses: &[400, 404],
-        codes: &["invalid_encrypted_content", "previous_response_not_found"],
-        ..rule(Class::InvalidRequest, "provider_state")
-    },
-    Rule {
-        statuses: &[401, 403],
-        codes: &["ip_not_authorized", "service_disabled"],
-        messages: &["ip_not_authorized", "must be a member of an organization", "ip address is not authorized"],
-        ..rule(Class::Permission, "not_authorized")
-    },
-    Rule {
-        statuses: &[400, 401, 403],
-        codes: &["invalid_api_key", "invalid_authentication", "authentication_error", "api_key_invalid"],
-        kinds: &["authentication_error", "unauthenticated"],
-        messages: &["incorrect api key provided", "invalid api key", "api key not valid"],
-        ..rule(Class::Auth, "invalid_api_key")
-    },
-    Rule { statuses: &[500], codes: &["server_error"], kinds: &["server_error", "api_error"], ..rule(Class::ServerError, "server_error") },
-];
-
-impl Rule {
-    pub(super) fn verdict(&self) -> Verdict {
-        let verdict = Verdict::of(self.class, self.detail);
-        Verdict { retry_same: verdict.retry_same && self.passing, pauses: self.passing, ..verdict }
+/// What is known of a family.
+fn of(family: Family) -> &'static [Row] {
+    match family {
+        Family::Openai => openai::OPENAI,
+        Family::Azure => openai::AZURE,
+        Family::Anthropic => anthropic::ANTHROPIC,
+        Family::Gemini => google::GEMINI,
+        Family::Vertex => google::VERTEX,
+        Family::Bedrock => bedrock::BEDROCK,
+        Family::Mistral => clouds::MISTRAL,
+        Family::Cohere => clouds::COHERE,
+        Family::Groq => clouds::GROQ,
+        Family::Deepseek => clouds::DEEPSEEK,
+        Family::Xai => clouds::XAI,
+        Family::Together => clouds::TOGETHER,
+        Family::Fireworks => clouds::FIREWORKS,
+        Family::Openrouter => markets::OPENROUTER,
+        Family::Perplexity => markets::PERPLEXITY,
+        Family::Cerebras => markets::CEREBRAS,
+        Family::Nvidia => markets::NVIDIA,
+        Family::Huggingface => markets::HUGGINGFACE,
+        Family::Moonshot => markets::MOONSHOT,
+        Family::Dashscope => markets::DASHSCOPE,
+        Family::Zhipu => markets::ZHIPU,
+        Family::Ollama => local::OLLAMA,
+        Family::Vllm => local::VLLM,
+        Family::Llamacpp => local::LLAMACPP,
+        Family::Lmstudio => local::LMSTUDIO,
+        Family::Other => compatible::COMPATIBLE,
     }
+}
 
-    fn fits(&self, status: Option<u16>, fields: &ErrorFields<'_>, message: &str) -> bool {
-        if status.is_some_and(|status| !self.statuses.contains(&status)) {
-            return false;
+/// A rule with its patterns compiled. A pattern without branches is none.
+#[derive(Debug)]
+struct Rule {
+    row: &'static Row,
+    kind: Place,
+    code: Place,
+    message: Place,
+}
+
+/// All rules, those of a family side by side, and those for everybody at the end.
+#[derive(Debug)]
+struct Table {
+    rules: Vec<Rule>,
+    /// Where the rules of each family end.
+    ends: Vec<usize>,
+    patterns: Patterns,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table { rules: Vec::new(), ends: Vec::new(), patterns: Patterns::default() };
+    let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
+    for rows in families {
+        for row in rows {
+            let mut compiled = |pattern: Option<&str>| {
+                pattern.map_or(0..0, |pattern| table.patterns.add(pattern).expect("a test compiles the patterns of every rule"))
+            };
+            let (kind, code, message) = (compiled(row.kind), compiled(row.code), compiled(row.message));
+            table.rules.push(Rule { row, kind, code, message });
         }
-        let is_one_of = |field: Option<&str>, words: &[&str]| {
-            field.is_some_and(|field| words.iter().any(|word| word.eq_ignore_ascii_case(field.trim())))
-        };
-        is_one_of(fields.code, self.codes) || is_one_of(fields.kind, self.kinds) || self.messages.iter().any(|part| message.contains(part))
+        table.ends.push(table.rules.len());
+    }
+    table
+});
+
+/// Compiles the rules, so that no request has to.
+pub(super) fn prepare() {
+    LazyLock::force(&TABLE);
+}
+
+impl Table {
+    /// The rules of a family; for its length as an index, those for everybody.
+    fn slice(&self, index: usize) -> &[Rule] {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.rules[start..self.ends[index]]
+    }
+
+    /// Those for this family alone, and those for everybody, in the order in which they are tried.
+    fn walk(&self, family: Family) -> impl Iterator<Item = &Rule> {
+        let lent = if family == Family::Vertex { self.slice(Family::Gemini as usize) } else { &[] };
+        self.slice(family as usize).iter().chain(lent).chain(self.slice(Family::ALL.len()))
     }
 }
 
-/// The first rule that fits. Without a status, every rule may.
-pub(super) fn find(status: Option<u16>, fields: &ErrorFields<'_>) -> Option<&'static Rule> {
-    let message = fields.message.unwrap_or_default();
-    let mut end = message.len().min(MESSAGE_BYTES_MAX);
-    while !message.is_char_boundary(end) {
+/// The fields of an error, made ready to be searched: in lower case, and no longer than is looked.
+pub(super) struct Prepared<'t> {
+    kind: Option<Subject<'t>>,
+    code: Option<Subject<'t>>,
+    message: Option<Subject<'t>>,
+}
+
+/// Room for what [`Prepared`] refers to.
+pub(super) struct Room {
+    words: [[u8; WORD_BYTES_MAX]; 2],
+    message: [u8; MESSAGE_BYTES_MAX],
+}
+
+impl Room {
+    pub(super) const fn new() -> Room {
+        Room { words: [[0; WORD_BYTES_MAX]; 2], message: [0; MESSAGE_BYTES_MAX] }
+    }
+}
+
+impl<'t> Prepared<'t> {
+    pub(super) fn new(fields: &ErrorFields<'_>, room: &'t mut Room) -> Prepared<'t> {
+        let [kind, code] = &mut room.words;
+        Prepared {
+            kind: fields.kind.map(|text| subject(text.trim(), kind)),
+            code: fields.code.map(|text| subject(text.trim(), code)),
+            message: fields.message.map(|text| subject(text, &mut room.message)),
+        }
+    }
+}
+
+/// As much of `text` as fits into `room`.
+fn subject<'t>(text: &str, room: &'t mut [u8]) -> Subject<'t> {
+    let mut end = text.len().min(room.len());
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    // Lowered once, so that the many searches are those of the standard library.
-    let mut lowered = [0; MESSAGE_BYTES_MAX];
-    lowered[..end].copy_from_slice(&message.as_bytes()[..end]);
-    lowered[..end].make_ascii_lowercase();
-    let message = std::str::from_utf8(&lowered[..end]).expect("lowering ASCII keeps it UTF-8");
-    RULES.iter().find(|rule| rule.fits(status, fields, message))
+    let room = &mut room[..end];
+    room.copy_from_slice(&text.as_bytes()[..end]);
+    room.make_ascii_lowercase();
+    Subject { grams: Grams::of(room), text: room, cut: end < text.len() }
 }
+
+/// Which rules are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Among {
+    /// Those for this status.
+    Status(u16),
+    /// Those for a code or type, whatever the status: it was not said.
+    Words,
+    /// Those for any field, whatever the status.
+    Fields,
+}
+
+impl Rule {
+    fn fits(&self, among: Among, fields: &Prepared<'_>, patterns: &Patterns) -> bool {
+        let row = self.row;
+        let concerned = match among {
+            Among::Status(status) => row.is_for(status),
+            Among::Words => row.kind.is_some() || row.code.is_some(),
+            Among::Fields => row.reads_fields(),
+        };
+        let found = |pattern: &Place, field: &Option<Subject<'_>>| {
+            pattern.is_empty() || field.as_ref().is_some_and(|field| patterns.found(pattern, field))
+        };
+        concerned && found(&self.kind, &fields.kind) && found(&self.code, &fields.code) && found(&self.message, &fields.message)
+    }
+}
+
+/// The first rule that fits.
+pub(super) fn find(family: Family, among: Among, fields: &Prepared<'_>) -> Option<&'static Row> {
+    let table = &*TABLE;
+    table.walk(family).find(|rule| rule.fits(among, fields, &table.patterns)).map(|rule| rule.row)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,5 +1,8 @@
 use super::*;
 
+pub(super) mod fixtures;
+mod providers;
+
 fn fields<'a>(kind: &'a str, code: &'a str, message: &'a str) -> ErrorFields<'a> {
     let present = |text: &'a str| (!text.is_empty()).then_some(text);
     ErrorFields { kind: present(kind), code: present(code), param: None, message: present(message) }
@@ -194,6 +197,7 @@ fn transport_failures_are_classed() {
         (T::WrongContentType, Class::Malformed, true),
         (T::ErrorEvent(Class::RateLimit), Class::RateLimit, false),
         (T::Empty, Class::Empty, true),
+        (T::SchemaViolation, Class::SchemaViolation, false),
         (T::TooLarge, Class::Malformed, true),
         (T::Http, Class::Malformed, true),
     ];
