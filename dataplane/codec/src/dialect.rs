@@ -36,7 +36,7 @@ mod terms;
 mod translate;
 
 pub use delta::{Delta, Failure, Listener};
-pub use details::read_error;
+pub use details::{read_ending, read_error, read_error_beside};
 pub use ear::Ear;
 pub use manner::Manner;
 pub use means::{Means, Quirks, Thinking};

@@ -255,6 +255,8 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) {
     let fields = json::read_error(data);
     assert!(fields.message.as_bytes().len() <= 512);
     assert_eq!(fields.message.as_str().as_bytes(), fields.message.as_bytes());
+    let ending = dialect::read_ending(data);
+    assert!(ending.code.as_bytes().len() <= 64 && dialect::read_error(data).message == fields.message);
 }
 
 fn scan_request(pieces: &[&[u8]]) -> Result<json::Facts, Code> {

@@ -3,8 +3,9 @@
 use super::gemini::{self, prompt::member};
 use super::prompt::Prompt;
 use super::{Dialect, Failure, Means, Needs, Rope, Tree, Unread, Written, read_prompt, write_prompt};
+use crate::dialect::read_error;
 use crate::head::write_number;
-use crate::json::{Value, escape_into, read_error};
+use crate::json::{Value, escape_into};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Hears a provider's answer in its dialect, says it in the tenant's, and tells what it meant.
 
 use super::answer::CHOICES_MAX;
-use super::{Content, Decoder, Delta, Dialect, Encoder, Event, Failure, Kind, Listener, Manner, Outcome, Terms};
+use super::{Content, Decoder, Delta, Dialect, Encoder, Event, Failure, Kind, Listener, Manner, Outcome, Terms, read_ending};
 use crate::json::{Finish, Tree, Usage};
 
 /// A stream on its way from one dialect to another, or through.
@@ -83,9 +83,9 @@ impl Ear {
             (Err(Failure::Malformed), _) => Kind::Malformed,
             (Ok(()), Gist { torn: true, .. }) if said_anew => Kind::Malformed,
             // In other words it would have a good end.
-            (Ok(()), Gist { finish: Some(Finish::Error), .. }) if said_anew => Kind::Error(Box::default()),
+            (Ok(()), Gist { finish: Some(Finish::Error), .. }) if said_anew => Kind::Error(Box::new(read_ending(data.trim_ascii()))),
             // What is a failure in the provider's words is one here, and never an end.
-            (Ok(()), Gist { finish: Some(Finish::Error), content: None, .. }) => Kind::Error(Box::default()),
+            (Ok(()), Gist { finish: Some(Finish::Error), content: None, .. }) => Kind::Error(Box::new(read_ending(data.trim_ascii()))),
             (Ok(()), Gist { end: true, finish, .. }) => Kind::Done(match finish {
                 Some(Finish::Stop | Finish::ToolCalls) => Outcome::Completed,
                 Some(other) => Outcome::Incomplete(Some(*other)),

@@ -5,9 +5,10 @@ pub mod encoder;
 pub mod prompt;
 pub mod request;
 
-use super::{Event, Kind, NAME_SIZE_MAX, Outcome, content, scan};
+use super::{Event, Kind, NAME_SIZE_MAX, Outcome, content, read_ending, scan};
+use crate::dialect::read_error;
 use crate::head::write_number;
-use crate::json::{Usage, escape_into, read_error};
+use crate::json::{Finish, Usage, escape_into};
 
 /// Hints that Chat Completions and Responses have in common: often it is one account of one provider that is
 /// asked in the one dialect or the other.
@@ -33,6 +34,9 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) -> Event {
     let facts = &gather.facts;
     let kind = if facts.error || event == Some(b"error") {
         Kind::Error(Box::new(read_error(data)))
+    } else if facts.finish == Some(Finish::Error) && content(facts).is_none() {
+        // What is a failure in the provider's words is one here, and never an end.
+        Kind::Error(Box::new(read_ending(data)))
     } else if let Some(reason) = facts.finish {
         Kind::Finish { reason, content: content(facts) }
     } else if let Some(content) = content(facts) {

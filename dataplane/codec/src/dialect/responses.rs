@@ -8,8 +8,9 @@ pub mod request;
 
 use super::openai::member;
 use super::{Content, Event, Kind, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, Outcome, scan};
+use crate::dialect::read_error;
 use crate::head::write_number;
-use crate::json::{Capture, ErrorFields, Slot, Text, read_error};
+use crate::json::{Capture, ErrorFields, Slot, Text};
 
 /// What an event of the stream means. The name is taken from the `event` line, or from `type` when
 /// there is none.

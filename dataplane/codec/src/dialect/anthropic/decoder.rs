@@ -1,8 +1,9 @@
 //! Reads answers of Messages: whole ones, and the events of a stream.
 
 use crate::dialect::answer::escape_json_into;
+use crate::dialect::read_error;
 use crate::dialect::{Delta, Dialect, Failure, Listener, Signature};
-use crate::json::{Finish, Shape, Str, Text, Tree, Usage, Value, read_error};
+use crate::json::{Finish, Shape, Str, Text, Tree, Usage, Value};
 
 /// What is known of a stream so far.
 #[derive(Debug, Default)]

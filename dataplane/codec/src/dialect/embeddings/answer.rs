@@ -1,9 +1,10 @@
 //! The vectors of an answer: read number by number, and written.
 
 use super::Request;
+use crate::dialect::read_error;
 use crate::dialect::{Dialect, Failure};
 use crate::head::write_number;
-use crate::json::{Code, Machine, Scalar, Sink, escape_into, read_error};
+use crate::json::{Code, Machine, Scalar, Sink, escape_into};
 use std::io::Write as _;
 use std::ops::Range;
 

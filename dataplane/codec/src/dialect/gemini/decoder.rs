@@ -2,8 +2,9 @@
 
 use super::logprobs;
 use crate::dialect::answer::CHOICES_MAX;
+use crate::dialect::read_error;
 use crate::dialect::{Delta, Dialect, Failure, Listener, Signature};
-use crate::json::{Finish, Shape, Str, Tree, Usage, Value, read_error};
+use crate::json::{Finish, Shape, Str, Tree, Usage, Value};
 
 /// What is known of a stream so far.
 #[derive(Debug, Default)]

@@ -84,7 +84,7 @@ fn errors() {
     let classified = Dialect::Gemini.classify(None, &event[6..]);
     match classified.kind {
         crate::dialect::Kind::Error(fields) => {
-            assert_eq!((fields.message.as_str(), fields.kind.as_str(), fields.code.as_str()), ("m", "UNAVAILABLE", "503"));
+            assert_eq!((fields.message.as_str(), fields.kind.as_str(), fields.code.as_str()), ("m", "UNAVAILABLE", "c"));
         }
         other => panic!("{other:?}"),
     }

@@ -1,7 +1,8 @@
 //! Reads answers of the Responses API: whole ones, and the events of a stream.
 
+use crate::dialect::read_error;
 use crate::dialect::{Delta, Dialect, Failure, Listener, Signature};
-use crate::json::{ErrorFields, Finish, Str, Tree, Usage, Value, read_error};
+use crate::json::{ErrorFields, Finish, Str, Tree, Usage, Value};
 
 /// What is known of a stream so far.
 #[derive(Debug, Default)]
