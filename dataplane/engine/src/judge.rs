@@ -293,7 +293,8 @@ pub fn event(fields: &ErrorFields<'_>) -> Verdict {
 /// `should_retry` are what the head said, read by who knows the wall clock.
 pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after_ms: Option<u64>, should_retry: Option<bool>) -> Verdict {
     let mut room = Room::new();
-    let rule = rules::find(family, Among::Status(status), &Prepared::new(fields, &mut room));
+    let prepared = Prepared::new(fields, &mut room);
+    let rule = rules::find(family, Among::Status(status), &prepared);
     let mut verdict = match rule {
         // No redirect is followed: whoever could make us follow one could choose where keys go.
         None if (300..400).contains(&status) => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "redirect") },
@@ -304,7 +305,7 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
     };
     verdict.status = Some(status);
     if verdict.class == Class::InvalidRequest
-        && let Some(name) = parameter::unsupported(fields)
+        && let Some(name) = parameter::unsupported(fields, rules::speaks_of_unknown(&prepared))
     {
         // A matter of this provider's dialect: others may know it.
         verdict = Verdict { move_on: true, drop: Some(name), detail: "unsupported_parameter", ..verdict };
@@ -321,7 +322,8 @@ pub fn failure(family: Family, fields: &ErrorFields<'_>) -> Verdict {
     let mut room = Room::new();
     let prepared = Prepared::new(fields, &mut room);
     let found = rules::find(family, Among::Status(200), &prepared)
-        .or_else(|| rules::find(family, Among::Words, &prepared))
+        // Those of nobody in particular are all asked below.
+        .or_else(|| if family == Family::Other { None } else { rules::find(family, Among::Words, &prepared) })
         .or_else(|| rules::find(Family::Other, Among::Fields, &prepared));
     if let Some(row) = found {
         return Verdict::by(row);

@@ -63,30 +63,20 @@ impl fmt::Debug for Parameter {
 /// Codes by which a provider says that it does not know a parameter, or knows no other value of it.
 const CODES: &[&str] = &["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"];
 
-/// What such messages say, in lower case.
-const PHRASES: &[&str] = &[
-    "extra inputs are not permitted",
-    "unsupported parameter",
-    "unknown parameter",
-    "unrecognized request argument",
-    "argument not supported",
-    "not supported with this model",
-    "not supported by this model",
-    "not supported on this model",
-    "not supported for this model",
-    "is unsupported",
-    "unknown name",
-];
+/// What such messages say: a pattern of the rules' kind.
+pub(super) const PHRASES: &str = "extra inputs are not permitted|(unsupported|unknown) parameter|unrecognized request argument|\
+    argument not supported|not supported (with|by|on|for) this model|is unsupported|unknown name";
 
 /// Bytes of a message that are looked through.
 const MESSAGE_BYTES_MAX: usize = 512;
 
 /// The parameter that an error about the request says is not known, if it is one that can be dropped.
-pub(super) fn unsupported(fields: &ErrorFields<'_>) -> Option<Parameter> {
+/// `said` tells whether the message has one of [`PHRASES`].
+pub(super) fn unsupported(fields: &ErrorFields<'_>, said: bool) -> Option<Parameter> {
     let message = fields.message.unwrap_or_default().as_bytes();
     let message = &message[..message.len().min(MESSAGE_BYTES_MAX)];
     let coded = fields.code.is_some_and(|code| CODES.contains(&code.trim()));
-    if !coded && !PHRASES.iter().any(|phrase| says(message, phrase.as_bytes())) {
+    if !coded && !said {
         return None;
     }
     let named = fields.param.and_then(|param| {
@@ -132,18 +122,16 @@ fn droppable(word: &[u8]) -> Option<Parameter> {
     NonZeroU8::new(at as u8 + 1).map(Parameter)
 }
 
-fn says(message: &[u8], phrase: &[u8]) -> bool {
-    let first = phrase[0];
-    message.windows(phrase.len()).any(|window| window[0].to_ascii_lowercase() == first && window.eq_ignore_ascii_case(phrase))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::rules::{self, Prepared, Room};
 
     fn check(code: &str, param: &str, message: &str, expected: Option<&str>) {
         let fields = ErrorFields { kind: None, code: Some(code), param: Some(param), message: Some(message) };
-        assert_eq!(unsupported(&fields).map(Parameter::name), expected, "{code} {param} {message}");
+        let mut room = Room::new();
+        let said = rules::speaks_of_unknown(&Prepared::new(&fields, &mut room));
+        assert_eq!(unsupported(&fields, said).map(Parameter::name), expected, "{code} {param} {message}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Those of the provider's family come first, then (for Vertex) Gemini's, then those that hold for
 //! everybody. Only fields are matched, never a body: bodies quote prompts, and a prompt may hold any word.
 
-use super::{ErrorFields, Family};
+use super::{ErrorFields, Family, parameter};
 use pattern::{Grams, Patterns, Place, Subject};
 use row::Row;
 use std::sync::LazyLock;
@@ -72,11 +72,13 @@ struct Table {
     rules: Vec<Rule>,
     /// Where the rules of each family end.
     ends: Vec<usize>,
+    /// What messages say of a parameter that is not known.
+    unknown: Place,
     patterns: Patterns,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { rules: Vec::new(), ends: Vec::new(), patterns: Patterns::default() };
+    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, patterns: Patterns::default() };
     let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
     for rows in families {
         for row in rows {
@@ -88,6 +90,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         }
         table.ends.push(table.rules.len());
     }
+    table.unknown = table.patterns.add(parameter::PHRASES).expect("a test looks for every phrase");
     table
 });
 
@@ -182,6 +185,12 @@ impl Rule {
 pub(super) fn find(family: Family, among: Among, fields: &Prepared<'_>) -> Option<&'static Row> {
     let table = &*TABLE;
     table.walk(family).find(|rule| rule.fits(among, fields, &table.patterns)).map(|rule| rule.row)
+}
+
+/// True when the message says that a parameter is not known.
+pub(super) fn speaks_of_unknown(fields: &Prepared<'_>) -> bool {
+    let table = &*TABLE;
+    fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.unknown, message))
 }
 
 #[cfg(test)]
