@@ -378,6 +378,18 @@ fn write_provider_fields(
     }
 }
 
+impl Scene<'_> {
+    /// Judges an error object within an answer of status 200, by the rules of who sent it.
+    fn failed(&self, fields: &json::ErrorFields) -> Verdict {
+        judge::failure(self.family(), &fields_of(fields))
+    }
+
+    /// Whose words its errors are in.
+    fn family(&self) -> judge::Family {
+        self.policy.prepared().family(self.attempt.provider)
+    }
+}
+
 /// The fields of an error object, as the engine judges them.
 fn fields_of(fields: &json::ErrorFields) -> ErrorFields<'_> {
     ErrorFields {

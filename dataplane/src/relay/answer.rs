@@ -1,9 +1,7 @@
 //! JSON answers: held until they are complete and checked, then sent whole. Beyond
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
-use super::{
-    Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, fields_of, next, passage, write_provider_fields, write_who,
-};
+use super::{Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, next, passage, write_provider_fields, write_who};
 use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
@@ -129,9 +127,8 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     let facts = scan.finish().map_err(malformed)?;
     let failed = facts.status == Some(json::Status::Failed);
     if facts.error || failed {
-        let mut whole = Vec::with_capacity(held.len());
-        held.write(&mut whole);
-        return Err(judge::event(&fields_of(&json::read_error(&whole))));
+        let mut joined = Vec::new();
+        return Err(scene.failed(&dialect::read_error(passage::contiguous(held, &mut joined))));
     }
     let choices = matches!(scene.surface, Surface::Chat | Surface::Completions);
     if choices && facts.choices_count == 0 {
@@ -142,7 +139,8 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         return Err(judge::transport(Transport::Empty));
     }
     if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
-        return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
+        let mut joined = Vec::new();
+        return Err(scene.failed(&dialect::read_ending(passage::contiguous(held, &mut joined))));
     }
     if let Some(usage) = &facts.usage {
         story.usage(usage);
@@ -159,7 +157,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     let mut joined = Vec::new();
     let body = passage::contiguous(held, &mut joined);
     let terms = terms.map(|terms| *terms).unwrap_or_default();
-    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), &terms).map_err(judged)?;
+    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), &terms).map_err(|failure| judged(scene, failure))?;
     if let Some(usage) = &answer.usage {
         story.usage(usage);
     }
@@ -167,7 +165,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     let shows = answer.has_content() || answer.untold && !scene.translates();
     // In other words, what came before it would be taken for all.
     if ended(&[json::Finish::Error]) && (scene.translates() || !shows) {
-        return Err(judge::transport(Transport::ErrorEvent(policy::Class::ServerError)));
+        return Err(scene.failed(&dialect::read_ending(body)));
     }
     // Some dialects always have a choice. Without content, a limit or a filter is an answer in other words, and
     // in its own whatever does not say that all was well.
@@ -186,9 +184,9 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
 }
 
 /// Why an answer is none.
-pub(super) fn judged(failure: dialect::Failure) -> Verdict {
+pub(super) fn judged(scene: &Scene<'_>, failure: dialect::Failure) -> Verdict {
     match failure {
-        dialect::Failure::Error(fields) => judge::event(&fields_of(&fields)),
+        dialect::Failure::Error(fields) => scene.failed(&fields),
         dialect::Failure::Malformed => judge::transport(Transport::MalformedBody),
     }
 }

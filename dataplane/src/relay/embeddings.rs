@@ -70,7 +70,8 @@ pub(super) fn read(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<
     let root = tree.read(passage::contiguous(&scene.body.held, &mut asked)).map_err(|_| malformed())?;
     let request = embeddings::read(scene.surface.dialect(), root).map_err(|_| malformed())?;
     let body = passage::contiguous(held, &mut joined);
-    let mut answer = embeddings::read_answer(scene.at.dialect(), body, request.texts.len()).map_err(answer::judged)?;
+    let mut answer =
+        embeddings::read_answer(scene.at.dialect(), body, request.texts.len()).map_err(|failure| answer::judged(scene, failure))?;
     let (policy, chain) = (scene.policy.prepared(), scene.chain);
     let said = scene.told(&request).said(request.dimensions);
     let due = said.or_else(|| vectors::wanted(policy, chain, vectors_of(&request)).filter(|_| !policy.chains[chain].mix_dimensions));

@@ -67,7 +67,7 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
         _ => None,
     });
     let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body));
-    let verdict = judge::status(head.status, &fields_of(&fields), told, should_retry);
+    let verdict = judge::answer(scene.family(), head.status, &fields_of(&fields), told, should_retry);
     let message = fields.message.as_str().to_owned();
     Outcome::Declined(
         verdict,
@@ -104,7 +104,7 @@ pub(super) async fn read_instead(
     }
     let fields = dialect::read_error(&body);
     let said = [fields.kind.as_str(), fields.code.as_str(), fields.message.as_str()].iter().any(|text| !text.is_empty());
-    if said { Outcome::Failed(judge::event(&fields_of(&fields))) } else { Transport::WrongContentType.into() }
+    if said { Outcome::Failed(scene.failed(&fields)) } else { Transport::WrongContentType.into() }
 }
 
 /// The body, as far as it is of use, and whether that was all of it.

@@ -1,7 +1,7 @@
 //! Streams: scanned event by event, held back until there is something to show, then passed on as
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
-use super::{Agreed, Arrived, Outcome, Scene, count_answer, failure, fields_of, next, write_provider_fields, write_who};
+use super::{Agreed, Arrived, Outcome, Scene, count_answer, failure, next, write_provider_fields, write_who};
 use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, wire::Bytes};
 use codec::{
     body::Decoder,
@@ -246,7 +246,7 @@ impl<'s> Stream<'s> {
             Kind::UsageOnly | Kind::Other => {}
             Kind::Quiet if reasoning && self.reasoning_shows => self.show(),
             Kind::Quiet => {}
-            Kind::Error(fields) | Kind::Done(End::Failed(fields)) => return Err(judge::event(&fields_of(&fields))),
+            Kind::Error(fields) | Kind::Done(End::Failed(fields)) => return Err(self.scene.failed(&fields)),
             Kind::Malformed => return Err(judge::transport(Transport::MalformedBody)),
             Kind::Done(End::Marker) if !self.finished && !self.committed => return Err(judge::transport(Transport::Empty)),
             Kind::Done(End::Marker) if !self.finished => return Err(judge::transport(Transport::CutStream)),
