@@ -321,10 +321,14 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
 pub fn failure(family: Family, fields: &ErrorFields<'_>) -> Verdict {
     let mut room = Room::new();
     let prepared = Prepared::new(fields, &mut room);
-    let found = rules::find(family, Among::Status(200), &prepared)
+    let said = rules::find(family, Among::Status(200), &prepared);
+    // A type that says no more than that the server erred stands beside codes that say what happened.
+    let found = said
+        .filter(|row| !row.is_vague())
         // Those of nobody in particular are all asked below.
         .or_else(|| if family == Family::Other { None } else { rules::find(family, Among::Words, &prepared) })
-        .or_else(|| rules::find(Family::Other, Among::Fields, &prepared));
+        .or_else(|| rules::find(Family::Other, Among::Fields, &prepared))
+        .or(said);
     if let Some(row) = found {
         return Verdict::by(row);
     }

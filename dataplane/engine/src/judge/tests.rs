@@ -168,6 +168,8 @@ fn errors_within_a_stream_are_classed() {
     assert_eq!(class("server_error", "", "The server had an error"), Class::ServerError);
     assert_eq!(class("overloaded_error", "", "Overloaded"), Class::Overloaded);
     assert_eq!(class("", "rate_limit_exceeded", ""), Class::RateLimit);
+    assert_eq!(class("server_error", "rate_limit_exceeded", ""), Class::RateLimit);
+    assert_eq!(class("api_error", "", "what"), Class::ServerError);
     assert_eq!(class("", "502", "Provider returned error"), Class::ServerError);
     assert_eq!(class("", "429", ""), Class::RateLimit);
     assert_eq!(class("", "context_length_exceeded", ""), Class::ContextWindow);

@@ -127,6 +127,11 @@ impl Row {
         self.kind.is_some() || self.code.is_some() || self.message.is_some()
     }
 
+    /// A type alone, and it says no more than that the server erred.
+    pub(in crate::judge) const fn is_vague(&self) -> bool {
+        matches!(self.class, Class::ServerError) && self.code.is_none() && self.message.is_none()
+    }
+
     /// The status is listed, or none is.
     pub(in crate::judge) fn is_for(&self, status: u16) -> bool {
         let listed = |&listed: &u16| if listed < 10 { listed == status / 100 } else { listed == status };
