@@ -39,6 +39,7 @@ pub mod wire;
 
 // What a shard owns, and what the threads of the process share.
 pub mod current;
+pub mod deadline;
 pub mod process;
 pub mod shard;
 

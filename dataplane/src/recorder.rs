@@ -317,6 +317,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } | Skip::Spent { for_ms } = skip {
             member(out, key!("for_ms"), u64::from(for_ms));
         }
+        if let Skip::TooSlow { usual_ms } = skip {
+            member(out, key!("usual_ms"), u64::from(usual_ms));
+        }
         if let Skip::Lacks(needs) = skip {
             for (index, need) in needs.words().enumerate() {
                 out.extend_from_slice(if index == 0 { b",\"lacks\":[\"" } else { b"\",\"" });

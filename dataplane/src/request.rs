@@ -6,6 +6,7 @@
 use crate::{
     accept, allowance, body, connect,
     current::{Held as Serving, Policy},
+    deadline,
     downstream::{Downstream, Gone},
     held::Pooled,
     io::Instant,
@@ -365,7 +366,7 @@ fn decide_where(
             .about(Some("model")));
     }
     story.asked_for(shard, requested, body, stream);
-    let deadline_ms = deadline_of(asked)?;
+    let deadline_ms = deadline::whole(asked)?;
     let chain = asked.field(Field::XThrowoverChain).map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"));
     let find = |name: &str| asked.head.find(&asked.bytes, name);
     let ask = decide::Ask {
@@ -375,7 +376,7 @@ fn decide_where(
         chain,
         deadline_ms,
         stream,
-        wants: wants::of(body, question, story),
+        wants: decide::Wants { within_ms: deadline::within(asked), ..wants::of(body, question, story) },
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
@@ -388,13 +389,4 @@ fn decide_where(
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
     }
     Ok(exchange)
-}
-
-fn deadline_of(asked: &Asked) -> Result<Option<u64>, Refusal> {
-    let Some(value) = asked.field(Field::XThrowoverDeadlineMs) else { return Ok(None) };
-    let millis = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok()).filter(|&millis| millis > 0);
-    match millis {
-        Some(millis) => Ok(Some(millis.min(limits::DEADLINE_MS_MAX))),
-        None => Err(Refusal::tenant(400, "deadline", "x-throwover-deadline-ms must be a whole number of milliseconds, at least 1.")),
-    }
 }

@@ -26,6 +26,7 @@ pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide
         tokens: tokens(facts.prompt_bytes),
         known_to: surface.known_to(),
         vectors: Vectors::None,
+        within_ms: 0,
     };
     if surface.embeds() {
         return embeddings(body, surface, story, plain);

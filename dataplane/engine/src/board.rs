@@ -310,6 +310,16 @@ impl TargetRow {
         let _lost_to_another_sample = self.average.compare_exchange(seen, us << 32 | stamp(now), Relaxed, Relaxed);
     }
 
+    /// The average time to first token, where that is longer than `most` nanoseconds.
+    pub fn slower_than(&self, most: u64, now: Moment) -> Option<u64> {
+        // It only fades: one that never was as long is not worth the exponential.
+        let word = self.average.load(Relaxed);
+        if (word >> 32).saturating_mul(NS_PER_US) <= most {
+            return None;
+        }
+        self.average_ns(now).map(|average| average as u64).filter(|average| *average > most)
+    }
+
     /// The average time to first token in nanoseconds, as it has faded until `now`; `None` when
     /// nothing is known. It fades so that a target that was slow is tried again.
     pub fn average_ns(&self, now: Moment) -> Option<f64> {

@@ -47,11 +47,13 @@ pub struct Wants {
     pub known_to: Speaks,
     /// The vectors that are asked for.
     pub vectors: Vectors,
+    /// Who asks goes away when nothing of an answer has come after so many milliseconds; 0 is not known.
+    pub within_ms: u64,
 }
 
 impl Default for Wants {
     fn default() -> Self {
-        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0, known_to: Speaks::EVERY, vectors: Vectors::None }
+        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0, known_to: Speaks::EVERY, vectors: Vectors::None, within_ms: 0 }
     }
 }
 

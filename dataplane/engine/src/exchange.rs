@@ -170,6 +170,8 @@ pub struct Exchange {
     tenant: Option<TenantId>,
     started: Moment,
     deadline: Moment,
+    /// When the tenant must have seen something. `commit_by <= deadline`.
+    commit_by: Moment,
     stream: bool,
     state: State,
     /// `attempts_made <= attempts_max`; the one that did not count is not among them.
@@ -219,13 +221,22 @@ impl Exchange {
     #[inline]
     pub(crate) fn begin(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, way: Way, board: &Board, now: Moment) -> Exchange {
         let rules = &prepared.chains[chain];
+        let deadline = prepared.deadline(chain, ask.started, ask.deadline_ms);
+        let commit_by = match ask.wants.within_ms {
+            0 => deadline,
+            // By then comments go out, and who waits sees that somebody is at work.
+            ms if ask.stream && ms > rules.patience.keepalive_after_ms => deadline,
+            ms => deadline.min(ask.started.plus_ms(ms)),
+        };
         let mut exchange = Exchange {
             generation: prepared.generation,
             chain,
             way,
             tenant: ask.tenant,
             started: ask.started,
-            deadline: prepared.deadline(chain, ask.started, ask.deadline_ms),
+            // A whole answer begins and ends at once.
+            deadline: if ask.stream { deadline } else { commit_by },
+            commit_by,
             stream: ask.stream,
             state: State::Between,
             attempts_made: 0,
@@ -287,6 +298,11 @@ impl Exchange {
         self.deadline
     }
 
+    /// When the tenant must have seen something, if it is to see anything.
+    pub fn commit_by(&self) -> Moment {
+        self.commit_by
+    }
+
     /// The answer is to be a stream.
     pub fn is_stream(&self) -> bool {
         self.stream
@@ -332,7 +348,7 @@ impl Exchange {
     pub fn next(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Next {
         let may_attempt = self.state == State::Between
             && !self.over
-            && now < self.deadline
+            && now < self.commit_by
             && self.attempts_made < self.attempts_max
             && self.trail.len() < TRAIL_MAX;
         if may_attempt {

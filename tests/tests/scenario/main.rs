@@ -8,6 +8,7 @@ mod aside;
 mod azure;
 mod cage;
 mod connections;
+mod deadlines;
 mod dialects;
 mod egress;
 mod embeddings;

@@ -193,6 +193,7 @@ fields! {
         XThrowoverSession "x-throwover-session" once,
         XStainlessRetryCount "x-stainless-retry-count" first,
         XThrowoverDeadlineMs "x-throwover-deadline-ms" once,
+        XStainlessReadTimeout "x-stainless-read-timeout" first,
     } also {}
 }
 

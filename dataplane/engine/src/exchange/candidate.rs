@@ -34,6 +34,12 @@ pub enum Skip {
         /// In milliseconds, rounded up.
         for_ms: u32,
     },
+    /// Its usual time to a first token does not fit into what is left of the request's. As with one that is
+    /// spent, it is asked when no other can be.
+    TooSlow {
+        /// That usual time, in milliseconds.
+        usual_ms: u32,
+    },
     /// Every credential was refused, or cannot pay.
     KeysOut,
     /// The provider has as many attempts in flight as it may.
@@ -53,6 +59,7 @@ impl Skip {
             Skip::BreakerOpen { .. } => "breaker_open",
             Skip::Paused { .. } => "paused",
             Skip::Spent { .. } => "spent",
+            Skip::TooSlow { .. } => "too_slow",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
         }
@@ -87,6 +94,7 @@ impl Packed {
             Skip::Unable => (8, 0),
             Skip::Dimensions => (9, 0),
             Skip::Spent { for_ms } => (10, for_ms),
+            Skip::TooSlow { usual_ms } => (13, usual_ms),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 5 | kind << 1)
@@ -108,6 +116,7 @@ impl Packed {
             8 => Skip::Unable,
             9 => Skip::Dimensions,
             10 => Skip::Spent { for_ms },
+            13 => Skip::TooSlow { usual_ms: for_ms },
             _ => return None,
         })
     }
@@ -161,6 +170,7 @@ mod tests {
             Skip::BreakerOpen { for_ms: 60_000 },
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
             Skip::Spent { for_ms: 1 },
+            Skip::TooSlow { usual_ms: 5_000 },
             Skip::KeysOut,
             Skip::Bulkhead,
             Skip::Lacks(Needs::EVERY),

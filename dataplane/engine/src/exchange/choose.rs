@@ -42,7 +42,7 @@ pub(super) enum Spare {
 impl Spare {
     /// Whether a candidate that was looked at can be asked.
     fn admits(self, looked: Result<(), Skip>) -> bool {
-        matches!((looked, self), (Ok(()), _) | (Err(Skip::Spent { .. }), Spare::Disregard))
+        matches!((looked, self), (Ok(()), _) | (Err(Skip::Spent { .. } | Skip::TooSlow { .. }), Spare::Disregard))
     }
 }
 
@@ -79,7 +79,10 @@ impl Exchange {
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
-                    (Peek::Passes | Peek::Elects, None) => Ok(()),
+                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), now) {
+                        Some(usual_ns) => Err(Skip::TooSlow { usual_ms: u32::try_from(usual_ns / NS_PER_MS).unwrap_or(u32::MAX) }),
+                        None => Ok(()),
+                    },
                 },
             }
         }
@@ -108,14 +111,14 @@ impl Exchange {
 
     /// How many targets that were not asked can be, now or after a wait that is short enough.
     fn askable(&mut self, prepared: &Prepared, board: &Board, now: Moment) -> usize {
-        let patience = failover::wait_until(now, self.deadline);
+        let patience = failover::wait_until(now, self.commit_by);
         let mut count = 0;
         for at in 0..self.candidates().len() {
             if self.candidates[at].failures > 0 {
                 continue;
             }
             count += match self.look(prepared, board, at, now) {
-                Ok(()) | Err(Skip::Spent { .. }) => 1,
+                Ok(()) | Err(Skip::Spent { .. } | Skip::TooSlow { .. }) => 1,
                 Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
                 Err(_) => 0,
             };
@@ -148,8 +151,8 @@ impl Exchange {
     /// A target that was not asked yet because it was to be spared, now that there is no other.
     #[cold]
     pub(super) fn spared(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
-        let spent = |candidate: &super::Candidate| matches!(candidate.skip(), Some(Skip::Spent { .. }));
-        if !self.candidates().iter().any(spent) {
+        let spared = |candidate: &super::Candidate| matches!(candidate.skip(), Some(Skip::Spent { .. } | Skip::TooSlow { .. }));
+        if !self.candidates().iter().any(spared) {
             return None;
         }
         self.untried(prepared, board, Spare::Disregard, now, random)
@@ -219,7 +222,7 @@ impl Exchange {
     /// Nothing is eligible now: the moment at which something will be, or a target whose backoff
     /// is over already.
     pub(super) fn later(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Next> {
-        let patience = failover::wait_until(now, self.deadline);
+        let patience = failover::wait_until(now, self.commit_by);
         for _ in 0..self.candidates().len() {
             let (when, at) = self.earliest(prepared, board, patience, now)?;
             if when <= now {
@@ -228,7 +231,7 @@ impl Exchange {
                 }
                 continue;
             }
-            if when >= self.deadline {
+            if when >= self.commit_by {
                 return None;
             }
             // Each wait is bounded, and so is their number: a pause that others keep prolonging
@@ -270,7 +273,7 @@ impl Exchange {
             }
             let rested = self.rested(at);
             match self.look(prepared, board, at, now) {
-                Ok(()) | Err(Skip::Spent { .. }) => consider(rested.max(now), at),
+                Ok(()) | Err(Skip::Spent { .. } | Skip::TooSlow { .. }) => consider(rested.max(now), at),
                 Err(Skip::Paused { for_ms }) if now.plus_ms(u64::from(for_ms)) <= patience => {
                     consider(rested.max(now.plus_ms(u64::from(for_ms))), at);
                 }
@@ -368,7 +371,7 @@ impl Exchange {
         let target = self.candidates[at].target;
         let others = self.attempts_left() > 0 && self.candidates().iter().any(|other| other.is_untried() && other.target != target);
         // Half of the time left is kept for those that were not asked: who hangs must not take it all.
-        let end = if others { now.plus_ns(self.deadline.since(now) / 2) } else { self.deadline };
+        let end = if others { now.plus_ns(self.commit_by.since(now) / 2) } else { self.commit_by };
         let to_token_ms =
             if prepared.targets[target].reasoning { chain.patience.first_token_reasoning_ms } else { chain.patience.first_token_ms };
         // With nobody else to turn to, slow is better than nothing.

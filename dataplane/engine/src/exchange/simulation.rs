@@ -127,6 +127,7 @@ impl Simulation {
     fn begin(&mut self) -> Exchange {
         let deadline_ms = self.dice.chance(20).then(|| self.dice.among(&[0, 10, 5_000]));
         let stream = self.dice.chance(50);
+        let within_ms = if self.dice.chance(20) { self.dice.among(&[1, 700, 8_000, u64::MAX]) } else { 0 };
         let ask = decide::Ask {
             tenant: None,
             model: "c",
@@ -134,7 +135,7 @@ impl Simulation {
             chain: None,
             deadline_ms,
             stream,
-            wants: decide::Wants::default(),
+            wants: decide::Wants { within_ms, ..decide::Wants::default() },
             started: self.world.now,
         };
         decide::decide(&self.world.prepared, &ask, &self.world.board, self.world.now).expect("the chain has its name")
@@ -167,12 +168,12 @@ impl Simulation {
                 self.wake(at, end);
             }
             Next::Wait(until) => {
-                assert!(until > now && until < exchange.deadline(), "a wait is ahead and before the deadline");
+                assert!(until > now && until < exchange.commit_by(), "a wait is ahead and before the deadline");
                 assert!(eligible.is_empty() && spared.is_empty(), "nobody waits while a target is left to ask");
                 self.wake(at, until);
             }
             Next::Surrender(surrender) => {
-                let more = exchange.attempts_made() < exchange.attempts_max() && now < exchange.deadline() && !exchange.over;
+                let more = exchange.attempts_made() < exchange.attempts_max() && now < exchange.commit_by() && !exchange.over;
                 let left = !eligible.is_empty() || !spared.is_empty();
                 assert!(!(more && exchange.state() != State::Cut && left), "nobody gives up while a target is left to ask");
                 assert_eq!(life.refused, matches!(surrender, Surrender::Relay { .. }) && exchange.over);
@@ -234,6 +235,12 @@ impl Simulation {
     fn check_spared(&self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId]) {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let keys = &prepared.providers[attempt.provider].keys;
+        let is_slow = |id: TargetId| board.target(id).slower_than(exchange.commit_by().since(now), now).is_some();
+        let spared = |id: TargetId| self.is_spent(id) || is_slow(id);
+        let eligible: Vec<TargetId> = eligible.iter().copied().filter(|id| !spared(*id)).collect();
+        if is_slow(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target) {
+            assert!(eligible.is_empty() || attempt.fresh, "a slow target was asked while {eligible:?} were left");
+        }
         if self.is_spent(attempt.target) {
             assert!(eligible.is_empty() || attempt.fresh, "a target that is spared was asked while {eligible:?} were left");
         } else if let Some(key) = attempt.key {
@@ -245,7 +252,7 @@ impl Simulation {
         let now = self.world.now;
         let trail = exchange.trail();
         let this = trail[attempt.index];
-        assert!(now < attempt.deadline && attempt.connect_by <= attempt.deadline && attempt.first_token_by <= attempt.deadline);
+        assert!(now < attempt.deadline && attempt.connect_by <= attempt.deadline && attempt.first_token_by <= exchange.commit_by());
         assert!(exchange.attempts_made() <= exchange.attempts_max());
         let provider = &self.world.prepared.providers[attempt.provider];
         assert!(self.world.board.in_flight(attempt.provider) <= provider.in_flight_max);

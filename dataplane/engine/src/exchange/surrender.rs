@@ -78,7 +78,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         }
     }
     let ended_by = last.filter(|_| exchange.over).and_then(|at| failed(exchange.trail()[at].end));
-    let late = now >= exchange.deadline();
+    let late = now >= exchange.commit_by();
     if let Some(own) = none_fits(exchange, prepared).filter(|_| exchange.trail().is_empty() && sum.count == 0) {
         return Surrender::Own(own);
     }
@@ -176,7 +176,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     match candidate.skip()? {
         Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions => None,
         // It would have been asked: attempts or time were over before.
-        Skip::Spent { .. } => None,
+        Skip::Spent { .. } | Skip::TooSlow { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {

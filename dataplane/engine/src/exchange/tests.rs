@@ -34,16 +34,15 @@ impl World {
     }
 
     fn ask(&self, model: &str, deadline_ms: Option<u64>, stream: bool) -> Exchange {
-        let ask = decide::Ask {
-            tenant: None,
-            model,
-            field: &|_| None,
-            chain: None,
-            deadline_ms,
-            stream,
-            wants: decide::Wants::default(),
-            started: self.now,
-        };
+        self.want(model, deadline_ms, stream, decide::Wants::default())
+    }
+
+    fn begin_with(&self, model: &str, wants: decide::Wants) -> Exchange {
+        self.want(model, None, true, wants)
+    }
+
+    fn want(&self, model: &str, deadline_ms: Option<u64>, stream: bool, wants: decide::Wants) -> Exchange {
+        let ask = decide::Ask { tenant: None, model, field: &|_| None, chain: None, deadline_ms, stream, wants, started: self.now };
         decide::decide(&self.prepared, &ask, &self.board, self.now).expect("the test asks for what there is")
     }
 

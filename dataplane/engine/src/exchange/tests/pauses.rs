@@ -1,6 +1,7 @@
 //! What a provider that says "later" or "no" is left alone for.
 
 use super::*;
+use crate::moment::NS_PER_MS;
 
 #[test]
 fn a_short_retry_after_is_waited_for_when_nothing_else_is_left() {
@@ -189,4 +190,31 @@ fn of_several_credentials_the_one_that_is_spent_is_spared() {
     let attempt = world.attempt(&mut exchange);
     assert_eq!(attempt.key, Some(spent[1]));
     world.succeed(&mut exchange, attempt);
+}
+
+#[test]
+fn a_target_too_slow_for_what_is_left_is_passed_over_and_asked_last() {
+    let mut world = World::new(in_order(2, 1));
+    world.board.target(TargetId(0)).observe(4_000 * NS_PER_MS, world.now);
+    let wants = |within_ms| decide::Wants { within_ms, ..decide::Wants::default() };
+    let mut hasty = world.begin_with("c", wants(3_000));
+    assert_eq!(hasty.candidates()[0].skip(), Some(Skip::TooSlow { usual_ms: 4_000 }));
+    let attempt = world.attempt(&mut hasty);
+    assert_eq!(attempt.target, TargetId(1));
+    assert!(
+        attempt.first_token_by <= world.now.plus_ms(3_000) && attempt.deadline > attempt.first_token_by,
+        "the stream may go on for longer"
+    );
+    world.fail(&mut hasty, attempt, judge::transport(Transport::ResetBeforeHead));
+    let attempt = world.attempt(&mut hasty);
+    assert_eq!(attempt.target, TargetId(0), "slow is better than nothing");
+    world.succeed(&mut hasty, attempt);
+    // Who has the time asks in order. Beyond the comments that keep a stream alive nobody counts.
+    for within_ms in [0, 5_000, 11_000] {
+        let mut patient = world.begin_with("c", wants(within_ms));
+        let attempt = world.attempt(&mut patient);
+        assert_eq!((attempt.target, within_ms), (TargetId(0), within_ms));
+        world.succeed(&mut patient, attempt);
+        world.board.target(TargetId(0)).observe(4_000 * NS_PER_MS, world.now);
+    }
 }
