@@ -230,6 +230,7 @@ impl Wordings {
 fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wordings: &mut Wordings) -> policy::Chain {
     let step = |step: &plan::Step, wordings: &mut Wordings| policy::Step {
         balance: step.balance,
+        after: step.after,
         members: step
             .members
             .iter()
@@ -251,6 +252,8 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         stream_reasoning: chain.stream_reasoning,
         drop_params: chain.drop_params,
         mix_dimensions: chain.mix_dimensions,
+        price_max: chain.price_max,
+        template: chain.template.clone(),
     }
 }
 

@@ -179,7 +179,10 @@ impl Names<'_> {
                 format!("{name}{weight}{wording}")
             })
             .collect();
-        if members.len() == 1 { members.concat() } else { format!("{:?}({})", step.balance, members.join(" | ")) }
+        let after: Vec<&str> = policy::Class::ALL.iter().filter(|class| step.after.contains(**class)).map(|class| class.word()).collect();
+        let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(" or ")) };
+        let members = if members.len() == 1 { members.concat() } else { format!("{:?}({})", step.balance, members.join(" | ")) };
+        members + &after
     }
 
     fn route(&self, route: &policy::Route) -> String {

@@ -220,6 +220,8 @@ fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId, vectors: 
     Some(match (&skip, &prepared.targets[target].disabled) {
         (Skip::Disabled, Some(reason)) => reason.clone(),
         (Skip::Lacks(needs), _) => format!("lacks {needs}"),
+        (Skip::Reserved, _) => "asked only after a failure that it is there for".to_owned(),
+        (Skip::TooDear, _) => "costs more than `max_price` allows".to_owned(),
         (Skip::Unable, _) => "its dialect has no answer to requests of this kind".to_owned(),
         (Skip::Dimensions, _) => {
             let numbers = |known: Option<u32>| known.map_or("of an unknown length".to_owned(), |length| format!("of {length} numbers"));

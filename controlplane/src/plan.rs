@@ -100,6 +100,10 @@ pub struct Chain {
     pub drop_params: bool,
     /// Vectors of different lengths may come.
     pub mix_dimensions: bool,
+    /// The most that a million tokens may cost; 0 is no limit.
+    pub price_max: policy::Price,
+    /// What is said when no target could answer.
+    pub template: Option<String>,
 }
 
 /// One position of a chain.
@@ -109,6 +113,15 @@ pub struct Step {
     pub balance: Balance,
     /// Targets.
     pub members: Vec<Member>,
+    /// Asked only after a failure of one of these classes.
+    pub after: policy::ClassSet,
+}
+
+impl Step {
+    /// A step that is asked as its turn comes.
+    pub const fn of(balance: Balance, members: Vec<Member>) -> Step {
+        Step { balance, members, after: policy::ClassSet::EMPTY }
+    }
 }
 
 /// A target within a step.

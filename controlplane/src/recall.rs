@@ -60,6 +60,8 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 stream_reasoning: chain.stream_reasoning,
                 drop_params: chain.drop_params,
                 mix_dimensions: chain.mix_dimensions,
+                price_max: chain.price_max,
+                template: chain.template.clone(),
             },
         );
     }
@@ -85,7 +87,8 @@ fn step_of(draft: &Draft, step: &policy::Step) -> Result<plan::Step, String> {
         let wording = wording.map_err(|error| format!("what that generation sets for `{target}` cannot be read: {error}"))?;
         Ok(plan::Member { target, weight: member.weight, wording: wording.unwrap_or_default() })
     };
-    Ok(plan::Step { balance: step.balance, members: step.members.iter().map(member).collect::<Result<_, String>>()? })
+    let members = step.members.iter().map(member).collect::<Result<_, String>>()?;
+    Ok(plan::Step { balance: step.balance, members, after: step.after })
 }
 
 fn provider_of(

@@ -8,6 +8,7 @@ mod chains;
 mod facts;
 mod gateway;
 mod providers;
+mod resorts;
 mod rules;
 mod vectors;
 mod wording;

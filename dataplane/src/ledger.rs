@@ -193,7 +193,7 @@ impl Story {
         self.count(shard, &outcome, ended, begun, exchange.is_some());
         self.settle(shard, policy, &outcome);
         let record = exchange.map(|exchange| {
-            if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated) {
+            if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated | Outcome::Templated) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
@@ -236,6 +236,7 @@ impl Story {
         let meter = match (outcome, ended) {
             (Outcome::Answered, _) => Meter::Answered,
             (Outcome::Estimated, _) => Meter::Estimated,
+            (Outcome::Templated, _) => Meter::Templates,
             (Outcome::Relayed, _) => Meter::Relayed,
             (Outcome::HungUp, _) => Meter::HungUp,
             (Outcome::Cut, _) => Meter::CutStreams,
@@ -306,6 +307,7 @@ fn told(ended: &Ended, begun: bool) -> (Outcome, u16, &'static str) {
     match ended {
         Ended::Answered => (Outcome::Answered, 200, ""),
         Ended::Estimated => (Outcome::Estimated, 200, ""),
+        Ended::Templated => (Outcome::Templated, 200, ""),
         Ended::Relayed(status) => (Outcome::Relayed, *status, ""),
         Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, status(refusal), refusal.code),
         Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),

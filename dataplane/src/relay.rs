@@ -39,6 +39,7 @@ mod embeddings;
 mod failure;
 pub(crate) mod passage;
 mod stream;
+mod template;
 
 pub use count::estimate;
 pub use failure::ErrorAnswer;
@@ -290,6 +291,10 @@ pub fn surrender(
     match (surrender, story.declined.take()) {
         // Nobody can count, or nobody does.
         (Surrender::Own(_), _) if story.surface.is_some_and(Surface::counts) => estimate(shard, tenant, exchange, story),
+        (Surrender::Own(own), _) if own.fault != judge::Fault::Tenant && template::of(policy, exchange, story).is_some() => {
+            let text = template::of(policy, exchange, story).unwrap_or_default();
+            template::answer(shard, tenant, exchange, story, text)
+        }
         (Surrender::Relay { .. }, Some(answer)) if answer.is_foreign() => {
             Ended::from(Refusal::tenant(answer.status(), answer.code(), answer.message()))
         }

@@ -54,6 +54,8 @@ pub enum Ended {
     Answered,
     /// With an estimate of ours in the place of one.
     Estimated,
+    /// With a text of the operator's in the place of one.
+    Templated,
     /// With the provider's own error of this status, returned once.
     Relayed(u16),
     /// With an error of ours.
@@ -106,7 +108,7 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
         Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
         Ended::HungUp => tenant.keep_alive = false,
-        Ended::Answered | Ended::Estimated | Ended::Relayed(_) => {}
+        Ended::Answered | Ended::Estimated | Ended::Templated | Ended::Relayed(_) => {}
     }
     story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }

@@ -225,6 +225,13 @@ pub fn estimated(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: 
     tenant.wire.send(out);
 }
 
+/// Writes that a text of the operator's stands in the place of a model's answer.
+pub fn write_template(out: &mut Vec<u8>, attempts: u8) {
+    out.extend_from_slice(b"x-throwover-fallback: template\r\nx-throwover-attempts: ");
+    head::write_number(out, attempts.into());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Writes the fields that name the request: ours, and the one where Anthropic's SDKs look for it.
 pub fn write_own(out: &mut Vec<u8>, id: RequestId, spoken: Dialect) {
     let mut named = |name: &[u8]| {

@@ -121,21 +121,8 @@ fn draft(provider: SocketAddr) -> Draft {
             disabled: None,
         },
     );
-    draft.chains.insert(
-        ChainId(0),
-        Chain {
-            name: "main".to_owned(),
-            steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target: TargetId(0), weight: 1, wording: None }] }],
-            triggers: Triggers::default(),
-            attempts_max: 3,
-            backoff: Backoff::default(),
-            patience: Patience::default(),
-            breaker: Breaker::default(),
-            stream_reasoning: false,
-            drop_params: false,
-            mix_dimensions: false,
-        },
-    );
+    let steps = vec![Step::of(Balance::Weighted, vec![Member { target: TargetId(0), weight: 1, wording: None }])];
+    draft.chains.insert(ChainId(0), Chain { attempts_max: 3, ..Chain::over("main", steps) });
     draft.names.push(Name { name: "main".to_owned(), chain: ChainId(0), listed: true });
     draft
 }

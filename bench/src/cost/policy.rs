@@ -43,21 +43,9 @@ pub(super) fn snapshot(routes: usize) -> Snapshot {
         .collect();
     for at in 0..chains {
         let member = |number: usize| Member { target: targets[(at + number * 23) % TARGETS], weight: 1, wording: None };
-        let step =
-            |step: usize| Step { balance: Balance::PeakEwma, members: (0..MEMBERS).map(|other| member(step * MEMBERS + other)).collect() };
+        let step = |step: usize| Step::of(Balance::PeakEwma, (0..MEMBERS).map(|other| member(step * MEMBERS + other)).collect());
         let name = format!("chain-{at:04}");
-        let chain = draft.chains.push(Chain {
-            name: name.clone(),
-            steps: (0..STEPS).map(step).collect(),
-            triggers: Triggers::default(),
-            attempts_max: 6,
-            backoff: Backoff::default(),
-            patience: Patience::default(),
-            breaker: Breaker::default(),
-            stream_reasoning: false,
-            drop_params: false,
-            mix_dimensions: false,
-        });
+        let chain = draft.chains.push(Chain::over(name.clone(), (0..STEPS).map(step).collect()));
         draft.names.push(Name { name, chain, listed: true });
     }
     for at in 0..TENANTS {

@@ -228,6 +228,15 @@ section! {
         drop_params: bool, "false";
         /// Embeddings may come from models whose vectors differ in length; else those that do are not asked.
         mix_dimensions: bool, "false";
+        /// Models that cost more are not asked.
+        max_price: MaxPrice, "none";
+    }
+    /// What a million tokens may cost, in US dollars.
+    MaxPrice = "`max_price`" {
+        /// Of the prompt.
+        input: Amount, "any";
+        /// Of the answer.
+        output: Amount, "any";
     }
     /// One position of a chain: a provider's model, a name from `models`, or a fixed text.
     Link = "an entry of `models`" {
@@ -253,8 +262,10 @@ section! {
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Numbers of its vectors, where it makes embeddings.
         dimensions: Count, "the catalogue's, or unknown";
-        /// Answer of last resort.
-        template: String, "none", inert "a chain whose targets all fail answers with the last error";
+        /// Asked only after a failure of one of these classes in the same request: `[content_filter]`.
+        after: Vec<At<TriggerType>>, "asked as its turn comes";
+        /// Answer of last resort: a text, in the place of an error that nobody's request is to blame for.
+        template: String, "none";
     }
     /// What is changed about one class of failures, or a condition.
     Trigger = "a trigger" {
@@ -365,6 +376,6 @@ section! {
 }
 
 read_as_map! {
-    Document Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
+    Document MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

@@ -58,7 +58,7 @@ impl Validator<'_> {
             Some(Balance::PeakEwma) => policy::Balance::PeakEwma,
             Some(Balance::Cheapest) => return Some(self.by_price(model, members)),
         };
-        Some(vec![Step { balance, members }])
+        Some(vec![Step::of(balance, members)])
     }
 
     /// The cheapest first, each in a step of its own; those of unknown price come last.
@@ -71,7 +71,7 @@ impl Validator<'_> {
             }
         }
         members.sort_by_key(|member| price(&self.plan, &member.target).unwrap_or(u64::MAX));
-        members.into_iter().map(|member| Step { balance: policy::Balance::Weighted, members: vec![member] }).collect()
+        members.into_iter().map(|member| Step::of(policy::Balance::Weighted, vec![member])).collect()
     }
 
     /// Every chain of the file, and the names that follow from it.
@@ -97,10 +97,15 @@ impl Validator<'_> {
             }
             let (steps, first) = self.links(name, links);
             if steps.is_empty() {
-                if links.is_empty() {
+                if links.is_empty() || links.iter().all(|link| link.template.is_some()) {
                     self.error(links, format!("chain `{}` has no models", name.value)).push();
                 }
                 continue;
+            }
+            if steps.iter().all(|step| !step.after.is_empty()) {
+                self.error(links, format!("every model of chain `{}` waits for a failure, and none can fail first", name.value))
+                    .help("leave `after` out of at least one")
+                    .push();
             }
             self.chain_lives(name, &format!("chain `{}`", name.value), &steps);
             let planned = self.chain_of(steps, &chain.value, &defaults);
@@ -147,7 +152,8 @@ impl Validator<'_> {
         let mut first = None;
         for link in ordered {
             let (more, model) = self.link(chain, link);
-            if let (None, Some(model)) = (&first, model) {
+            // Who is asked only after a failure begins nothing.
+            if let (None, Some(model), None) = (&first, model, &link.after) {
                 first = Some(model);
             }
             for step in more {
@@ -176,18 +182,21 @@ impl Validator<'_> {
             member.wording = wording.clone().over(&member.wording);
             self.tell(&member.target, &told);
         }
+        let after = self.after(link);
+        for step in &mut steps {
+            step.after = after;
+        }
         (steps, model)
     }
 
     fn asked(&mut self, chain: &At<String>, link: &At<Link>) -> (Vec<Step>, Option<At<String>>) {
         match (&link.provider, &link.model, &link.template) {
             (Some(provider), Some(model), None) => {
-                let step = self
-                    .target(provider, model)
-                    .map(|target| Step { balance: policy::Balance::Weighted, members: vec![Member::of(target, 1)] });
+                let step = self.target(provider, model).map(|target| Step::of(policy::Balance::Weighted, vec![Member::of(target, 1)]));
                 (step.into_iter().collect(), Some(model.clone()))
             }
             (None, Some(model), None) => (self.alias(chain, model), Some(model.clone())),
+            // `links` has read it.
             (None, None, Some(_)) => (Vec::new(), None),
             (Some(provider), None, _) => {
                 self.error(provider, "which model of this provider?").help("add `model`").push();
@@ -285,6 +294,8 @@ impl Validator<'_> {
             stream_reasoning: chain.stream_reasoning.as_ref().is_some_and(|at| at.value),
             drop_params: chain.drop_params.as_ref().is_some_and(|at| at.value),
             mix_dimensions: chain.mix_dimensions.as_ref().is_some_and(|at| at.value),
+            price_max: self.price_max(chain),
+            template: self.template(chain),
         }
     }
 
@@ -303,7 +314,7 @@ impl Validator<'_> {
         let defaults = self.defaults.clone();
         let targets: Vec<String> = self.plan.targets.keys().cloned().collect();
         for target in targets {
-            let steps = vec![Step { balance: policy::Balance::Weighted, members: vec![Member::of(target.clone(), 1)] }];
+            let steps = vec![Step::of(policy::Balance::Weighted, vec![Member::of(target.clone(), 1)])];
             let chain = self.chain_of(steps, &Chain::default(), &defaults);
             self.plan.chains.entry(target.clone()).or_insert(chain);
             self.plan.names.entry(target.clone()).or_insert((target, false));

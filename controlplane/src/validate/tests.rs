@@ -204,6 +204,13 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{provider: openai}]}]}", "which model of this provider?"),
         ("fallback: {chains: [{name: c, models: [{model: c}]}]}", "names itself"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], retry: {max_attempts: 17}}]}", "within 1 and 16"),
+        ("fallback: {chains: [{name: c, models: [{template: t}]}]}", "chain `c` has no models"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}, {template: u}]}]}", "one template already"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: \"\"}]}]}", "this one has 0"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: [content_filter]}]}]}", "none can fail first"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: [latency]}]}]}", "only a class of failures"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: []}]}]}", "names no failure"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], max_price: {}}]}", "says no price"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], retry: {base: 9s, cap: 1s}}]}", "`base` is above `cap`"),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: timeout, threshold: 0.1}]}]}",
@@ -226,7 +233,10 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
         ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]", "has no effect yet: `budget`"),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p95}}]}", "has no effect yet: `hedge`"),
-        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}]}]}", "has no effect yet: `template`"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t, priority: 1}]}]}",
+            "a template comes after everything else",
+        ),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: all, enabled: false}]}]}",
             "never falls back",

@@ -33,6 +33,7 @@ pub mod schema;
 mod signature;
 mod speech;
 mod terms;
+mod text;
 mod translate;
 
 pub use delta::{Delta, Failure, Listener};
@@ -47,6 +48,7 @@ pub use rope::{Piece, Rope, Written};
 pub use signature::{Signature, holds_foreign_seal};
 pub use speech::{Decoder, Encoder};
 pub use terms::{Renamed, Terms};
+pub use text::write_text;
 pub use translate::{lacks, read_answer, read_prompt, write_answer, write_prompt};
 
 pub use crate::json::Tree;

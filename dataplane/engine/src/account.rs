@@ -20,6 +20,8 @@ pub enum Outcome {
     Relayed,
     /// With an answer of the gateway's own: an estimate of what no provider counted.
     Estimated,
+    /// With a text of the operator's.
+    Templated,
     /// With an error answer of the gateway's own.
     OwnError {
         /// Its `error.code`.
@@ -40,6 +42,7 @@ impl Outcome {
             Outcome::Answered => "answered",
             Outcome::Relayed => "relayed",
             Outcome::Estimated => "estimated",
+            Outcome::Templated => "template",
             Outcome::OwnError { .. } => "error",
             Outcome::HungUp => "hung_up",
             Outcome::Cut => "cut",
@@ -200,7 +203,7 @@ impl Record {
         let fits = match self.outcome {
             Outcome::Answered => answered == 1,
             Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
-            Outcome::OwnError { .. } | Outcome::Estimated => answered == 0 && abandoned == 0,
+            Outcome::OwnError { .. } | Outcome::Estimated | Outcome::Templated => answered == 0 && abandoned == 0,
             Outcome::HungUp | Outcome::Stopped => answered == 0,
         };
         if !fits {

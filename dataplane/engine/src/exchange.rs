@@ -38,7 +38,7 @@ use crate::{
     vectors::{self, Vectors},
 };
 use codec::dialect::{Needs, embeddings};
-use policy::{Chain, ChainId, Class, KeyId, Model, ProviderId, TargetId, TenantId, limits};
+use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId, TenantId, limits};
 
 pub mod balance;
 pub mod candidate;
@@ -182,6 +182,10 @@ pub struct Exchange {
     fresh_used: bool,
     /// Set by a failure that ends the exchange.
     over: bool,
+    /// What has happened.
+    failures: ClassSet,
+    /// A failure that would have ended the exchange, but for targets that wait for it: nobody else is asked.
+    only_after: Option<Class>,
     again: Option<Again>,
     running: Option<Running>,
     /// The members of the chain, step by step.
@@ -244,6 +248,8 @@ impl Exchange {
             waits: 0,
             fresh_used: false,
             over: false,
+            failures: ClassSet::EMPTY,
+            only_after: None,
             again: None,
             running: None,
             candidates: Few::new(Candidate::BLANK, prepared.places(chain).len()),
@@ -255,6 +261,8 @@ impl Exchange {
                 candidate.skip = candidate::Packed::new(Skip::Disabled);
             } else if place.rest && prepared.model_for(place.target, ask.model).is_none() {
                 candidate.skip = candidate::Packed::new(Skip::Unnamed);
+            } else if place.dear {
+                candidate.skip = candidate::Packed::new(Skip::TooDear);
             } else if let Some(skip) = unfit(place, ask, rules.drop_params) {
                 candidate.skip = candidate::Packed::new(skip);
             } else if ask.wants.vectors != Vectors::None && !vectors::fits(prepared, chain, place.target, ask) {
@@ -425,6 +433,7 @@ impl Exchange {
     pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
+        self.failures.insert(verdict.class);
         let place = usize::from(running.candidate);
         let target = self.candidates[place].target;
         let row = board.target(target);
@@ -454,7 +463,7 @@ impl Exchange {
         let other_key = matches!(rest, Rest::Key(_)) && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
         self.count_failure(target, verdict.retry_same || other_key);
         let chain = &prepared.chains[self.chain];
-        self.over |= !verdict.move_on || chain.triggers.disabled.contains(verdict.class);
+        self.over |= chain.triggers.disabled.contains(verdict.class) || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
         if !self.over && matches!(rest, Rest::Key(_)) {
             // Another credential is another account, and the chain's order is by model.
             self.again = Some(Again { candidate: running.candidate, fresh: false });
@@ -554,6 +563,29 @@ impl Exchange {
             (Rest::Target(until) | Rest::Key(until), _) => board.target(target).pause(until, verdict.class),
         }
         rest
+    }
+
+    /// After a failure that would be the same everywhere: true when there are targets that wait for it, or,
+    /// where the prompt did not fit, larger ones. Who did not take it is never asked again, nor is its like.
+    #[cold]
+    fn goes_on(&mut self, prepared: &Prepared, at: usize, class: Class) -> bool {
+        let places = prepared.places(self.chain);
+        let window = places[at].window;
+        let waits = |place: &Place| place.after.contains(class);
+        let mut found = false;
+        if self.candidates.iter().zip(places).any(|(candidate, place)| candidate.is_untried() && waits(place)) {
+            self.only_after = Some(class);
+            found = true;
+        } else if class == Class::ContextWindow && window > 0 {
+            for (candidate, place) in self.candidates.iter_mut().zip(places).filter(|(candidate, _)| candidate.is_untried()) {
+                if place.window <= window {
+                    candidate.skip = candidate::Packed::new(Skip::TooLarge);
+                } else {
+                    found |= place.after.is_empty();
+                }
+            }
+        }
+        found
     }
 
     /// Counts a failure at every place where the chain names this target.

@@ -1,6 +1,10 @@
 //! Chains: which targets may answer, in which order, and how long each is waited for.
 
-use crate::{ChainId, TargetId, trigger::Triggers};
+use crate::{
+    ChainId, TargetId,
+    target::Price,
+    trigger::{ClassSet, Triggers},
+};
 use serde::{Deserialize, Serialize};
 
 /// Targets in order, and the rules for moving from one to the next.
@@ -26,6 +30,38 @@ pub struct Chain {
     pub drop_params: bool,
     /// Embeddings may come from models whose vectors differ in length.
     pub mix_dimensions: bool,
+    /// A target is not asked whose price per million tokens of prompt, or of answer, is above this; 0 is no
+    /// limit. One of unknown price passes.
+    pub price_max: Price,
+    /// What is said when no target could answer: the text of an answer.
+    pub template: Option<String>,
+}
+
+impl Chain {
+    /// A chain as an operator gets it who says nothing but its steps.
+    pub fn over(name: impl Into<String>, steps: Vec<Step>) -> Chain {
+        Chain {
+            name: name.into(),
+            steps,
+            triggers: Triggers::default(),
+            attempts_max: 6,
+            backoff: Backoff::default(),
+            patience: Patience::default(),
+            breaker: Breaker::default(),
+            stream_reasoning: false,
+            drop_params: false,
+            mix_dimensions: false,
+            price_max: Price::default(),
+            template: None,
+        }
+    }
+}
+
+impl Step {
+    /// A step that is asked as its turn comes.
+    pub const fn of(balance: Balance, members: Vec<Member>) -> Step {
+        Step { balance, members, after: ClassSet::EMPTY }
+    }
 }
 
 /// One position of a chain: the same model in one or more places.
@@ -35,6 +71,8 @@ pub struct Step {
     pub balance: Balance,
     /// At least one.
     pub members: Vec<Member>,
+    /// Asked only after a failure of one of these classes in the same exchange; empty as its turn comes.
+    pub after: ClassSet,
 }
 
 /// One deployment within a step.

@@ -78,6 +78,9 @@ pub const IMAGE_BYTES_MAX: usize = 256 * MIB;
 /// Largest frame on the control socket, in bytes.
 pub const FRAME_BYTES_MAX: usize = 4 * MIB;
 
+/// Longest text that a chain may answer with itself, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 16 * KIB;
+
 /// Warm connections that a policy may ask for, per origin and shard.
 pub const WARM_MAX: u32 = 256;
 /// Idle connections kept to one origin by one shard.

@@ -246,6 +246,7 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     within(id, "steps", chain.steps.len(), 1, limits::CHAIN_TARGETS_MAX)?;
     within(id, "targets", chain.steps.iter().map(|step| step.members.len()).sum(), 1, limits::CHAIN_TARGETS_MAX)?;
     within(id, "attempts_max", chain.attempts_max as usize, 1, limits::ATTEMPTS_MAX)?;
+    within(id, "template", chain.template.as_ref().map_or(1, String::len), 1, limits::TEMPLATE_BYTES_MAX)?;
     within(id, "deadline_ms", chain.patience.deadline_ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?;
     for step in &chain.steps {
         within(id, "members of a step", step.members.len(), 1, limits::CHAIN_TARGETS_MAX)?;

@@ -85,6 +85,16 @@ impl ClassSet {
         self.0 &= !(1 << class as u8);
     }
 
+    /// True when some class is a member of both.
+    pub const fn meets(self, other: ClassSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// True when it has no members.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// True when `class` is a member.
     pub const fn contains(self, class: Class) -> bool {
         self.0 & (1 << class as u8) != 0

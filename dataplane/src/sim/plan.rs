@@ -84,11 +84,8 @@ fn add_provider(draft: &mut Draft, index: usize) {
 /// Adds a chain, and the route to it: steps of providers.
 pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balance) {
     let member = |&provider: &usize| Member { target: TargetId(provider as u32), weight: 1, wording: None };
-    let steps = steps.iter().map(|members| Step { balance, members: members.iter().map(member).collect() }).collect();
+    let steps = steps.iter().map(|members| Step::of(balance, members.iter().map(member).collect())).collect();
     let chain = Chain {
-        name: format!("chain{}", draft.chains.slots()),
-        steps,
-        triggers: Triggers::default(),
         attempts_max: 4,
         backoff: Backoff { exponential: true, base_ms: 20, cap_ms: 100 },
         patience: Patience {
@@ -100,9 +97,7 @@ pub(super) fn add_chain(draft: &mut Draft, steps: &[Vec<usize>], balance: Balanc
             keepalive_after_ms: 300,
         },
         breaker: Breaker { consecutive: 5, cooldown_ms: 400, cooldown_max_ms: 2_000, ..Breaker::default() },
-        stream_reasoning: false,
-        drop_params: false,
-        mix_dimensions: false,
+        ..Chain::over(format!("chain{}", draft.chains.slots()), steps)
     };
     let id: ChainId = draft.chains.push(chain);
     let when = Predicate { model: Some(Pattern::Ends(format!("c{}-", id.0), String::new())), ..Predicate::default() };

@@ -21,6 +21,7 @@ mod rates;
 mod records;
 mod refusals;
 mod reload;
+mod resorts;
 mod shards;
 mod strictness;
 mod tenants;

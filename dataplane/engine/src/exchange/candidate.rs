@@ -40,6 +40,10 @@ pub enum Skip {
         /// That usual time, in milliseconds.
         usual_ms: u32,
     },
+    /// It is there for failures of a kind that has not happened, or another of them is to be gone on with.
+    Reserved,
+    /// It costs more than the chain allows.
+    TooDear,
     /// Every credential was refused, or cannot pay.
     KeysOut,
     /// The provider has as many attempts in flight as it may.
@@ -60,6 +64,8 @@ impl Skip {
             Skip::Paused { .. } => "paused",
             Skip::Spent { .. } => "spent",
             Skip::TooSlow { .. } => "too_slow",
+            Skip::Reserved => "reserved",
+            Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
         }
@@ -67,7 +73,7 @@ impl Skip {
 
     /// True when nothing can change it within the exchange.
     pub const fn is_final(self) -> bool {
-        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions)
+        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear)
     }
 }
 
@@ -95,6 +101,8 @@ impl Packed {
             Skip::Dimensions => (9, 0),
             Skip::Spent { for_ms } => (10, for_ms),
             Skip::TooSlow { usual_ms } => (13, usual_ms),
+            Skip::Reserved => (14, 0),
+            Skip::TooDear => (12, 0),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 5 | kind << 1)
@@ -116,7 +124,9 @@ impl Packed {
             8 => Skip::Unable,
             9 => Skip::Dimensions,
             10 => Skip::Spent { for_ms },
+            12 => Skip::TooDear,
             13 => Skip::TooSlow { usual_ms: for_ms },
+            14 => Skip::Reserved,
             _ => return None,
         })
     }
@@ -171,6 +181,8 @@ mod tests {
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
             Skip::Spent { for_ms: 1 },
             Skip::TooSlow { usual_ms: 5_000 },
+            Skip::Reserved,
+            Skip::TooDear,
             Skip::KeysOut,
             Skip::Bulkhead,
             Skip::Lacks(Needs::EVERY),

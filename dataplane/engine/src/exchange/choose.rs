@@ -12,7 +12,7 @@ use crate::{
     breaker::{self, Admission, Peek},
     failover,
     moment::{Moment, NS_PER_MS, NS_PER_US},
-    prepared::Prepared,
+    prepared::{Place, Prepared},
 };
 use policy::{Class, Key, KeyId, limits};
 
@@ -63,6 +63,9 @@ impl Exchange {
     /// Why a candidate that is fit for the request cannot be asked at `now`.
     fn readiness(&self, prepared: &Prepared, board: &Board, at: usize, now: Moment) -> Result<(), Skip> {
         let place = &prepared.places(self.chain)[at];
+        if !self.may_turn_to(place) {
+            return Err(Skip::Reserved);
+        }
         let row = board.target(place.target);
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
@@ -85,6 +88,15 @@ impl Exchange {
                     },
                 },
             }
+        }
+    }
+
+    /// False for a target that waits for a failure which has not happened, and for one that does not while
+    /// others that do are gone on with.
+    fn may_turn_to(&self, place: &Place) -> bool {
+        match self.only_after {
+            Some(class) => place.after.contains(class),
+            None => place.after.is_empty() || place.after.meets(self.failures),
         }
     }
 

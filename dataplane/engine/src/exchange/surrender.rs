@@ -174,7 +174,8 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         return Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms });
     }
     match candidate.skip()? {
-        Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions => None,
+        Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear => None,
+        Skip::Reserved => None,
         // It would have been asked: attempts or time were over before.
         Skip::Spent { .. } | Skip::TooSlow { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),

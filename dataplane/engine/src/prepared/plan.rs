@@ -5,7 +5,7 @@
 //! one of those steps is a wait, so the parts that every request reads are laid out side by side.
 
 use codec::dialect::{self, Needs};
-use policy::{ChainId, Dialect, Key, Model, Provider, ProviderId, Snapshot, Speaks, Target, TargetId, id::Id};
+use policy::{ChainId, ClassSet, Dialect, Key, Model, Price, Provider, ProviderId, Snapshot, Speaks, Target, TargetId, id::Id};
 
 /// Every chain's places.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ pub(crate) struct Place {
     foreign_lacks: Needs,
     /// Tokens that fit; 0 is not known.
     pub(crate) window: u32,
+    /// Failures of which one must have happened; none is as its turn comes.
+    pub(crate) after: ClassSet,
+    /// It costs more than the chain allows.
+    pub(crate) dear: bool,
 }
 
 /// What has a meaning only where it was written.
@@ -73,6 +77,11 @@ fn foreign_lacks(dialect: Dialect, speaks: Speaks) -> Needs {
         Dialect::Gemini => dialect::Dialect::Gemini,
     };
     dialect::lacks(spoken).and(OWN)
+}
+
+/// True when a price is above what is allowed, of which 0 is no limit.
+fn is_above(price: Price, most: Price) -> bool {
+    (most.input > 0 && price.input > most.input) || (most.output > 0 && price.output > most.output)
 }
 
 impl Plan {
@@ -104,6 +113,8 @@ impl Plan {
                         lacks: Needs::from_bits(target.understands.lacks),
                         foreign_lacks: foreign_lacks(provider.dialect, speaks(provider, target)),
                         window: target.context_window.unwrap_or(0),
+                        after: step.after,
+                        dear: target.price.is_some_and(|price| is_above(price, chain.price_max)),
                     });
                 }
             }

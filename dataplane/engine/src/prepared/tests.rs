@@ -56,23 +56,12 @@ pub(crate) fn target(draft: &mut Draft, provider: u32, model: &str) -> TargetId 
 pub(crate) fn chain(draft: &mut Draft, name: &str, steps: &[&[TargetId]]) -> ChainId {
     let steps = steps
         .iter()
-        .map(|members| Step {
-            balance: Balance::Weighted,
-            members: members.iter().map(|target| policy::Member { target: *target, weight: 1, wording: None }).collect(),
+        .map(|members| {
+            let member = |target: &TargetId| policy::Member { target: *target, weight: 1, wording: None };
+            Step::of(Balance::Weighted, members.iter().map(member).collect())
         })
         .collect();
-    draft.chains.push(Chain {
-        name: name.into(),
-        steps,
-        triggers: Triggers::default(),
-        attempts_max: 6,
-        backoff: Backoff::default(),
-        patience: Patience::default(),
-        breaker: Breaker::default(),
-        stream_reasoning: false,
-        drop_params: false,
-        mix_dimensions: false,
-    })
+    draft.chains.push(Chain::over(name, steps))
 }
 
 /// Lets requests ask for a chain by these names.

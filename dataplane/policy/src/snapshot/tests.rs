@@ -36,18 +36,8 @@ pub(crate) fn draft() -> Draft {
         understands: crate::Understands::default(),
         disabled: None,
     });
-    let chain = draft.chains.push(Chain {
-        name: "c".into(),
-        steps: vec![Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1, wording: None }] }],
-        triggers: Triggers::default(),
-        attempts_max: 3,
-        backoff: Backoff::default(),
-        patience: Patience::default(),
-        breaker: Breaker::default(),
-        stream_reasoning: false,
-        drop_params: false,
-        mix_dimensions: false,
-    });
+    let steps = vec![Step::of(Balance::Weighted, vec![Member { target, weight: 1, wording: None }])];
+    let chain = draft.chains.push(Chain { attempts_max: 3, ..Chain::over("c", steps) });
     draft.names.push(Name { name: "c".into(), chain, listed: true });
     draft
 }

@@ -51,6 +51,7 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
     let chain = draft.chains.get_mut(id).unwrap();
     chain.steps = (0..=dice.below(4))
         .map(|_| Step {
+            after: policy::ClassSet::EMPTY,
             balance: dice.among(&[Balance::Weighted, Balance::RoundRobin, Balance::LeastOutstanding, Balance::PeakEwma]),
             members: (0..=dice.below(6))
                 .map(|_| Member {

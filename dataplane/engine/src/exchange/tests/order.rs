@@ -149,7 +149,7 @@ fn a_target_that_stands_twice_in_a_chain_is_one_target() {
 fn turns_are_taken() {
     let mut draft = in_order(3, 0);
     let members = (0..3).map(|at| policy::Member { target: TargetId(at), weight: 1, wording: None }).collect();
-    rules(&mut draft).steps = vec![policy::Step { balance: Balance::RoundRobin, members }];
+    rules(&mut draft).steps = vec![policy::Step::of(Balance::RoundRobin, members)];
     let mut world = World::new(draft);
     let asked: Vec<u32> = (0..6)
         .map(|_| {

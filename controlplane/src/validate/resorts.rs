@@ -1,0 +1,62 @@
+//! What a chain does when it is at its end: models for one kind of failure, prices that are too high, and a
+//! text of the operator's own.
+
+use super::Validator;
+use crate::document::{At, Chain, Link, TriggerType};
+use policy::{ClassSet, Price, limits};
+
+/// Millionths of a US dollar in one.
+const MICROS: f64 = 1e6;
+
+impl Validator<'_> {
+    /// The failures that an entry waits for.
+    pub(super) fn after(&mut self, link: &At<Link>) -> ClassSet {
+        let mut classes = ClassSet::EMPTY;
+        let Some(after) = &link.after else { return classes };
+        if after.is_empty() {
+            self.error(after, "`after` names no failure").help("leave it out to have the model asked as its turn comes").push();
+        }
+        for kind in &after.value {
+            match kind.value {
+                TriggerType::Class(class) => classes.insert(class),
+                TriggerType::Latency | TriggerType::ErrorRate | TriggerType::All => {
+                    self.error(kind, "only a class of failures can stand here").help("for example `content_filter`").push();
+                }
+            }
+        }
+        classes
+    }
+
+    /// What a million tokens may cost.
+    pub(super) fn price_max(&mut self, chain: &Chain) -> Price {
+        let Some(max) = &chain.max_price else { return Price::default() };
+        if max.input.is_none() && max.output.is_none() {
+            self.error(max, "`max_price` says no price")
+                .help("for example `max_price: {input: 3, output: 15}`, in US dollars per million tokens")
+                .push();
+        }
+        // Zero would be no limit: the least that is one stands for it.
+        let micros = |amount: f64| ((amount * MICROS) as u64).max(1);
+        let of = |at: &Option<At<_>>| at.as_ref().map_or(0, |at: &At<crate::document::units::Amount>| micros(at.0));
+        Price { input: of(&max.input), output: of(&max.output) }
+    }
+
+    /// The text that a chain ends with: one, behind everything else.
+    pub(super) fn template(&mut self, chain: &Chain) -> Option<String> {
+        let mut found: Option<String> = None;
+        for link in chain.models.iter().flat_map(|links| &links.value) {
+            let Some(template) = &link.template else { continue };
+            if found.is_some() {
+                self.error(template, "there is one template already, and it always answers").help("leave one of them out").push();
+            } else if template.is_empty() || template.len() > limits::TEMPLATE_BYTES_MAX {
+                let what = format!("a template has 1 to {} bytes, and this one has {}", limits::TEMPLATE_BYTES_MAX, template.len());
+                self.error(template, what).push();
+            }
+            if link.priority.is_some() || link.after.is_some() {
+                self.warning(link, "a template comes after everything else, wherever it stands").push();
+            }
+            found = Some(template.value.clone());
+        }
+        found
+    }
+}
