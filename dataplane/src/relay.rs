@@ -40,6 +40,7 @@ mod failure;
 pub(crate) mod passage;
 mod stream;
 mod template;
+mod without;
 
 pub use count::estimate;
 pub use failure::ErrorAnswer;
@@ -87,6 +88,8 @@ pub struct Scene<'a> {
     pub chain: policy::ChainId,
     /// What is said differently at this place of it.
     pub wording: Option<&'a policy::Wording>,
+    /// Parameters that the target has said it does not know.
+    pub unknown: &'a [&'static str],
     /// What the request called the model.
     pub requested: &'a str,
     /// What the provider is to call it.
@@ -146,7 +149,12 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Agreed, Transport>
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
     let anew = passage::anew(scene)?;
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
-    let length = anew.as_ref().map_or_else(|| edits.length(body.held.len()), passage::Anew::len);
+    let rest = without::body(scene, anew.as_ref(), &edits);
+    let length = match (&rest, &anew) {
+        (Some(rest), _) => rest.len(),
+        (None, Some(anew)) => anew.len(),
+        (None, None) => edits.length(body.held.len()),
+    };
     let rendered = policy.rendered(attempt.provider);
     let line = rendered.line(scene.at, scene.model).map_err(|_| Transport::Unreadable)?;
     let credential = attempt.key.and_then(|key| policy.credential(key)).map(|value| (credential_field(policy, attempt.provider), value));
@@ -167,14 +175,15 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Agreed, Transport>
         // The policy's names and credentials were proved clean when it was built.
         return Err(Transport::Http);
     }
-    match anew {
-        None => edits.send(out, &body.held, &shard.io, &mut upstream.wire),
-        Some(anew) => {
-            anew.send(out, scene, &mut upstream.wire);
-            return Ok(anew.terms);
+    match (rest, &anew) {
+        (Some(rest), _) => {
+            upstream.wire.send(out);
+            upstream.wire.send(rest);
         }
+        (None, None) => edits.send(out, &body.held, &shard.io, &mut upstream.wire),
+        (None, Some(anew)) => anew.send(out, scene, &mut upstream.wire),
     }
-    Ok(None)
+    Ok(anew.and_then(|anew| anew.terms))
 }
 
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.

@@ -196,6 +196,7 @@ async fn walk(
         };
         let model = policy.prepared().model_for(attempt.target, requested).unwrap_or_default();
         let (step, member) = exchange.place(attempt.index);
+        let unknown: Vec<&str> = exchange.without(attempt.index).collect();
         let scene = relay::Scene {
             shard,
             policy,
@@ -206,6 +207,7 @@ async fn walk(
             stream,
             chain: exchange.chain(),
             wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
+            unknown: &unknown,
             requested,
             model,
             attempt: &attempt,

@@ -14,6 +14,7 @@ mod machine;
 mod plain;
 mod request;
 mod tree;
+mod without;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub use machine::DEPTH_MAX;
 pub(crate) use machine::{Machine, Scalar, Sink};
 pub use request::{Facts, KEYS_MAX, MODEL_SIZE_MAX, RequestScan};
 pub use tree::{NODES_MAX, Shape, Str, Tree, Value};
+pub use without::without;
 
 /// Why a JSON text is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

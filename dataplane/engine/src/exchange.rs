@@ -31,7 +31,7 @@ use crate::{
     decide::Ask,
     failover::{self, Rest},
     few::Few,
-    judge::{self, Verdict},
+    judge::{self, Parameter, Verdict},
     machine::machine,
     moment::{Moment, NS_PER_US},
     prepared::{Place, Prepared, Way},
@@ -102,6 +102,8 @@ machine! {
 pub const TRAIL_MAX: usize = limits::ATTEMPTS_MAX + 1;
 /// Targets of a chain that an exchange and its record hold in place.
 pub(crate) const CANDIDATES_FEW: usize = 8;
+/// Parameters that one exchange leaves out, over all its targets.
+const LEFT_OUT_MAX: usize = 4;
 /// Attempts that an exchange and its record hold in place.
 pub(crate) const TRAIL_FEW: usize = 2;
 
@@ -182,6 +184,8 @@ pub struct Exchange {
     fresh_used: bool,
     /// Set by a failure that ends the exchange.
     over: bool,
+    /// Parameters that candidates did not know, and are asked without.
+    left_out: [Option<(u8, Parameter)>; LEFT_OUT_MAX],
     /// What has happened.
     failures: ClassSet,
     /// A failure that would have ended the exchange, but for targets that wait for it: nobody else is asked.
@@ -248,6 +252,7 @@ impl Exchange {
             waits: 0,
             fresh_used: false,
             over: false,
+            left_out: [None; LEFT_OUT_MAX],
             failures: ClassSet::EMPTY,
             only_after: None,
             again: None,
@@ -340,6 +345,12 @@ impl Exchange {
     pub fn place(&self, attempt_index: usize) -> (usize, usize) {
         let candidate = &self.candidates[usize::from(self.trail()[attempt_index].candidate)];
         (candidate.step.into(), candidate.member.into())
+    }
+
+    /// The parameters that an attempt is made without, since its target did not know them.
+    pub fn without(&self, attempt_index: usize) -> impl Iterator<Item = &'static str> {
+        let candidate = self.trail()[attempt_index].candidate;
+        self.left_out.iter().flatten().filter(move |(at, _)| *at == candidate).map(|(_, parameter)| parameter.name())
     }
 
     /// How many attempts count against the cap.
@@ -461,11 +472,12 @@ impl Exchange {
         let rest = if ours { self.leave_alone(board, prepared, attempt_index, &verdict, now) } else { Rest::Nothing };
         // With another credential it is asked at once, or later where others come first.
         let other_key = matches!(rest, Rest::Key(_)) && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
-        self.count_failure(target, verdict.retry_same || other_key);
         let chain = &prepared.chains[self.chain];
+        let without = chain.drop_params && verdict.drop.is_some_and(|parameter| self.leave_out(running.candidate, parameter));
+        self.count_failure(target, verdict.retry_same || other_key || without);
         self.over |= chain.triggers.disabled.contains(verdict.class) || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
-        if !self.over && matches!(rest, Rest::Key(_)) {
-            // Another credential is another account, and the chain's order is by model.
+        if !self.over && (without || matches!(rest, Rest::Key(_))) {
+            // Another request may be understood. Another credential is another account, and the chain's order is by model.
             self.again = Some(Again { candidate: running.candidate, fresh: false });
         }
         let retry = u32::from(self.candidates[place].failures.saturating_sub(1));
@@ -563,6 +575,20 @@ impl Exchange {
             (Rest::Target(until) | Rest::Key(until), _) => board.target(target).pause(until, verdict.class),
         }
         rest
+    }
+
+    /// Has a candidate asked without a parameter from now on. False when it was, or there is no room.
+    #[cold]
+    fn leave_out(&mut self, candidate: u8, parameter: Parameter) -> bool {
+        let told = Some((candidate, parameter));
+        if self.left_out.contains(&told) {
+            return false;
+        }
+        let room = self.left_out.iter_mut().find(|place| place.is_none());
+        room.is_some_and(|room| {
+            *room = told;
+            true
+        })
     }
 
     /// After a failure that would be the same everywhere: true when there are targets that wait for it, or,

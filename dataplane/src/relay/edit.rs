@@ -80,6 +80,17 @@ impl<'m> Edits<'m> {
         self.edits.iter().flatten().fold(before, |length, edit| length - edit.at.len() + edit.length())
     }
 
+    /// Appends the edited body to `out`.
+    pub(super) fn write(&self, body: &Held, out: &mut Vec<u8>) {
+        let mut at = 0;
+        for edit in self.edits.iter().flatten() {
+            body.write_range(at..edit.at.start, out);
+            edit.write(out);
+            at = edit.at.end;
+        }
+        body.write_range(at..body.len(), out);
+    }
+
     /// Sends `out`, and the edited body behind it: in one piece when it is small, gathered from
     /// where it lies when it is not.
     pub(super) fn send(&self, mut out: Vec<u8>, body: &Held, io: &Io, wire: &mut Wire) {

@@ -183,6 +183,16 @@ impl Anew {
         self.written.len()
     }
 
+    /// Appends it to `out`.
+    pub(super) fn write(&self, scene: &Scene<'_>, out: &mut Vec<u8>) {
+        for piece in &self.written.pieces {
+            match piece {
+                Piece::Own(range) => out.extend_from_slice(&self.written.own[range.clone()]),
+                Piece::Source(range) => scene.body.held.write_range(range.clone(), out),
+            }
+        }
+    }
+
     /// Sends `out`, and the request behind it.
     pub(super) fn send(&self, mut out: Vec<u8>, scene: &Scene<'_>, wire: &mut Wire) {
         for piece in &self.written.pieces {

@@ -2,7 +2,7 @@
 
 use policy::{
     Auth, Backoff, Balance, Breaker, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Origin, OriginId, Patience,
-    Pattern, Predicate, Provider, ProviderId, Route, Secret, Secrets, Step, Target, TargetId, Triggers,
+    Pattern, Predicate, Provider, ProviderId, Route, Secret, Secrets, Step, Target, TargetId,
 };
 use std::net::SocketAddr;
 

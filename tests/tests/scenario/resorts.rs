@@ -138,3 +138,30 @@ fn a_template_answers_in_every_dialect_and_says_that_it_is_one() {
     let answer = gateway.tenant().ask(&Ask::chat("c"));
     assert_eq!(answer.head.status, 400, "{}", answer.text());
 }
+
+/// What one provider does not know is left out there, where the chain allows it; else the next one is asked.
+#[test]
+fn a_parameter_that_a_provider_does_not_know_is_left_out() {
+    let provider = Provider::speaking(&[("claude", mock::Dialect::Anthropic), ("other", mock::Dialect::Anthropic)]);
+    let mut policy = Policy::new();
+    for name in ["claude", "other"] {
+        policy = policy.endpoint(name, &format!("http://{}", provider.plain(name)), "dialect: anthropic, keys: [\"sk-operators\"]");
+    }
+    for (name, members) in [("strict", ""), ("lenient", "drop_params: true")] {
+        policy = policy.chain(name, &[("claude", name), ("other", name)], members);
+    }
+    let gateway = Gateway::start(&policy);
+    let ask = |chain: &str| {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        let body = json!({"model": chain, "max_tokens": 64, "seed": 7, "user": "u-1", "messages": messages});
+        let answer = gateway.tenant().ask(&Ask::post("/v1/messages", &body).with("anthropic-version", "2023-06-01"));
+        Story::of(chain, answer, &provider, chain)
+    };
+    let story = ask("lenient");
+    assert_eq!((story.answer.head.status, story.answer.head.field("x-throwover-provider")), (200, Some("claude")), "{story}");
+    assert_eq!((story.asked("claude"), story.asked("other")), (3, 0), "once as it came, and without each of the two\n{story}");
+    let last = story.entries.last().and_then(|entry| entry.body.clone()).unwrap_or_default();
+    assert!(!last.contains("seed") && !last.contains("u-1") && last.contains("max_tokens"), "{story}");
+    let story = ask("strict");
+    assert_eq!((story.answer.head.status, story.asked("claude"), story.asked("other")), (400, 1, 1), "{story}");
+}
