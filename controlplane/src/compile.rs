@@ -231,6 +231,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
     let step = |step: &plan::Step, wordings: &mut Wordings| policy::Step {
         balance: step.balance,
         after: step.after,
+        affinity: step.affinity,
         members: step
             .members
             .iter()

@@ -115,12 +115,14 @@ pub struct Step {
     pub members: Vec<Member>,
     /// Asked only after a failure of one of these classes.
     pub after: policy::ClassSet,
+    /// Requests of one session go to one member.
+    pub affinity: Option<policy::chain::Affinity>,
 }
 
 impl Step {
     /// A step that is asked as its turn comes.
     pub const fn of(balance: Balance, members: Vec<Member>) -> Step {
-        Step { balance, members, after: policy::ClassSet::EMPTY }
+        Step { balance, members, after: policy::ClassSet::EMPTY, affinity: None }
     }
 }
 

@@ -88,7 +88,7 @@ fn step_of(draft: &Draft, step: &policy::Step) -> Result<plan::Step, String> {
         Ok(plan::Member { target, weight: member.weight, wording: wording.unwrap_or_default() })
     };
     let members = step.members.iter().map(member).collect::<Result<_, String>>()?;
-    Ok(plan::Step { balance: step.balance, members, after: step.after })
+    Ok(plan::Step { balance: step.balance, members, after: step.after, affinity: step.affinity })
 }
 
 fn provider_of(

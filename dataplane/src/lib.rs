@@ -41,6 +41,7 @@ pub mod wire;
 pub mod current;
 pub mod deadline;
 pub mod process;
+pub mod session;
 pub mod shard;
 
 // The other threads.

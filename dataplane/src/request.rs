@@ -14,6 +14,7 @@ use crate::{
     meters::Meter,
     models, relay,
     respond::{self, Refusal},
+    session,
     shard::Shard,
     surface::{self, Asks, Surface},
     wants::{self, Question},
@@ -178,6 +179,9 @@ async fn walk(
     let stream = surface == Surface::StreamGenerate || body.facts().stream && surface.streams();
     let question = Question { surface, requested, stream };
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
+    if let Some(by) = policy.prepared().affinity(exchange.chain()) {
+        exchange.belongs_to(session::of(by, &asked, &body));
+    }
     relay::passage::prepare(shard, policy, &mut body, surface, exchange);
     let begun = Moment(shard.io.now().0);
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {

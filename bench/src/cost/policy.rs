@@ -2,8 +2,8 @@
 //! looks at a field, and chains of eight candidates.
 
 use policy::{
-    Auth, Backoff, Balance, Breaker, Chain, ChainId, Dialect, Draft, Key, KeyId, Member, Model, Origin, OriginId, Patience, Predicate,
-    Provider, ProviderId, Route, Snapshot, Step, Target, TargetId, Tenant, TenantId, Triggers, chain::Name, route::Pattern,
+    Auth, Balance, Chain, ChainId, Dialect, Draft, Key, KeyId, Member, Model, Origin, OriginId, Predicate, Provider, ProviderId, Route,
+    Snapshot, Step, Target, TargetId, Tenant, TenantId, chain::Name, route::Pattern,
 };
 use sha2::{Digest, Sha256};
 

@@ -3,7 +3,10 @@
 use super::{
     read::{At, Named, Several},
     units::{Amount, Count, Duration, Millis, Share, Size},
-    words::{Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, Shards, Speak, Thinking, TriggerType},
+    words::{
+        AfterFailure, Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards, Speak, Thinking,
+        TriggerType,
+    },
 };
 use crate::{read_as_map, section};
 
@@ -159,6 +162,8 @@ section! {
         deployments: Vec<At<Deployment>>, "required";
         /// How a request picks among them.
         balance: Balance, "weighted";
+        /// Requests of one session go to one place while it is well, since prompt caches are worth more than balance.
+        affinity: Affinity, "none";
         /// Tokens of prompt and answer together.
         context_window: Count, "the catalogue's, or unknown";
         /// Most tokens of an answer.
@@ -169,6 +174,13 @@ section! {
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Numbers of its vectors, where it makes embeddings.
         dimensions: Count, "the catalogue's, or unknown";
+    }
+    /// Requests of one session go to one place.
+    Affinity = "`affinity`" {
+        /// What tells that requests are of one session.
+        by: SessionBy, "any";
+        /// Where a session is once its place is well again.
+        after_failure: AfterFailure, "return";
     }
     /// One place of a model.
     Deployment = "a deployment" {
@@ -376,6 +388,6 @@ section! {
 }
 
 read_as_map! {
-    Document MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
+    Document Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

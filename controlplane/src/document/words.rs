@@ -51,6 +51,24 @@ vocabulary! {
         /// In the order of their prices.
         Cheapest = "cheapest";
     }
+    /// What tells that requests are of one session.
+    SessionBy {
+        /// The first of the others that a request has.
+        Any = "any";
+        /// `x-throwover-session`.
+        Session = "session";
+        /// `prompt_cache_key`, `user`, `safety_identifier` or `metadata.user_id`.
+        User = "user";
+        /// The system prompt and the first message.
+        Prefix = "prefix";
+    }
+    /// Where a session is once its place is well again.
+    AfterFailure {
+        /// Back there.
+        Return = "return";
+        /// Where it went.
+        Stay = "stay";
+    }
     /// How waits grow.
     Backoff {
         /// Doubling.
@@ -89,6 +107,18 @@ impl Dialect {
             Dialect::OpenAi => policy::Dialect::OpenAi,
             Dialect::Anthropic => policy::Dialect::Anthropic,
             Dialect::Gemini => policy::Dialect::Gemini,
+        }
+    }
+}
+
+impl SessionBy {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::chain::By {
+        match self {
+            SessionBy::Any => policy::chain::By::Any,
+            SessionBy::Session => policy::chain::By::Session,
+            SessionBy::User => policy::chain::By::User,
+            SessionBy::Prefix => policy::chain::By::Prefix,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Validator<'_> {
             Some(Balance::PeakEwma) => policy::Balance::PeakEwma,
             Some(Balance::Cheapest) => return Some(self.by_price(model, members)),
         };
-        Some(vec![Step::of(balance, members)])
+        Some(vec![Step { affinity: self.affinity(model), ..Step::of(balance, members) }])
     }
 
     /// The cheapest first, each in a step of its own; those of unknown price come last.

@@ -1,8 +1,8 @@
-//! What a chain does when it is at its end: models for one kind of failure, prices that are too high, and a
-//! text of the operator's own.
+//! What is asked when: models for one kind of failure, one member for one session, prices that are too high,
+//! and a text of the operator's own at the end.
 
 use super::Validator;
-use crate::document::{At, Chain, Link, TriggerType};
+use crate::document::{AfterFailure, At, Chain, Link, Model, TriggerType};
 use policy::{ClassSet, Price, limits};
 
 /// Millionths of a US dollar in one.
@@ -25,6 +25,18 @@ impl Validator<'_> {
             }
         }
         classes
+    }
+
+    /// What makes requests one session.
+    pub(super) fn affinity(&mut self, model: &Model) -> Option<policy::chain::Affinity> {
+        let affinity = model.affinity.as_ref()?;
+        if model.deployments.as_ref().is_some_and(|deployments| deployments.len() == 1) {
+            self.note(affinity, "has no effect yet: there is one deployment").push();
+        }
+        Some(policy::chain::Affinity {
+            by: affinity.by.as_ref().map_or(policy::chain::By::Any, |by| by.value.policy()),
+            stays: affinity.after_failure.as_ref().is_some_and(|at| at.value == AfterFailure::Stay),
+        })
     }
 
     /// What a million tokens may cost.

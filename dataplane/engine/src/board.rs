@@ -8,6 +8,7 @@
 use crate::{
     allowance::Allowance,
     breaker::Seat,
+    exchange::Session,
     moment::{Moment, NS_PER_MS, NS_PER_US},
 };
 use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
@@ -21,6 +22,10 @@ pub const AVERAGE_TAU_NS: u64 = 10_000 * NS_PER_MS;
 /// What a failure counts as in that average, so that a target that fails fast does not look fast.
 pub const FAILURE_NS: u64 = 5_000 * NS_PER_MS;
 
+/// Sessions that are remembered, where a policy has them stay: half a MiB.
+const HOMES: usize = 1 << 16;
+const TARGET_MASK: u64 = (1 << 14) - 1;
+
 /// Rows of tenants that are made at once.
 const TENANTS_PER_PAGE: usize = 256;
 
@@ -30,6 +35,8 @@ pub struct Board {
     targets: Box<[TargetRow]>,
     providers: Box<[ProviderRow]>,
     keys: Box<[KeyRow]>,
+    /// Where sessions stay: `what tells them (50 bits) | target (14 bits)`, and one more than that target.
+    homes: OnceLock<Box<[AtomicU64]>>,
     /// By pages, which most policies touch one of.
     tenants: Box<[OnceLock<Box<[TenantRow]>>]>,
 }
@@ -122,6 +129,7 @@ impl Board {
             targets: (0..targets).map(|_| TargetRow::default()).collect(),
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
             keys: (0..keys).map(|_| KeyRow::default()).collect(),
+            homes: OnceLock::new(),
             tenants: (0..limits::TENANTS_MAX.div_ceil(TENANTS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -161,8 +169,31 @@ impl Board {
         &page[id.index() % TENANTS_PER_PAGE]
     }
 
+    /// The target that a session stays with, as far as is known.
+    pub fn home(&self, session: Session) -> Option<TargetId> {
+        let homes = self.homes.get()?;
+        let (at, tag) = session.place(homes.len());
+        let word = homes[at].load(Relaxed);
+        (word >> 14 == tag && word & TARGET_MASK != 0).then(|| TargetId((word & TARGET_MASK) as u32 - 1))
+    }
+
+    /// Has a session stay with a target. Who comes later to the same place is remembered instead.
+    pub fn settle(&self, session: Session, target: TargetId) {
+        let Some(homes) = self.homes.get() else { return };
+        let (at, tag) = session.place(homes.len());
+        let word = tag << 14 | (u64::from(target.0) + 1) & TARGET_MASK;
+        // A load first: most requests find their session where it is.
+        if homes[at].load(Relaxed) != word {
+            homes[at].store(word, Relaxed);
+        }
+    }
+
     /// Makes the rows that `snapshot` needs, off the shards: this allocates.
     pub fn seat_tenants(&self, snapshot: &Snapshot) {
+        let stays = |step: &policy::Step| step.affinity.is_some_and(|affinity| affinity.stays);
+        if snapshot.chains.iter().any(|(_, chain)| chain.steps.iter().any(stays)) {
+            self.homes.get_or_init(|| (0..HOMES).map(|_| AtomicU64::new(0)).collect());
+        }
         for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
             self.tenant(id);
         }

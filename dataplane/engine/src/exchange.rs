@@ -40,11 +40,13 @@ use crate::{
 use codec::dialect::{Needs, embeddings};
 use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId, TenantId, limits};
 
+pub mod affinity;
 pub mod balance;
 pub mod candidate;
 pub mod surrender;
 pub mod trail;
 
+pub use affinity::Session;
 pub use candidate::{Candidate, Skip};
 pub use surrender::{Own, Surrender};
 pub use trail::{End, Trail};
@@ -186,6 +188,8 @@ pub struct Exchange {
     over: bool,
     /// Parameters that candidates did not know, and are asked without.
     left_out: [Option<(u8, Parameter)>; LEFT_OUT_MAX],
+    /// What it goes on with.
+    session: Session,
     /// What has happened.
     failures: ClassSet,
     /// A failure that would have ended the exchange, but for targets that wait for it: nobody else is asked.
@@ -253,6 +257,7 @@ impl Exchange {
             fresh_used: false,
             over: false,
             left_out: [None; LEFT_OUT_MAX],
+            session: Session::default(),
             failures: ClassSet::EMPTY,
             only_after: None,
             again: None,
@@ -309,6 +314,11 @@ impl Exchange {
     /// When it is over, whatever happens.
     pub fn deadline(&self) -> Moment {
         self.deadline
+    }
+
+    /// Has it go where its session is at home. Told before the first attempt.
+    pub fn belongs_to(&mut self, session: Session) {
+        self.session = session;
     }
 
     /// When the tenant must have seen something, if it is to see anything.
@@ -492,6 +502,10 @@ impl Exchange {
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Succeed);
         let target = self.target(attempt_index);
+        let step = &self.rules(prepared).steps[usize::from(self.candidates[usize::from(running.candidate)].step)];
+        if !self.session.is_none() && step.affinity.is_some_and(|affinity| affinity.stays) {
+            board.settle(self.session, target);
+        }
         let row = board.target(target);
         breaker::success(&row.breaker, &prepared.breaker(self.chain, target), running.admission, now);
         let end_us = now.us_since(self.started);

@@ -4,7 +4,7 @@ use crate::{
     judge::{self, Family},
     moment::Moment,
 };
-use policy::{Breaker, ChainId, Model, ProviderId, RouteId, Snapshot, TargetId, TenantId, id::Id, limits, route::Pattern};
+use policy::{Breaker, ChainId, Model, ProviderId, RouteId, Snapshot, TargetId, TenantId, chain::By, id::Id, limits, route::Pattern};
 use std::{ops::Deref, sync::Arc};
 
 mod condition;
@@ -128,6 +128,11 @@ impl Prepared {
             failure_permille: chain.triggers.error_permille.unwrap_or(chain.breaker.failure_permille),
             ..chain.breaker
         }
+    }
+
+    /// What makes requests of a chain one session: the word of its first step that asks for it.
+    pub fn affinity(&self, chain: ChainId) -> Option<By> {
+        self.snapshot.chains[chain].steps.iter().find_map(|step| step.affinity).map(|affinity| affinity.by)
     }
 
     /// Whose words the errors of a provider are said in.

@@ -60,7 +60,7 @@ impl Chain {
 impl Step {
     /// A step that is asked as its turn comes.
     pub const fn of(balance: Balance, members: Vec<Member>) -> Step {
-        Step { balance, members, after: ClassSet::EMPTY }
+        Step { balance, members, after: ClassSet::EMPTY, affinity: None }
     }
 }
 
@@ -73,6 +73,30 @@ pub struct Step {
     pub members: Vec<Member>,
     /// Asked only after a failure of one of these classes in the same exchange; empty as its turn comes.
     pub after: ClassSet,
+    /// Requests of one session go to one member, whatever the balance says.
+    pub affinity: Option<Affinity>,
+}
+
+/// What makes requests one session, and where it goes when its member has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affinity {
+    /// What tells.
+    pub by: By,
+    /// True to stay where it went, false to return once its member is well.
+    pub stays: bool,
+}
+
+/// What tells that requests are of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum By {
+    /// The first of these that the request has.
+    Any,
+    /// The field `x-throwover-session`.
+    Session,
+    /// Who the request says is its user, or its key for a prompt cache.
+    User,
+    /// How its prompt begins: the system prompt and the first message.
+    Prefix,
 }
 
 /// One deployment within a step.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod admission;
+mod affinity;
 mod allowances;
 mod arrays;
 mod aside;

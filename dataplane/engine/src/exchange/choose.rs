@@ -1,7 +1,7 @@
 //! Which target is asked next: the part of [`Exchange::next`] that looks at the board.
 
 use super::{
-    Again, Attempt, Event, Exchange, Next, Running, Skip,
+    Again, Attempt, Event, Exchange, Next, Running, Skip, affinity,
     balance::{self, Choice},
     candidate::Packed,
     trail::{End, Trail},
@@ -218,8 +218,13 @@ impl Exchange {
                 let candidate = &candidates[usize::from(eligible[n])];
                 Choice { row: board.target(candidate.target), weight: step.members[usize::from(candidate.member)].weight }
             };
-            let turn = || board.target(first.target).take_turn();
-            let picked = balance::pick(step.balance, count, &choice, &turn, now, random);
+            let picked = match step.affinity.filter(|_| !self.session.is_none()) {
+                Some(kind) => {
+                    let known = |n: usize| (candidates[usize::from(eligible[n])].target, choice(n));
+                    affinity::pick(kind, self.session, board, count, &known)
+                }
+                None => balance::pick(step.balance, count, &choice, &|| board.target(first.target).take_turn(), now, random),
+            };
             let at = usize::from(eligible[picked]);
             if let Some(attempt) = self.open(prepared, board, at, Manner::default(), now, random) {
                 return Some(attempt);

@@ -7,6 +7,7 @@ use crate::{
 };
 use policy::{Balance, Draft};
 
+mod affinity;
 mod guards;
 mod order;
 mod pauses;

@@ -1,7 +1,7 @@
 use super::*;
 use policy::{
-    Auth, Backoff, Balance, Chain, Dialect, Draft, Key, KeyId, Origin, OriginId, Patience, Predicate, Provider, ProviderId, Route, Step,
-    Target, Tenant, Triggers, chain::Name,
+    Auth, Balance, Chain, Dialect, Draft, Key, KeyId, Origin, OriginId, Predicate, Provider, ProviderId, Route, Step, Target, Tenant,
+    chain::Name,
 };
 
 /// A draft with these providers (name and number of credentials), on one origin.

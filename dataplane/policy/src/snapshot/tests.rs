@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Auth, Backoff, Balance, Breaker, Dialect, Member, Model, Patience, Step, Triggers};
+use crate::{Auth, Balance, Dialect, Member, Model, Step};
 
 /// The smallest sound draft: one provider, one target, one chain.
 pub(crate) fn draft() -> Draft {

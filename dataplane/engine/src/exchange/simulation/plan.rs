@@ -52,6 +52,7 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
     chain.steps = (0..=dice.below(4))
         .map(|_| Step {
             after: policy::ClassSet::EMPTY,
+            affinity: None,
             balance: dice.among(&[Balance::Weighted, Balance::RoundRobin, Balance::LeastOutstanding, Balance::PeakEwma]),
             members: (0..=dice.below(6))
                 .map(|_| Member {
