@@ -32,6 +32,7 @@ pub mod relay;
 pub mod rendered;
 pub mod request;
 pub mod respond;
+pub mod strike;
 pub mod surface;
 pub mod tls;
 pub mod wants;

@@ -67,6 +67,7 @@ table! {
         Streams = "streams_total", Counter, "Exchanges that asked for a stream.";
         Answered = "answered_total", Counter, "Exchanges that ended with a complete answer.";
         Estimated = "estimated_total", Counter, "Counts of tokens that no provider gave, and the gateway estimated.";
+        Struck = "struck_total", Counter, "Attempts that a rehearsal made to fail, or late.";
         Templates = "templates_total", Counter, "Exchanges that ended with the text of their chain, since no target could answer.";
         Relayed = "relayed_errors_total", Counter, "Exchanges that ended with a provider's own error, returned once.";
         Failed = "failed_total", Counter, "Exchanges that ended with an error of the gateway's.";

@@ -365,7 +365,13 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
             member(out, key, u64::from(value));
         }
     }
-    for (key, set) in [(key!("probe"), attempt.probe), (key!("forced"), attempt.forced), (key!("fresh"), attempt.fresh)] {
+    let flags = [
+        (key!("probe"), attempt.probe),
+        (key!("forced"), attempt.forced),
+        (key!("fresh"), attempt.fresh),
+        (key!("struck"), attempt.struck),
+    ];
+    for (key, set) in flags {
         if set {
             member(out, key, 1);
         }

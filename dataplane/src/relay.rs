@@ -261,6 +261,20 @@ async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &
     }
 }
 
+/// Waits without a provider, until `until`; comments keep the tenant's connection alive.
+pub async fn idle(scene: &Scene<'_>, tenant: &mut Downstream, until: Instant) -> Result<(), Outcome> {
+    loop {
+        let keepalive = tenant.keepalive_at;
+        if tenant.wait(until.min(keepalive)).await.is_err() {
+            return Err(Outcome::HungUp);
+        }
+        if until <= keepalive {
+            return Ok(());
+        }
+        stream::keep_alive(scene, tenant);
+    }
+}
+
 /// Verb 9's first half: tells the exchange what came of an attempt. `None` goes on.
 pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, story: &mut Story) -> Option<Ended> {
     let Scene { shard, policy, attempt, .. } = scene;
@@ -399,7 +413,7 @@ impl Scene<'_> {
     }
 
     /// Whose words its errors are in.
-    fn family(&self) -> judge::Family {
+    pub fn family(&self) -> judge::Family {
         self.policy.prepared().family(self.attempt.provider)
     }
 }

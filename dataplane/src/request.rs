@@ -16,6 +16,7 @@ use crate::{
     respond::{self, Refusal},
     session,
     shard::Shard,
+    strike,
     surface::{self, Asks, Surface},
     wants::{self, Question},
     wire::Bytes,
@@ -216,6 +217,15 @@ async fn walk(
             model,
             attempt: &attempt,
         };
+        // Boxed: rare, and as large as all that it waits with.
+        if policy.chaos.is_some()
+            && let Some(outcome) = Box::pin(strike::strike(&scene, tenant, exchange)).await
+        {
+            match relay::conclude(&scene, exchange, outcome, story) {
+                Some(ended) => return Ok(ended),
+                None => continue,
+            }
+        }
         let upstream = match connect::obtain(&scene, tenant).await {
             Ok(upstream) => upstream, // 6
             Err(outcome) => match relay::conclude(&scene, exchange, outcome, story) {

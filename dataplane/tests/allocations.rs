@@ -8,8 +8,8 @@ use dataplane::{
     shard,
 };
 use policy::{
-    Auth, Balance, Breaker, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Origin, OriginId, Provider, ProviderId,
-    Secret, Secrets, Snapshot, Step, Target, TargetId, chain::Name,
+    Auth, Balance, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Origin, OriginId, Provider, ProviderId, Secret,
+    Secrets, Snapshot, Step, Target, TargetId, chain::Name,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -402,6 +402,11 @@ impl Exchange {
         self.trail_mut(attempt_index).sent_us = us;
     }
 
+    /// An attempt fails, or is late, on purpose.
+    pub fn struck(&mut self, attempt_index: usize) {
+        self.trail_mut(attempt_index).struck = true;
+    }
+
     /// The head of an answer has come.
     pub fn head(&mut self, attempt_index: usize, status: u16, now: Moment) {
         let us = now.us_since(self.started);

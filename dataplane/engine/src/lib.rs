@@ -27,6 +27,7 @@ pub mod judge;
 pub mod vectors;
 
 pub mod failover;
+pub mod strike;
 
 pub mod account;
 

@@ -3,6 +3,7 @@
 use crate::{
     judge::{self, Family},
     moment::Moment,
+    strike::Strikes,
 };
 use policy::{Breaker, ChainId, Model, ProviderId, RouteId, Snapshot, TargetId, TenantId, chain::By, id::Id, limits, route::Pattern};
 use std::{ops::Deref, sync::Arc};
@@ -28,6 +29,7 @@ pub struct Prepared {
     windows_ms: Vec<u64>,
     /// By provider: whose words its errors are said in.
     families: Vec<Family>,
+    strikes: Strikes,
 }
 
 /// How a request came to its chain.
@@ -68,7 +70,8 @@ impl Prepared {
         let index = build_index(&snapshot);
         let digests = digests::Digests::build(&snapshot);
         let plan = plan::Plan::build(&snapshot);
-        Prepared { snapshot, index, digests, plan, windows_ms, families }
+        let strikes = Strikes::build(&snapshot);
+        Prepared { snapshot, index, digests, plan, windows_ms, families, strikes }
     }
 
     /// The snapshot itself.
@@ -133,6 +136,11 @@ impl Prepared {
     /// What makes requests of a chain one session: the word of its first step that asks for it.
     pub fn affinity(&self, chain: ChainId) -> Option<By> {
         self.snapshot.chains[chain].steps.iter().find_map(|step| step.affinity).map(|affinity| affinity.by)
+    }
+
+    /// What may strike attempts at a target, in a rehearsal.
+    pub(crate) fn strikes(&self, target: TargetId) -> &[(u32, policy::Blow)] {
+        self.strikes.at(target)
     }
 
     /// Whose words the errors of a provider are said in.

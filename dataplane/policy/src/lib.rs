@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod chaos;
 pub mod id;
 pub mod image;
 pub mod limits;
@@ -22,6 +23,7 @@ pub mod trigger;
 pub mod wire;
 
 pub use chain::{Backoff, Balance, Breaker, Chain, Member, Patience, Step, Wording};
+pub use chaos::{Blow, Chaos, Strike};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
 pub use network::Network;
 pub use route::{Pattern, Predicate, Route};

@@ -78,6 +78,8 @@ pub const IMAGE_BYTES_MAX: usize = 256 * MIB;
 /// Largest frame on the control socket, in bytes.
 pub const FRAME_BYTES_MAX: usize = 4 * MIB;
 
+/// Most kinds of faults that one rehearsal makes.
+pub const STRIKES_MAX: usize = 64;
 /// Longest text that a chain may answer with itself, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 16 * KIB;
 

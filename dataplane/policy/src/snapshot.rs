@@ -1,8 +1,8 @@
 //! The compiled policy: a draft that anybody may write, and the snapshot that is proved from it.
 
 use crate::{
-    Chain, ChainId, Network, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId, TlsProfile,
-    TlsProfileId, chain::Name, id::Id, limits,
+    Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId,
+    TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};
@@ -30,6 +30,8 @@ pub struct Draft {
     pub wordings: Vec<crate::chain::Wording>,
     /// Names that requests may give, in ascending order of `name`, unique.
     pub names: Vec<Name>,
+    /// Faults that are made on purpose.
+    pub chaos: Option<Chaos>,
     /// Who may ask; none means everybody who can reach the listener, which then is loopback.
     pub tenants: Table<TenantId, Tenant>,
 }
@@ -170,6 +172,9 @@ impl Snapshot {
         for (id, chain) in draft.chains.iter() {
             chain_is_sound(&draft, id, chain)?;
         }
+        if let Some(chaos) = &draft.chaos {
+            chaos_is_sound(&draft, chaos)?;
+        }
         let mut digests = HashSet::new();
         for (id, tenant) in draft.tenants.iter() {
             for digest in &tenant.digests {
@@ -260,6 +265,24 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     }
     let sound = chain.backoff.base_ms <= chain.backoff.cap_ms && chain.breaker.cooldown_ms <= chain.breaker.cooldown_max_ms;
     if sound { Ok(()) } else { Err(flaw(id, "a lower bound is above its upper bound")) }
+}
+
+fn chaos_is_sound(draft: &Draft, chaos: &Chaos) -> Result<(), Flaw> {
+    let place = "chaos";
+    within(place, "strikes", chaos.strikes.len(), 1, limits::STRIKES_MAX)?;
+    for strike in &chaos.strikes {
+        within(place, "permille", strike.permille as usize, 1, 1_000)?;
+        within(place, "targets", strike.targets.len(), 1, limits::TARGETS_MAX)?;
+        for target in &strike.targets {
+            taken(&draft.targets, *target, place)?;
+        }
+        match strike.blow {
+            Blow::Status { status, .. } => within(place, "status", status.into(), 400, 599)?,
+            Blow::Slow { ms } => within(place, "slow", ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?,
+            Blow::Connect | Blow::Stall | Blow::Malformed | Blow::Cut => {}
+        }
+    }
+    Ok(())
 }
 
 /// RFC 9110, section 5.5: a field value holds no CR, LF or NUL; a name is a token.

@@ -47,6 +47,8 @@ pub struct Trail {
     pub forced: bool,
     /// It was made on a connection that was not idle before.
     pub fresh: bool,
+    /// It was made to fail, in a rehearsal.
+    pub struck: bool,
 }
 
 const NO_KEY: u32 = u32::MAX;
@@ -67,6 +69,7 @@ impl Trail {
         probe: false,
         forced: false,
         fresh: false,
+        struck: false,
     };
 
     pub(crate) fn with_key(key: Option<KeyId>) -> Trail {
