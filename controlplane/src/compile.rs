@@ -84,6 +84,7 @@ pub fn compile(plan: &Plan, previous: &Previous, generation: u64) -> Result<Comp
         when.tenant = route.tenant.as_ref().map(|name| TenantId::new(tenant_ids[name]));
         draft.routes.push(Route { name: route.name.clone(), when, chain: policy::ChainId::new(chain_ids[&route.chain]) });
     }
+    draft.chaos = plan.chaos.as_ref().and_then(|chaos| chaos_of(chaos, &target_ids));
     draft.names = plan
         .names
         .iter()
@@ -256,6 +257,16 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         price_max: chain.price_max,
         template: chain.template.clone(),
     }
+}
+
+/// Targets that the policy has no longer are left out.
+fn chaos_of(chaos: &plan::Chaos, ids: &HashMap<String, u32>) -> Option<policy::Chaos> {
+    let strike = |(names, permille, blow): &(Vec<String>, u32, policy::Blow)| {
+        let targets: Vec<TargetId> = names.iter().filter_map(|name| ids.get(name)).map(|id| TargetId::new(*id)).collect();
+        (!targets.is_empty()).then_some(policy::Strike { targets, permille: *permille, blow: *blow })
+    };
+    let strikes: Vec<policy::Strike> = chaos.strikes.iter().filter_map(strike).collect();
+    (!strikes.is_empty()).then_some(policy::Chaos { until_ms: chaos.until_ms, strikes })
 }
 
 fn names<I: Id, T>(table: &Table<I, T>, name: impl Fn(&T) -> &String) -> HashMap<String, u32> {

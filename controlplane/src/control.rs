@@ -12,6 +12,7 @@ use crate::{
     publish::{Publishing, Sealed},
     recall,
     reference::Surroundings,
+    rehearsal::Rehearsal,
     socket::{Answer, code},
     time,
     trial::Trial,
@@ -48,6 +49,8 @@ pub struct Control {
     pub publishing: Option<Underway>,
     /// Targets that operators have set aside.
     pub asides: Asides,
+    /// The rehearsal that goes on, or the last one.
+    pub rehearsal: Option<Rehearsal>,
     /// When a target whose time aside is over is brought back again, after that failed, and how long
     /// was waited for it.
     pub(crate) bring_back: Option<(Instant, std::time::Duration)>,
@@ -147,7 +150,21 @@ impl Control {
         };
         let highest = highest.max(live.draft.generation);
         let (planes, events) = (BTreeMap::new(), Events::default());
-        Ok(Ok(Control { places, journal, from, live, sealed, planes, events, publishing: None, asides, bring_back: None, trial, highest }))
+        Ok(Ok(Control {
+            places,
+            journal,
+            from,
+            live,
+            sealed,
+            planes,
+            events,
+            publishing: None,
+            asides,
+            rehearsal: None,
+            bring_back: None,
+            trial,
+            highest,
+        }))
     }
 
     /// What is live.

@@ -16,6 +16,7 @@ pub mod excerpt;
 pub mod legible;
 pub mod plan;
 pub mod reference;
+pub mod rehearsal;
 pub mod time;
 
 pub mod aside;

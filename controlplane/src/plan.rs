@@ -22,6 +22,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Who may ask.
     pub tenants: Vec<policy::Tenant>,
+    /// Faults that are made on purpose.
+    pub chaos: Option<Chaos>,
     /// `provider/model` as it was written, and the target that is asked in its place.
     pub renamed: BTreeMap<String, String>,
 }
@@ -190,6 +192,15 @@ impl Member {
     pub fn of(target: String, weight: u32) -> Member {
         Member { target, weight, wording: Wording::default() }
     }
+}
+
+/// Faults on purpose, by names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chaos {
+    /// When they are over, in milliseconds since 1970.
+    pub until_ms: u64,
+    /// Targets, the share of their attempts in thousandths, and what happens.
+    pub strikes: Vec<(Vec<String>, u32, policy::Blow)>,
 }
 
 /// A route by names.

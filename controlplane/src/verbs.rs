@@ -297,6 +297,29 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Daemon(answers::enable),
     },
     Verb {
+        name: "chaos",
+        about: "Make attempts fail on purpose, for a while, and say what users noticed of it",
+        arguments: &[
+            Argument { name: "action", value: "begin|end|report", positional: true, help: "What is to be done" },
+            option("targets", "NAME,…", "Targets, providers or patterns: `openai/gpt-4o,groq/*`"),
+            option(
+                "faults",
+                "FAULT,…",
+                "429, 429;retry_after=7, 529, 5xx, connect, slow:3s, stall, bad_json, cut, expired_key, model_gone",
+            ),
+            option("percent", "NUMBER", "Share of the attempts; 20 when it is left out"),
+            option("for", "DURATION", "How long, up to 24h; 60s when it is left out"),
+            RUN,
+            FORMAT,
+        ],
+        role: Role::Operator,
+        examples: [
+            "throwover chaos begin --targets openai --faults 429,stall --percent 30 --for 2m",
+            "throwover chaos report --format json",
+        ],
+        handler: Handler::Daemon(answers::chaos),
+    },
+    Verb {
         name: "drain",
         about: "Tell the data planes to finish what is in flight and end",
         arguments: &[RUN, FORMAT, option("grace", "DURATION", "Time for what is in flight; the policy's `drain` when it is left out")],

@@ -5,7 +5,7 @@ use crate::{
     aside,
     control::{Control, Reply},
     document::{Read, Reader, units},
-    legible, observe,
+    legible, observe, rehearsal,
     socket::{Answer, Asked, code},
     steer, time, tree,
 };
@@ -179,6 +179,32 @@ pub(super) fn disable(control: &mut Control, asked: Asked) {
 pub(super) fn enable(control: &mut Control, asked: Asked) {
     let target = argument(&asked, "target").to_owned();
     steer::aside::enable(control, &target, &asked.who, Reply::Operator(asked.reply));
+}
+
+pub(super) fn chaos(control: &mut Control, asked: Asked) {
+    let usage = |text: &str| Answer::refused(code::USAGE, format!("{text}\n"));
+    match argument(&asked, "action") {
+        "begin" => {
+            let permille = match units::share(argument(&asked, "percent")) {
+                _ if argument(&asked, "percent").is_empty() => rehearsal::PERMILLE_USUAL,
+                Some(permille) => permille,
+                None => return give(&asked, usage("`--percent` is a number from 0.1 to 100")),
+            };
+            let time = match duration(&asked, "for") {
+                Ok(time) => time.unwrap_or(rehearsal::FOR_USUAL),
+                Err(answer) => return give(&asked, answer),
+            };
+            let (targets, faults) = (argument(&asked, "targets").to_owned(), argument(&asked, "faults").to_owned());
+            let wish = steer::rehearsal::Wish { targets: &targets, faults: &faults, permille, time };
+            steer::rehearsal::begin(control, wish, &asked.who, Reply::Operator(asked.reply));
+        }
+        "end" => steer::rehearsal::end(control, &asked.who, Reply::Operator(asked.reply)),
+        "report" => {
+            let answer = steer::rehearsal::report(control);
+            give(&asked, answer);
+        }
+        _ => give(&asked, usage("begin, end or report?")),
+    }
 }
 
 pub(super) fn drain(control: &mut Control, asked: Asked) {

@@ -8,6 +8,7 @@ mod arrays;
 mod aside;
 mod azure;
 mod cage;
+mod chaos;
 mod connections;
 mod deadlines;
 mod dialects;
