@@ -1,6 +1,6 @@
 //! Faults on purpose: what an operator asked for, and what users would have noticed of it.
 
-use crate::{document::units, observe::Plane, plan, time};
+use crate::{observe::Plane, plan, time};
 use policy::{Blow, Draft, Pattern, limits};
 use serde_json::{Value, json};
 use std::{
@@ -96,36 +96,12 @@ pub fn blows(written: &str) -> Result<Vec<Blow>, String> {
     if words.is_empty() || words.len() > limits::STRIKES_MAX {
         return Err(format!("one to {} faults are wanted; {}", limits::STRIKES_MAX, known()));
     }
-    words.into_iter().map(|word| blow(word).ok_or_else(|| format!("`{word}` is no fault; {}", known()))).collect()
+    words.into_iter().map(|word| Blow::read(word).ok_or_else(|| format!("`{word}` is no fault; {}", known()))).collect()
 }
 
 fn known() -> String {
     let list: Vec<String> = FAULTS.iter().map(|(word, what)| format!("  {word:<12} {what}")).collect();
     format!("there are:\n{}", list.join("\n"))
-}
-
-fn blow(word: &str) -> Option<Blow> {
-    let status = |status| Blow::Status { status, retry_after_ms: None };
-    Some(match word {
-        "5xx" => status(500),
-        "connect" => Blow::Connect,
-        "stall" | "timeout" => Blow::Stall,
-        "bad_json" | "malformed" => Blow::Malformed,
-        "cut" | "stream_cut" => Blow::Cut,
-        "expired_key" => status(401),
-        "model_gone" => status(404),
-        _ => match word.strip_prefix("slow:") {
-            Some(text) => Blow::Slow { ms: units::millis(text).filter(|ms| (1..=limits::DEADLINE_MS_MAX).contains(ms))? },
-            None => {
-                let (number, rest) = word.split_once(';').unwrap_or((word, ""));
-                let retry_after_ms = match rest {
-                    "" => None,
-                    _ => Some(rest.strip_prefix("retry_after=")?.parse::<u64>().ok()?.checked_mul(1_000)?),
-                };
-                Blow::Status { status: number.parse().ok().filter(|status| (400..600).contains(status))?, retry_after_ms }
-            }
-        },
-    })
 }
 
 /// The counters of all data planes, in sum. Data planes tell them once a second: a report is blurred by as

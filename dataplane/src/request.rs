@@ -183,6 +183,7 @@ async fn walk(
     if let Some(by) = policy.prepared().affinity(exchange.chain()) {
         exchange.belongs_to(session::of(by, &asked, &body));
     }
+    let wished = strike::asked_for(policy, &asked, &body)?;
     relay::passage::prepare(shard, policy, &mut body, surface, exchange);
     let begun = Moment(shard.io.now().0);
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
@@ -201,7 +202,7 @@ async fn walk(
         };
         let model = policy.prepared().model_for(attempt.target, requested).unwrap_or_default();
         let (step, member) = exchange.place(attempt.index);
-        let unknown: Vec<&str> = exchange.without(attempt.index).collect();
+        let unknown: Vec<&str> = exchange.without(attempt.index).chain(wished.map(|_| strike::MOCK_TESTING)).collect();
         let scene = relay::Scene {
             shard,
             policy,
@@ -218,8 +219,8 @@ async fn walk(
             attempt: &attempt,
         };
         // Boxed: rare, and as large as all that it waits with.
-        if policy.chaos.is_some()
-            && let Some(outcome) = Box::pin(strike::strike(&scene, tenant, exchange)).await
+        if (policy.chaos.is_some() || wished.is_some())
+            && let Some(outcome) = Box::pin(strike::strike(&scene, tenant, exchange, wished)).await
         {
             match relay::conclude(&scene, exchange, outcome, story) {
                 Some(ended) => return Ok(ended),

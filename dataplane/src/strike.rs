@@ -1,14 +1,20 @@
-//! Rehearsals: attempts that come to nothing because an operator wants to see what follows.
+//! Rehearsals: attempts that come to nothing because an operator, or a tenant that may, wants to see what
+//! follows.
 //!
 //! What is struck never reaches its provider, costs nothing there, and is judged, counted and recorded like
 //! the real thing; the record says that it was none.
 
 use crate::{
+    body::Body,
+    current::Policy,
     downstream::Downstream,
     io::Instant,
     meters::Meter,
-    relay::{self, Outcome, Scene},
+    relay::{self, Outcome, Scene, passage},
+    request::Asked,
+    respond::Refusal,
 };
+use codec::dialect::Tree;
 use engine::{
     exchange::Exchange,
     judge::{self, ErrorFields, Transport},
@@ -16,11 +22,40 @@ use engine::{
 };
 use policy::Blow;
 
-/// What an attempt comes to that is struck; `None` when it is to be made.
-pub async fn strike(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut Exchange) -> Option<Outcome> {
+/// In LiteLLM's words: the first target is to fail.
+pub const MOCK_TESTING: &str = "mock_testing_fallbacks";
+/// In ours: how.
+const TEST: &str = "x-throwover-test";
+
+/// What a request asks to have happen to its first target, of a tenant that may.
+///
+/// # Errors
+/// It asks for a fault that there is not.
+pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Option<Blow>, Refusal> {
+    if !asked.tenant.is_some_and(|id| policy.tenants[id].may_test) {
+        return Ok(None);
+    }
+    if let Some(word) = asked.head.find(&asked.bytes, TEST) {
+        let message = "x-throwover-test names a fault: 429, 429;retry_after=7, 5xx, connect, slow:3s, stall, bad_json, cut, \
+                       expired_key or model_gone.";
+        let blow = std::str::from_utf8(word).ok().and_then(|word| Blow::read(word.trim()));
+        return blow.map(Some).ok_or_else(|| Refusal::tenant(400, "unknown_fault", message));
+    }
+    let mut joined = Vec::new();
+    let mut tree = Tree::new();
+    let root = tree.read(passage::contiguous(&body.held, &mut joined)).ok();
+    let fails = root.and_then(|root| root.get(MOCK_TESTING)?.bool()).unwrap_or(false);
+    Ok(fails.then_some(Blow::Status { status: 500, retry_after_ms: None }))
+}
+
+/// What an attempt comes to that is struck: as its request asks, or as a rehearsal has it. `None` when it is to
+/// be made.
+pub async fn strike(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut Exchange, wished: Option<Blow>) -> Option<Outcome> {
     let shard = scene.shard;
+    let first = exchange.candidates().first().map(|candidate| candidate.target);
     let unix_ms = || shard.io.wall().0 / 1_000;
-    let blow = strike::blow(scene.policy.prepared(), scene.attempt.target, unix_ms, &mut || shard.io.random())?;
+    let rehearsed = || strike::blow(scene.policy.prepared(), scene.attempt.target, unix_ms, &mut || shard.io.random());
+    let blow = wished.filter(|_| first == Some(scene.attempt.target)).or_else(rehearsed)?;
     shard.meters().count(Meter::Struck);
     exchange.struck(scene.attempt.index);
     match blow {

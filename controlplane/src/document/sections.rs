@@ -366,6 +366,9 @@ section! {
         rpm: Count, "no limit";
         /// Tokens in a minute, of prompts and answers together.
         tpm: Count, "no limit";
+        /// It may have its own requests rehearse a failure of their first target: `mock_testing_fallbacks: true` in
+        /// the body, or a fault in the field `x-throwover-test`.
+        testing: bool, "false";
         /// Networks that it may ask from.
         allow_ips: Vec<At<String>>, "all";
         /// Regions that may process its data.

@@ -53,11 +53,6 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     (value.is_finite() && value < 1e15).then_some(value.round() as u64)
 }
 
-/// A duration as policies write it, in milliseconds.
-pub fn millis(text: &str) -> Option<u64> {
-    quantity(text, DURATIONS)
-}
-
 /// A number of percent, with or without its sign, in thousandths from 1 to 1,000.
 pub fn share(text: &str) -> Option<u32> {
     let percent: f64 = text.trim().trim_end_matches('%').trim().parse().ok()?;

@@ -50,6 +50,7 @@ impl Validator<'_> {
                 models,
                 networks,
                 requests_per_minute,
+                may_test: tenant.testing.as_ref().is_some_and(|at| at.value),
                 tokens_per_minute,
             });
         }

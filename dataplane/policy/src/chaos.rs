@@ -1,6 +1,6 @@
 //! Faults that the gateway itself makes, so that operators can rehearse what their chains do.
 
-use crate::TargetId;
+use crate::{TargetId, limits};
 use serde::{Deserialize, Serialize};
 
 /// A rehearsal: attempts that are made to fail, for a while. It ends by itself, whatever becomes of who began
@@ -47,4 +47,39 @@ pub enum Blow {
     Malformed,
     /// The stream breaks before it shows anything.
     Cut,
+}
+
+impl Blow {
+    /// Reads a fault as operators and tenants write it: `429`, `429;retry_after=7` (seconds), `5xx`, `connect`,
+    /// `slow:3s` (or `slow:300ms`), `stall`, `bad_json`, `cut`, `expired_key`, `model_gone`. `None` when it is none.
+    pub fn read(word: &str) -> Option<Blow> {
+        let status = |status| Blow::Status { status, retry_after_ms: None };
+        Some(match word {
+            "5xx" => status(500),
+            "connect" => Blow::Connect,
+            "stall" | "timeout" => Blow::Stall,
+            "bad_json" | "malformed" => Blow::Malformed,
+            "cut" | "stream_cut" => Blow::Cut,
+            "expired_key" => status(401),
+            "model_gone" => status(404),
+            _ => match word.strip_prefix("slow:") {
+                Some(text) => Blow::Slow { ms: slow_ms(text).filter(|ms| (1..=limits::DEADLINE_MS_MAX).contains(ms))? },
+                None => {
+                    let (number, rest) = word.split_once(';').unwrap_or((word, ""));
+                    let retry_after_ms = match rest {
+                        "" => None,
+                        _ => Some(rest.strip_prefix("retry_after=")?.parse::<u64>().ok()?.checked_mul(1_000)?),
+                    };
+                    Blow::Status { status: number.parse().ok().filter(|status| (400..600).contains(status))?, retry_after_ms }
+                }
+            },
+        })
+    }
+}
+
+fn slow_ms(text: &str) -> Option<u64> {
+    match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok(),
+        None => text.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(1_000),
+    }
 }

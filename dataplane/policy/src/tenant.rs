@@ -18,6 +18,8 @@ pub struct Tenant {
     pub requests_per_minute: u64,
     /// Tokens in a minute, of prompts and answers together; 0 is no limit.
     pub tokens_per_minute: u64,
+    /// It may have attempts of its own requests fail on purpose.
+    pub may_test: bool,
 }
 
 impl Tenant {
@@ -42,6 +44,7 @@ impl std::fmt::Debug for Tenant {
             .field("networks", &self.networks)
             .field("requests_per_minute", &self.requests_per_minute)
             .field("tokens_per_minute", &self.tokens_per_minute)
+            .field("may_test", &self.may_test)
             .finish()
     }
 }

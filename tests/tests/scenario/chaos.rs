@@ -1,5 +1,6 @@
 //! Faults on purpose: attempts that fail, users that do not notice, and a report that says so.
 
+use serde_json::json;
 use tests::testkit::{
     gateway::Gateway,
     policy::Policy,
@@ -93,4 +94,32 @@ fn a_rehearsal_ends_by_itself_and_bad_wishes_are_told() {
     let mut tenant = gateway.tenant();
     until("it is over", || (tenant.ask(&Ask::chat("c")).head.status == 200).then_some(()));
     until("it is told", || gateway.command("events", &[]).1.contains("chaos_over").then_some(()));
+}
+
+/// Who may test has the first target of a request fail, in LiteLLM's words or in ours; nobody else has.
+#[test]
+fn a_tenant_that_may_test_has_its_first_target_fail() {
+    let provider = Provider::new();
+    let tenants = "tenants:\n  - {name: tester, keys: [{key: \"test-key-0123456789\"}], testing: true}\n  \
+                   - {name: user, keys: [{key: \"user-key-0123456789\"}]}";
+    let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "").section(tenants);
+    let gateway = Gateway::start(&policy);
+    let mut tenant = gateway.tenant();
+    let body = json!({"model": "c", "mock_testing_fallbacks": true, "messages": [{"role": "user", "content": "hi"}]});
+    let flagged = Ask::post("/v1/chat/completions", &body).key("test-key-0123456789");
+    let answer = tenant.ask(&flagged);
+    assert_eq!(answer.content(), text_of("backup"), "{}", answer.text());
+    let entry = provider.log_of("m").pop().unwrap();
+    assert!(entry.body.is_some_and(|body| !body.contains("mock_testing")), "the flag is ours, and no provider's");
+    for fault in ["429", "bad_json", "slow:50ms"] {
+        let answer = tenant.ask(&Ask::chat("c").key("test-key-0123456789").with("x-throwover-test", fault));
+        assert_eq!(answer.head.status, 200, "{}", answer.text());
+        let record = gateway.record(answer.head.field("x-request-id").unwrap());
+        assert!(record["attempts"][0]["struck"] == 1 || record["skipped"][0]["why"] == "paused", "{fault}: {record}");
+    }
+    let answer = tenant.ask(&Ask::chat("c").key("test-key-0123456789").with("x-throwover-test", "nonsense"));
+    assert_eq!((answer.head.status, answer.code().as_str()), (400, "unknown_fault"), "{}", answer.text());
+    let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789").with("x-throwover-test", "connect"));
+    let record = gateway.record(answer.head.field("x-request-id").unwrap());
+    assert_eq!((answer.head.status, &record["attempts"][0]["struck"]), (200, &json!(null)), "{record}");
 }
