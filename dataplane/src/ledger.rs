@@ -66,6 +66,8 @@ pub struct Story {
     pub unread: Option<Unread>,
     /// A good end without a word may be meant: a tool has answered, or a stop sequence came first.
     pub may_say_nothing: bool,
+    /// The answer is to be JSON.
+    pub in_form: bool,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// The last error answer of a provider's, in case it is the one to return.
@@ -96,6 +98,7 @@ impl Story {
             dialect: Dialect::Openai,
             unread: None,
             may_say_nothing: false,
+            in_form: false,
             tenant: None,
             declined: None,
             reserved: 0,

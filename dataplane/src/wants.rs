@@ -46,6 +46,7 @@ pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide
     match dialect::read_prompt(surface.dialect(), root, question.stream) {
         Ok(prompt) => {
             let answers_tool = prompt.turns.last().is_some_and(|turn| turn.parts.iter().any(|part| matches!(part, Part::Outcome(_))));
+            story.in_form = !prompt.needs.common(Needs::SCHEMA.and(Needs::JSON)).is_empty();
             story.may_say_nothing = answers_tool || !prompt.stop.is_empty();
             decide::Wants { needs: prompt.needs, tokens: tokens(prompt.text_bytes()), ..plain }
         }

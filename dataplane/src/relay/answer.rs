@@ -145,7 +145,18 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if let Some(usage) = &facts.usage {
         story.usage(usage);
     }
+    if story.in_form {
+        let mut joined = Vec::new();
+        let body = passage::contiguous(held, &mut joined);
+        let answer = dialect::read_answer(scene.at.dialect(), body, &mut dialect::Tree::new(), &dialect::Terms::default());
+        return formed(&answer.map_err(|failure| judged(scene, failure))?);
+    }
     Ok(())
+}
+
+/// An answer that was to be JSON is JSON.
+fn formed(answer: &dialect::answer::Answer) -> Result<(), Verdict> {
+    if answer.keeps_form() { Ok(()) } else { Err(judge::transport(Transport::SchemaViolation)) }
 }
 
 /// Reads an answer that is not OpenAI's, or not to stay so: what it says in the client's language, where
@@ -175,6 +186,9 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     };
     if answer.choices.is_empty() || !shows && !meant && !story.may_say_nothing {
         return Err(judge::transport(Transport::Empty));
+    }
+    if story.in_form {
+        formed(&answer)?;
     }
     Ok(scene.translates().then(|| {
         let mut out = Vec::with_capacity(body.len() + 512);
