@@ -137,7 +137,8 @@ impl Script {
     /// The listener fault in force, if any. Counts and chances mean nothing to a closed door.
     #[must_use]
     pub fn refusal(&self, now: Instant) -> Option<Fault> {
-        self.active.iter().find(|active| active.fault.kind == Kind::Refuse && active.in_force(now)).map(|active| active.fault.clone())
+        let closes = |active: &&Active| active.fault.kind.row().stage == Stage::Listener && active.in_force(now);
+        self.active.iter().find(closes).map(|active| active.fault.clone())
     }
 
     /// How long until time alone changes what is in force.

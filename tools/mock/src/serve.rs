@@ -34,6 +34,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How often a closed door tries to reserve its port, and how long apart.
 const HOLD_ATTEMPTS: u32 = 100;
 
+/// How many connections a queue that is to be full takes at most, and how long one may take to stand.
+const FILL_MAX: usize = 8;
+const FILL_WAIT: Duration = Duration::from_millis(100);
+
 /// Numbers connections over all providers.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
@@ -53,27 +57,38 @@ fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// A listening socket, or what stands in its place while a fault closes it.
+enum Door {
+    Open(TcpListener),
+    /// The port is reserved, and nobody listens.
+    Held(TcpSocket),
+    /// Somebody listens, and the queue is full of these connections.
+    Full {
+        _listener: TcpListener,
+        _waiting: Vec<TcpStream>,
+    },
+    /// The port is lost.
+    Gone,
+}
+
 /// Accepts connections for as long as the process lives, except while a fault refuses them.
 pub async fn listen(provider: Arc<Provider>, journal: Arc<Journal>, listener: TcpListener, tls: bool) {
     let Ok(address) = listener.local_addr() else {
         return;
     };
-    let mut open = Some(listener);
-    let mut held = None;
+    let mut door = Door::Open(listener);
+    let mut shut = None;
     let mut changes = provider.changes.subscribe();
     loop {
         let change = *changes.borrow_and_update();
         let (refusal, until) = provider.refusal();
-        match &refusal {
-            Some(fault) if open.take().is_some() => {
-                held = Some(hold_soon(address).await);
-                if fault.text("existing") == "reset" {
-                    provider.resets.send_modify(|count| *count += 1);
-                }
+        let wanted = refusal.as_ref().map(|fault| fault.kind);
+        if wanted != shut {
+            door = turned(door, wanted, address).await;
+            if refusal.is_some_and(|fault| fault.kind == Kind::Refuse && fault.text("existing") == "reset") {
+                provider.resets.send_modify(|count| *count += 1);
             }
-            Some(_) => {}
-            None if open.is_none() => open = reopen(&mut held, address).await,
-            None => {}
+            shut = wanted;
         }
         provider.acted[usize::from(tls)].send_replace(change);
         let time = until.unwrap_or(IDLE);
@@ -84,12 +99,48 @@ pub async fn listen(provider: Arc<Provider>, journal: Arc<Journal>, listener: Tc
                 }
             }
             () = sleep(time) => {}
-            () = accept_all(&provider, &journal, open.as_ref(), tls) => {}
+            () = accept_all(&provider, &journal, &door, tls) => {}
         }
     }
 }
 
-async fn hold_soon(address: SocketAddr) -> Option<TcpSocket> {
+/// The door as a fault of this kind wants it; open without one.
+async fn turned(door: Door, wanted: Option<Kind>, address: SocketAddr) -> Door {
+    let socket = match door {
+        Door::Held(socket) => Some(socket),
+        other => {
+            drop(other);
+            held_soon(address).await
+        }
+    };
+    let Some(socket) = socket else {
+        eprintln!("throwover-mock: {address} was taken by another process; the provider stays down");
+        return Door::Gone;
+    };
+    match wanted {
+        None => socket.listen(BACKLOG).map_or(Door::Gone, Door::Open),
+        Some(Kind::BlackHole) => filled(socket, address).await,
+        Some(_) => Door::Held(socket),
+    }
+}
+
+/// Listens, and connects until a connection hangs as everybody else's will.
+async fn filled(socket: TcpSocket, address: SocketAddr) -> Door {
+    // A backlog of none leaves room for one.
+    let Ok(listener) = socket.listen(0) else {
+        return Door::Gone;
+    };
+    let mut waiting = Vec::new();
+    while waiting.len() < FILL_MAX {
+        match timeout(FILL_WAIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => waiting.push(stream),
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    Door::Full { _listener: listener, _waiting: waiting }
+}
+
+async fn held_soon(address: SocketAddr) -> Option<TcpSocket> {
     for _ in 0..HOLD_ATTEMPTS {
         match hold(address) {
             Ok(socket) => return Some(socket),
@@ -99,24 +150,8 @@ async fn hold_soon(address: SocketAddr) -> Option<TcpSocket> {
     None
 }
 
-async fn reopen(held: &mut Option<Option<TcpSocket>>, address: SocketAddr) -> Option<TcpListener> {
-    if let Some(Some(socket)) = held.take()
-        && let Ok(listener) = socket.listen(BACKLOG)
-    {
-        return Some(listener);
-    }
-    for _ in 0..HOLD_ATTEMPTS {
-        match bind(address) {
-            Ok(listener) => return Some(listener),
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
-    eprintln!("throwover-mock: {address} was taken by another process; the provider stays down");
-    None
-}
-
-async fn accept_all(provider: &Arc<Provider>, journal: &Arc<Journal>, listener: Option<&TcpListener>, tls: bool) {
-    let Some(listener) = listener else {
+async fn accept_all(provider: &Arc<Provider>, journal: &Arc<Journal>, door: &Door, tls: bool) {
+    let Door::Open(listener) = door else {
         return std::future::pending().await;
     };
     loop {

@@ -88,6 +88,7 @@ const CODES: &[(&str, &str, bool)] = &[
     ("usage_limit", "You have reached your specified API usage limits. You will regain access on 2027-01-01 at 00:00 UTC.", false),
     ("content_filter", "Output blocked by content filtering policy", false),
     ("content_policy_violation", "Output blocked by content filtering policy", false),
+    ("invalid_value", "messages.0.content: Input should be a valid string", false),
     ("context_length_exceeded", "prompt is too long: 200001 tokens > 200000 maximum", false),
     ("enforced_spend_limit_reached", "You have reached the spend limit that is set for this organization.", true),
     ("ramp_limit_exceeded", "Your usage has increased too quickly. Please scale up more gradually.", true),

@@ -17,17 +17,17 @@ pub(super) fn content(fault: &Fault, answer: &mut Answer, asking: Asking<'_>) {
             error_event(answer, |_, event| !matches!(event.role, Role::Lead | Role::Frame), fault.text("code"), asking);
         }
         Kind::EmptyChoices => empty(answer),
-        Kind::TruncatedJson => {
-            if let Content::Whole(body) = &mut answer.content {
-                let missing = usize::try_from(fault.number("bytes")).unwrap_or(usize::MAX);
-                body.truncate(body.len().saturating_sub(missing));
-            }
-        }
+        Kind::EmptyBody => answer.content = Content::Whole(Vec::new()),
+        Kind::TruncatedJson => truncated(fault, answer),
+        Kind::Encoded => answer.set_header("content-encoding", fault.text("coding")),
         Kind::WrongType => answer.set_header("content-type", fault.text("type")),
         Kind::NoTerminal => no_terminal(fault, answer),
         Kind::HugeEvent => huge(fault, answer),
         Kind::Finish => {
             let reason = fault.text("reason");
+            if fault.text("content") == "drop" {
+                silent(answer);
+            }
             each_value(answer, |value| finish(value, reason));
         }
         Kind::NoUsage => {
@@ -113,6 +113,46 @@ fn error_event(answer: &mut Answer, here: impl Fn(u64, &Event) -> bool, code: &s
 }
 
 fn empty(answer: &mut Answer) {
+    without_content(answer);
+    each_value(answer, |value| {
+        for list in ["/choices", "/output", "/data", "/response/output", "/content", "/candidates"] {
+            if let Some(list) = value.pointer_mut(list) {
+                *list = json!([]);
+            }
+        }
+    });
+}
+
+/// Takes away what was said, and leaves that something was to be said.
+fn silent(answer: &mut Answer) {
+    without_content(answer);
+    each_value(answer, |value| {
+        for list in ["/output", "/response/output", "/content", "/candidates/0/content/parts"] {
+            if let Some(list) = value.pointer_mut(list) {
+                *list = json!([]);
+            }
+        }
+        if let Some(text) = value.pointer_mut("/choices/0/message/content") {
+            *text = json!("");
+        }
+    });
+}
+
+/// Lets JSON end before it does: that of a whole answer, or of the first content of a stream.
+fn truncated(fault: &Fault, answer: &mut Answer) {
+    let missing = usize::try_from(fault.number("bytes")).unwrap_or(usize::MAX);
+    match &mut answer.content {
+        Content::Whole(body) => body.truncate(body.len().saturating_sub(missing)),
+        Content::Events(events) => {
+            if let Some(event) = events.iter_mut().find(|event| event.role == Role::Content) {
+                let json = event.bytes.trim_ascii_end().len();
+                event.bytes.drain(json.saturating_sub(missing)..json);
+            }
+        }
+    }
+}
+
+fn without_content(answer: &mut Answer) {
     if let Content::Events(events) = &mut answer.content {
         // What closes Anthropic's last block belongs to the end, but not without the block; and Responses
         // repeat at the end of an item what was in it.
@@ -121,13 +161,6 @@ fn empty(answer: &mut Answer) {
         let item = |event: &Event| event.bytes.starts_with(b"event: response.") && !kept.iter().any(|kept| event.bytes.starts_with(kept));
         events.retain(|event| !matches!(event.role, Role::Content | Role::Frame) && !closes(event) && !item(event));
     }
-    each_value(answer, |value| {
-        for list in ["/choices", "/output", "/data", "/response/output", "/content", "/candidates"] {
-            if let Some(list) = value.pointer_mut(list) {
-                *list = json!([]);
-            }
-        }
-    });
 }
 
 fn no_terminal(fault: &Fault, answer: &mut Answer) {

@@ -105,6 +105,7 @@ kinds! {
     Refuse "refuse" Listener "Closes the listening socket: connections are refused, the port stays reserved." {
         existing: Choice(&["keep", "reset"]), "what becomes of open connections";
     }
+    BlackHole "black-hole" Listener "Lets new connections hang: the queue of the listening socket is full and nobody empties it." {}
     CloseOnAccept "close-on-accept" Accept "Accepts and closes at once." {}
     ResetOnAccept "reset-on-accept" Accept "Accepts and resets at once (RST)." {}
     NeverRead "never-read" Accept "Accepts and never reads a byte." {}
@@ -195,11 +196,15 @@ kinds! {
         code: Text("server_error"), "error.code, or its like";
     }
     EmptyChoices "empty-choices" Request "Answers 200 with nothing in it: no choices, no output, no content events." {}
-    TruncatedJson "truncated-json" Request "Sends JSON that lacks its end, with a matching length and a clean end." {
+    EmptyBody "empty-body" Request "Answers 200 with the right Content-Type and nothing behind the head." {}
+    TruncatedJson "truncated-json" Request "Sends JSON that lacks its end, with a matching length and a clean end; in a stream the first content does." {
         bytes: Number(16), "how many are missing";
     }
     WrongType "wrong-type" Request "Sends the right body under the wrong Content-Type." {
         type: Text("text/html; charset=utf-8"), "the type";
+    }
+    Encoded "encoded" Request "Says that the body is compressed, which nobody asked for; it is not." {
+        coding: Text("gzip"), "the Content-Encoding";
     }
     NoTerminal "no-terminal" Request "Ends a stream cleanly without its finish reason and terminal marker." {
         events: Optional, "after so many events, else after the last content";
@@ -214,6 +219,7 @@ kinds! {
     }
     Finish "finish" Request "Ends with another finish reason." {
         reason: Text("content_filter"), "such as length or content_filter, put into the words of the dialect";
+        content: Choice(&["keep", "drop"]), "whether anything is said before it";
     }
     Refusal "refusal" Request "Answers with a refusal instead of content." {}
     NoUsage "no-usage" Request "Leaves usage out." {}

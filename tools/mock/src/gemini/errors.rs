@@ -147,6 +147,7 @@ fn for_failure(failure: &Failure<'_>) -> ApiError {
         (400, Some("content_filter" | "content_policy_violation")) => {
             error.message = "The response was blocked because it violates the usage policy.".to_owned();
         }
+        (400, Some("invalid_value")) => error.message = "Request contains an invalid argument.".to_owned(),
         (_, Some("context_length_exceeded")) => {}
         (_, Some(code)) => error.details.push(reason(code)),
     }

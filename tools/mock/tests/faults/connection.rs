@@ -22,6 +22,19 @@ pub(super) fn refuse(world: &World) {
     assert_eq!(open.rest().1, End::Reset);
 }
 
+pub(super) fn black_hole(world: &World) {
+    let mut open = world.call();
+    world.fault("black-hole");
+    let connect = || std::net::TcpStream::connect_timeout(&world.address(), std::time::Duration::from_millis(300));
+    assert_eq!(connect().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    open.chat(false);
+    assert_eq!(open.reply().status, 200, "open connections are kept");
+    world.fault("refuse");
+    assert_eq!(connect().unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    world.fault("black-hole");
+    assert_eq!(connect().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+}
+
 pub(super) fn close_on_accept(world: &World) {
     world.fault("close-on-accept");
     assert_eq!(world.call().rest(), (Vec::new(), End::Clean));

@@ -97,6 +97,25 @@ pub(super) fn truncated_json(world: &World) {
     let reply = chat(world, false);
     assert_eq!(reply.status, 200);
     assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).is_err());
+    let data = chat(world, true).data();
+    let sound = |data: &&String| serde_json::from_str::<serde_json::Value>(data).is_ok();
+    assert_eq!(data.iter().filter(|data| *data != "[DONE]" && !sound(data)).count(), 1);
+    assert!(sound(&&data[0]) && !sound(&&data[1]), "{data:?}");
+}
+
+pub(super) fn empty_body(world: &World) {
+    world.fault("empty-body");
+    for (stream, kind) in [(false, "application/json"), (true, "text/event-stream; charset=utf-8")] {
+        let reply = chat(world, stream);
+        assert_eq!((reply.status, reply.header("content-type"), reply.body.len()), (200, Some(kind), 0));
+    }
+}
+
+pub(super) fn encoded(world: &World) {
+    world.fault("encoded");
+    let reply = chat(world, false);
+    assert_eq!((reply.status, reply.header("content-encoding")), (200, Some("gzip")));
+    assert_eq!(reply.json()["choices"][0]["message"]["content"], WHOLE);
 }
 
 pub(super) fn wrong_type(world: &World) {
@@ -145,6 +164,12 @@ pub(super) fn finish(world: &World) {
     let body = serde_json::json!({"model": "m", "input": "hi", "stream": true});
     let text = world.call().ask("/v1/responses", &body).text();
     assert!(text.contains("event: response.incomplete\n"), "{text}");
+    world.fault("finish;reason=error;content=drop");
+    let choice = &chat(world, false).json()["choices"][0];
+    assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&serde_json::json!(""), &serde_json::json!("error")));
+    let data = chat(world, true).data();
+    assert_eq!(chat_text(&data), "");
+    assert!(data.iter().any(|data| data.contains("\"finish_reason\":\"error\"")), "{data:?}");
 }
 
 pub(super) fn refusal(world: &World) {

@@ -22,6 +22,7 @@ type Check = fn(&World);
 /// One observation for every kind.
 const CHECKS: &[(&str, Check)] = &[
     ("refuse", connection::refuse),
+    ("black-hole", connection::black_hole),
     ("close-on-accept", connection::close_on_accept),
     ("reset-on-accept", connection::reset_on_accept),
     ("never-read", connection::never_read),
@@ -52,8 +53,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("error-event", content::error_event),
     ("error-before-content", content::error_before_content),
     ("empty-choices", content::empty_choices),
+    ("empty-body", content::empty_body),
     ("truncated-json", content::truncated_json),
     ("wrong-type", content::wrong_type),
+    ("encoded", content::encoded),
     ("no-terminal", content::no_terminal),
     ("huge-event", content::huge_event),
     ("endless", content::endless),
