@@ -12,6 +12,7 @@ pub mod policy;
 pub mod provider;
 pub mod proxy;
 pub mod recorder;
+pub mod speech;
 pub mod story;
 pub mod tenant;
 pub mod weight;
