@@ -176,7 +176,13 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     let shows = answer.has_content() || answer.untold && !scene.translates();
     // In other words, what came before it would be taken for all.
     if ended(&[json::Finish::Error]) && (scene.translates() || !shows) {
-        return Err(scene.failed(&dialect::read_ending(body)));
+        let fields = dialect::read_ending(body);
+        // Without a word of why, nothing is all that it says.
+        return Err(if !shows && fields == json::ErrorFields::default() {
+            judge::transport(Transport::Empty)
+        } else {
+            scene.failed(&fields)
+        });
     }
     // Some dialects always have a choice. Without content, a limit or a filter is an answer in other words, and
     // in its own whatever does not say that all was well.

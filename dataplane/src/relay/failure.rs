@@ -9,6 +9,7 @@ use codec::{
     body::Decoder,
     dialect,
     head::{self, Response, ResponseField, RetryAfter},
+    json,
 };
 use engine::{
     exchange::Exchange,
@@ -25,7 +26,8 @@ pub struct ErrorAnswer {
     body: Vec<u8>,
     message: String,
     code: &'static str,
-    /// It is in another language than the client's.
+    /// It is in another language than the client's, or in none: a page of a proxy, a part of something, or
+    /// nothing at all.
     foreign: bool,
 }
 
@@ -45,9 +47,12 @@ impl ErrorAnswer {
         self.code
     }
 
-    /// Its message.
+    /// Its message, or that it has none.
     pub fn message(&self) -> String {
-        self.message.clone()
+        match self.message.is_empty() {
+            true => format!("The provider refused the request with status {} and did not say why.", self.status),
+            false => self.message.clone(),
+        }
     }
 }
 
@@ -69,6 +74,7 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
     let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body));
     let verdict = judge::answer(scene.family(), head.status, &fields_of(&fields), told, should_retry);
     let message = fields.message.as_str().to_owned();
+    let speaks = whole && tells(&fields);
     Outcome::Declined(
         verdict,
         Box::new(ErrorAnswer {
@@ -78,9 +84,14 @@ pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstrea
             body,
             message,
             code: failover::row(verdict.class).shown.code,
-            foreign: scene.translates(),
+            foreign: scene.translates() || !speaks,
         }),
     )
+}
+
+/// True when an error was found in a body.
+fn tells(fields: &json::ErrorFields) -> bool {
+    [fields.kind.as_str(), fields.code.as_str(), fields.message.as_str()].iter().any(|text| !text.is_empty())
 }
 
 /// Reads what came with status 200 in place of a stream: an error object says what went wrong, so
@@ -103,8 +114,7 @@ pub(super) async fn read_instead(
         upstream.give_back();
     }
     let fields = dialect::read_error(&body);
-    let said = [fields.kind.as_str(), fields.code.as_str(), fields.message.as_str()].iter().any(|text| !text.is_empty());
-    if said { Outcome::Failed(scene.failed(&fields)) } else { Transport::WrongContentType.into() }
+    if tells(&fields) { Outcome::Failed(scene.failed(&fields)) } else { Transport::WrongContentType.into() }
 }
 
 /// The body, as far as it is of use, and whether that was all of it.

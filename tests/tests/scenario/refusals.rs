@@ -46,6 +46,26 @@ fn the_tenants_own_mistake_is_relayed_once() {
     assert_eq!(provider.log().len() - before, 1);
 }
 
+/// A page of a proxy, a part of an error, or no body at all: whoever asks is told in its own words, once.
+#[test]
+fn a_refusal_that_nobody_can_read_is_put_into_words() {
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "");
+    let gateway = Gateway::start(&policy);
+    for (fault, status) in [("html;status=413", 413), ("400;code=invalid_value,cut;bytes=60", 400), ("status;status=400;shape=empty", 400)]
+    {
+        provider.fault("primary", fault);
+        for ask in [Ask::chat("c"), Ask::stream("c")] {
+            let before = provider.log().len();
+            let story = Story::of(fault, gateway.tenant().ask(&ask), &provider, "m");
+            story.refused(status, "invalid_request");
+            assert_eq!(provider.log().len() - before, 1, "{story}");
+            assert_eq!(story.answer.head.field("x-throwover-fault"), Some("tenant"), "{story}");
+            assert_eq!(story.answer.head.field("x-should-retry"), Some("false"), "{story}");
+        }
+    }
+}
+
 /// What every provider says, and what the tenant is told in the end.
 #[test]
 fn all_providers_down_is_one_honest_error() {
