@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{deb, matrix, supply, tidy};
+use crate::{deb, faults, matrix, supply, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +49,9 @@ const STEPS: &[Step] = &[
     Step::call("supply", |root| supply::run(root, &[])),
     Step::run("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::call("promtool", promtool),
-    Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"]).with(&[("PROMTOOL", "{target}/promtool/usr/bin/promtool")]),
+    Step::run("test", &["cargo", "test", "--workspace", "--no-fail-fast"])
+        .with(&[("PROMTOOL", "{target}/promtool/usr/bin/promtool"), ("THROWOVER_FAULTS", "{target}/faults.json")]),
+    Step::call("faults", faults::check),
     Step::run("release", &["cargo", "build", "--locked", "--workspace", "--release"]),
     Step::call("package", deb::trial::run),
     Step::call("python", python),

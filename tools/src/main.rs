@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 mod ci;
 mod deb;
+mod faults;
 mod matrix;
 mod packages;
+mod readme;
 mod sbom;
 mod supply;
 mod tidy;
@@ -33,6 +35,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--check]",
         help: "write the README's table of dialects from the last run of `ci sdk`",
         run: matrix::run,
+    },
+    Verb {
+        name: "faults",
+        arguments: "[--check]",
+        help: "run the fault matrix and write the README's table of it, or compare with the last run",
+        run: faults::run,
     },
     Verb { name: "walk", arguments: "", help: "count the instructions of one exchange, with valgrind", run: walk::run },
     Verb { name: "certs", arguments: "DIR", help: "write a private CA and a certificate for localhost", run: certs },

@@ -3,15 +3,15 @@
 //! The tests write what became of each cell; nothing here knows what works. A cell that fails or was not run
 //! makes no table: the README never says less, or more, than the last run that was whole.
 
-use crate::ci;
+use crate::{ci, readme};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[cfg(test)]
 mod tests;
 
-/// The table stands between these lines.
-const MARKS: [&str; 2] = ["<!-- matrix -->\n", "<!-- /matrix -->\n"];
+/// The table stands between lines of this name.
+const NAME: &str = "matrix";
 
 /// What the SDK tests write, in the target folder.
 const RUN: &str = "matrix.json";
@@ -29,37 +29,16 @@ struct Cell {
 
 /// Writes the table into the README; with `--check` it only says whether it is there.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
-    let only_check = match arguments {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => return Err("it takes nothing, or --check".to_owned()),
-    };
+    let only_check = readme::only_check(arguments)?;
     let from = ci::target(root).join(RUN);
-    let text = read(&from).map_err(|why| format!("{why}; `cargo xtask ci sdk` writes it"))?;
+    let text = readme::read(&from).map_err(|why| format!("{why}; `cargo xtask ci sdk` writes it"))?;
     let run = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", from.display()))?;
-    let table = table(&cells(&run)?)?;
-    let path = root.join("README.md");
-    let readme = read(&path)?;
-    let wanted = placed(&readme, &table)?;
-    if readme == wanted {
-        println!("the table in README.md is that of the run");
-        return Ok(());
-    }
-    if only_check {
-        return Err("the table in README.md is not that of the run; `cargo xtask matrix` puts it there".to_owned());
-    }
-    std::fs::write(&path, wanted).map_err(|error| format!("{}: {error}", path.display()))?;
-    println!("README.md has the table of the run");
-    Ok(())
+    readme::put(root, NAME, &table(&cells(&run)?)?, only_check)
 }
 
 /// The check alone, as a step.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     run(root, &["--check".to_owned()])
-}
-
-fn read(path: &PathBuf) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Reads what the tests wrote.
@@ -135,13 +114,4 @@ fn joined(words: &[(&str, String)]) -> String {
         [(_, first), rest @ ..] if rest.iter().all(|(_, word)| word == first) => first.clone(),
         _ => words.iter().map(|(form, word)| format!("{form}: {word}")).collect::<Vec<_>>().join(", "),
     }
-}
-
-/// The README with the table in its place.
-fn placed(readme: &str, table: &str) -> Result<String, String> {
-    let [start, end] = MARKS;
-    let missing = || format!("README.md lacks the lines `{}` and `{}`, between which the table belongs", start.trim(), end.trim());
-    let (before, rest) = readme.split_once(start).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(end).ok_or_else(missing)?;
-    Ok(format!("{before}{start}{table}{end}{after}"))
 }

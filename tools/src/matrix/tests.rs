@@ -40,12 +40,3 @@ fn what_fails_or_was_not_run_makes_no_table() {
     assert!(made(&[]).is_err());
     assert_eq!(made(&[json!({"client": "A"})]), Err("a cell has no `provider`".to_owned()));
 }
-
-#[test]
-fn a_table_has_its_place() {
-    let readme = "a\n<!-- matrix -->\nold\n<!-- /matrix -->\nb\n";
-    let wanted = placed(readme, "new\n").unwrap();
-    assert_eq!(wanted, "a\n<!-- matrix -->\nnew\n<!-- /matrix -->\nb\n");
-    assert_eq!(placed(&wanted, "new\n").unwrap(), wanted);
-    assert!(placed("a\n<!-- matrix -->\n", "new\n").unwrap_err().contains("<!-- /matrix -->"));
-}
