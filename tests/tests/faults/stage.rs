@@ -167,7 +167,7 @@ fn policy(zoo: &Provider, providers: &BTreeMap<String, (&'static str, Option<&'s
         let (name, providers) = (cell.name(), cell.providers());
         let targets: Vec<(&str, &str)> = providers.iter().map(|provider| (provider.as_str(), name.as_str())).collect();
         let patience = match cell.row.slow {
-            true => format!("ttft: 6s, idle: 6s, deadline: {}ms", DEADLINE_MS[1]),
+            true => format!("ttft: 4s, idle: 4s, deadline: {}ms", DEADLINE_MS[1]),
             false => format!("deadline: {}ms", DEADLINE_MS[0]),
         };
         policy = policy.chain(&name, &targets, &patience);
