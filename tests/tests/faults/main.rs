@@ -139,8 +139,8 @@ fn every_fault_in_every_cell() {
     let mean_ms = waits.iter().sum::<u64>() / (waits.len() as u64).max(1);
     println!("{totals:?}; {} waits at the same target, {mean_ms} ms on average", waits.len());
     report::write(&judged, &totals);
-    // Full jitter waits half of its bound on average; a gateway that does not wait is far below a quarter.
+    // Full jitter waits half of its bound on average, which is half of the base or more.
     let [base, _] = stage::BACKOFF_MS;
-    assert!(waits.len() > 100 && mean_ms > base / 4, "{} waits of {mean_ms} ms on average", waits.len());
+    assert!(waits.len() > 100 && mean_ms >= base / 2, "{} waits of {mean_ms} ms on average", waits.len());
     assert!(totals.is_clean(), "{totals:?}");
 }
