@@ -1,5 +1,6 @@
 //! Whatever a provider does before the commit point, the tenant sees a complete answer of the next.
 
+use serde_json::json;
 use tests::testkit::{
     gateway::Gateway,
     policy::Policy,
@@ -187,4 +188,27 @@ fn odd_but_sound_answers_pass() {
             assert_eq!(story.answer.head.field("x-throwover-attempts"), Some("1"), "{story}");
         }
     }
+}
+
+/// Who asks for JSON gets JSON, or an error that says why not; a text that only looks like an answer is failed
+/// over.
+#[test]
+fn an_answer_in_another_form_is_failed_over() {
+    let provider = Provider::new();
+    let gateway = Gateway::start(&Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "retry: {max_attempts: 2}"));
+    provider.fault("primary", "prose");
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let named = json!({"type": "json_schema", "json_schema": {"name": "s", "strict": true, "schema": schema}});
+    let messages = json!([{"role": "user", "content": "say json"}]);
+    for format in [json!({"type": "json_object"}), named] {
+        let body = json!({"model": "c", "messages": messages, "response_format": format});
+        let answer = gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body));
+        assert_eq!(answer.head.field("x-throwover-provider"), Some("backup"), "{}", answer.text());
+        assert_eq!(answer.head.field("x-throwover-fallback-reason"), Some("schema_violation"), "{}", answer.text());
+        assert!(serde_json::from_str::<serde_json::Value>(&answer.content()).is_ok_and(|value| value.is_object()), "{}", answer.text());
+    }
+    provider.fault("backup", "prose");
+    let body = json!({"model": "c", "messages": messages, "response_format": {"type": "json_object"}});
+    let answer = gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body));
+    assert_eq!((answer.head.status, answer.code().as_str()), (502, "provider_schema_violation"), "{}", answer.text());
 }

@@ -24,6 +24,8 @@ pub struct Asked<'a> {
     pub request_id: &'a str,
     /// Whether the model is to refuse, whatever it is asked.
     pub refuse: bool,
+    /// Whether it is to answer in prose, also when JSON was asked for.
+    pub prose: bool,
 }
 
 impl<'a> Asked<'a> {

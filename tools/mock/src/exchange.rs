@@ -133,8 +133,9 @@ fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: boo
     let (faults, mut answer, delivery) = match own {
         Ok(mut faults) => {
             faults.extend(scripted);
-            let refuse = faults.iter().any(|fault| fault.kind == Kind::Refusal);
-            let asked = Asked { provider: &provider.name, answers: &answers, request, body, model, stream, request_id, refuse };
+            let has = |kind| faults.iter().any(|fault| fault.kind == kind);
+            let (refuse, prose) = (has(Kind::Refusal), has(Kind::Prose));
+            let asked = Asked { provider: &provider.name, answers: &answers, request, body, model, stream, request_id, refuse, prose };
             let well = provider.dialect.answer(&asked);
             let asking = Asking { model, request_id };
             let (answer, delivery) = effect::apply(&faults, well, delivery, asking, &mut random);

@@ -196,6 +196,7 @@ fn pieces(asked: &Asked<'_>, prompt: &Prompt<'_>, words: u64) -> Vec<String> {
     let first = match prompt.prefill.filter(|_| asked.answers.prefill).and_then(last_number) {
         Some(last) => last.saturating_add(1).min(words),
         None => match prompt.format {
+            _ if asked.prose => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Text => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Json => return split(&json!({"provider": asked.provider, "words": words}).to_string(), 4),
             Format::Schema(schema) => return split(&schema::example(schema, 0).to_string(), 4),

@@ -222,6 +222,7 @@ kinds! {
         content: Choice(&["keep", "drop"]), "whether anything is said before it";
     }
     Refusal "refusal" Request "Answers with a refusal instead of content." {}
+    Prose "prose" Request "Answers in prose, also when JSON was asked for." {}
     NoUsage "no-usage" Request "Leaves usage out." {}
     Comments "comments" Request "Sends an SSE comment before every event; a JSON array has none." {
         text: Text("keep-alive"), "the comment";

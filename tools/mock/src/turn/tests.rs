@@ -4,7 +4,17 @@ use crate::http::Request;
 
 fn decided(answers: &Answers, prompt: &Prompt<'_>) -> Turn {
     let request = Request::default();
-    let asked = Asked { provider: "a", answers, request: &request, body: None, model: "m", stream: false, request_id: "r", refuse: false };
+    let asked = Asked {
+        provider: "a",
+        answers,
+        request: &request,
+        body: None,
+        model: "m",
+        stream: false,
+        request_id: "r",
+        refuse: false,
+        prose: false,
+    };
     decide(&asked, prompt)
 }
 

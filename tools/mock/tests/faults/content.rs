@@ -183,6 +183,18 @@ pub(super) fn refusal(world: &World) {
     assert!(text.contains("event: response.refusal.delta\n"), "{text}");
 }
 
+pub(super) fn prose(world: &World) {
+    let body =
+        serde_json::json!({"model": "m", "response_format": {"type": "json_object"}, "messages": [{"role": "user", "content": "json"}]});
+    let content = |world: &World| {
+        let answer = world.call().ask("/v1/chat/completions", &body).json();
+        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    };
+    assert!(serde_json::from_str::<serde_json::Value>(&content(world)).is_ok());
+    world.fault("prose");
+    assert!(serde_json::from_str::<serde_json::Value>(&content(world)).is_err());
+}
+
 pub(super) fn no_usage(world: &World) {
     world.fault("no-usage");
     assert!(chat(world, false).json().get("usage").is_none());

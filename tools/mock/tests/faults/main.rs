@@ -62,6 +62,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("endless", content::endless),
     ("finish", content::finish),
     ("refusal", content::refusal),
+    ("prose", content::prose),
     ("no-usage", content::no_usage),
     ("comments", content::comments),
     ("crlf", content::crlf),
