@@ -2,6 +2,10 @@
 //!
 //! It runs the gateway's own `decide` over the policy as it would be compiled, so that it cannot
 //! tell another story than the gateway. Breakers and pauses are the live ones when a daemon answers.
+//! With `--failure` the gateway's own exchange is played to its end as well.
+
+mod failure;
+mod rehearsal;
 
 use crate::{
     aside::Asides,
@@ -18,6 +22,7 @@ use engine::{
     prepared::Way,
     vectors::{self, Vectors},
 };
+use failure::Failures;
 use policy::{Snapshot, Speaks, TargetId, TenantId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -86,11 +91,22 @@ pub(crate) fn decision(prepared: &Prepared, arguments: &Arguments, live: &HashMa
         wants,
         started: Moment::START,
     };
+    let failures = match argument("failure").map(|text| Failures::read(text, prepared)).transpose() {
+        Ok(failures) => failures,
+        Err(text) => return Answer::refused(code::USAGE, text),
+    };
     let board = Board::full();
     match decide::decide(prepared, &ask, &board, Moment::START) {
         Ok(mut exchange) => {
             let mut answer = told(prepared, &exchange, &ask, live);
-            nobody(prepared, &mut exchange, &board, &mut answer);
+            match failures {
+                Some(failures) => {
+                    let course = rehearsal::play(prepared, &board, exchange, ask.model, &failures);
+                    answer.text.push_str(&course.text());
+                    answer.data["rehearsal"] = course.json();
+                }
+                None => nobody(prepared, &mut exchange, &board, &mut answer),
+            }
             answer
         }
         Err(refusal) => {

@@ -193,11 +193,16 @@ pub const VERBS: &[Verb] = &[
             switch("embeddings", "It asks for embeddings, of the length that is usual"),
             option("dimensions", "COUNT", "It asks for embeddings of so many numbers"),
             option("dialect", "openai|responses|anthropic|gemini", "How it is written; openai when it is left out"),
+            option(
+                "failure",
+                "FAILURE:WHO,…",
+                "Play it while these fail: `429:openai,timeout:anthropic/claude-haiku-4-5,503;retry_after=7:groq`",
+            ),
         ],
         role: Role::Viewer,
         examples: [
-            "throwover explain premium-reasoning --config throwover.yaml",
             "throwover explain support-chat --tenant acme --header x-tier=gold --needs image,tools",
+            "throwover explain premium-reasoning --failure 429:openai,timeout:anthropic",
         ],
         handler: Handler::Here(crate::explain::explain),
     },

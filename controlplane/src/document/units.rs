@@ -59,12 +59,19 @@ pub fn share(text: &str) -> Option<u32> {
     Some((percent * 10.0).round() as u32).filter(|permille| (1..=1_000).contains(permille) && percent.is_finite())
 }
 
+impl Duration {
+    /// The duration that a text is: `800ms`; `None` when it is none.
+    pub fn of(text: &str) -> Option<Duration> {
+        quantity(text, DURATIONS).map(Duration)
+    }
+}
+
 impl Read for Duration {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.value {
             Value::Text(text) => {
-                if let Some(value) = quantity(text, DURATIONS) {
-                    return Some(Duration(value));
+                if let Some(duration) = Duration::of(text) {
+                    return Some(duration);
                 }
                 reader.push(
                     Complaint::error(node.span, format!("`{text}` is no duration")).help("write a number and ms, s, m or h: `800ms`, `5s`"),
