@@ -7,7 +7,7 @@ use crate::{
     diff,
     journal::{Entry, Journal, Outcome},
     load,
-    observe::{Events, Plane},
+    observe::{Events, Plane, repairs::Repairs},
     plan::Plan,
     publish::{Publishing, Sealed},
     recall,
@@ -45,6 +45,8 @@ pub struct Control {
     pub planes: BTreeMap<u64, (UnixStream, Plane)>,
     /// What happened.
     pub events: Events,
+    /// How often each breaker opened, and how long it took to close.
+    pub repairs: Repairs,
     /// A publish on its way.
     pub publishing: Option<Underway>,
     /// Targets that operators have set aside.
@@ -149,7 +151,7 @@ impl Control {
             (Err(answer), None) => return Ok(Err(answer)),
         };
         let highest = highest.max(live.draft.generation);
-        let (planes, events) = (BTreeMap::new(), Events::default());
+        let (planes, events, repairs) = (BTreeMap::new(), Events::default(), Repairs::default());
         Ok(Ok(Control {
             places,
             journal,
@@ -158,6 +160,7 @@ impl Control {
             sealed,
             planes,
             events,
+            repairs,
             publishing: None,
             asides,
             rehearsal: None,

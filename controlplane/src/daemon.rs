@@ -135,6 +135,7 @@ fn attend(control: &mut Control, messages: &Receiver<Message>) {
 
 fn left(control: &mut Control, plane: u64, reason: String) {
     let Some((_, gone)) = control.planes.remove(&plane) else { return };
+    control.repairs.gone(plane);
     if let Some(publishing) = &mut control.publishing {
         publishing.state.gone(plane);
     }
@@ -176,7 +177,10 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
                 known.stats = Some(stats);
             }
         }
-        Frame::Event(event) => control.events.push(event),
+        Frame::Event(event) => {
+            control.repairs.hear(plane, &event);
+            control.events.push(event);
+        }
         Frame::Reload => {
             steer::reload(control, "SIGHUP to a data plane", "", Reply::Log);
         }

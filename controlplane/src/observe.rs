@@ -1,7 +1,11 @@
-//! What data planes tell: the last counters of each, and the last events.
+//! What data planes tell: the last counters of each, the last events, and what follows from those.
+
+pub mod repairs;
+mod shown;
 
 use crate::{legible, time};
 use policy::wire::{Event, Hello, Stats, TargetState};
+use repairs::Repairs;
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
@@ -77,7 +81,12 @@ impl Events {
 pub fn event_line(event: &Event) -> String {
     let mut line = format!("{}  {:<16}", time::clock_us(event.at_us), legible::line(&event.kind));
     for (name, value) in &event.details {
-        write!(line, " {}={}", legible::line(name), legible::line(value)).expect("a String grows");
+        // A moment is read as a clock shows it.
+        let (name, value) = match (name.strip_suffix("_us"), value.parse()) {
+            (Some("until"), Ok(at_us)) => ("until", time::clock_us(at_us)),
+            _ => (name.as_str(), value.clone()),
+        };
+        write!(line, " {}={}", legible::line(name), legible::line(&value)).expect("a String grows");
     }
     line
 }
@@ -99,18 +108,18 @@ pub fn event_from(value: &Value) -> Event {
 }
 
 /// The state of everything, for people.
-pub fn status_text(generation: u64, note: &str, planes: &[&Plane]) -> String {
+pub fn status_text(generation: u64, note: &str, planes: &[&Plane], repairs: &Repairs) -> String {
     let mut text = format!("policy    generation {generation}{note}\n");
     if planes.is_empty() {
         text.push_str("no data plane is connected\n");
     }
     for plane in planes {
-        plane_text(plane, &mut text).expect("a String grows");
+        plane_text(plane, repairs, &mut text).expect("a String grows");
     }
     text
 }
 
-fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
+fn plane_text(plane: &Plane, repairs: &Repairs, text: &mut String) -> std::fmt::Result {
     let Some(hello) = &plane.hello else { return writeln!(text, "a data plane has not said who it is") };
     let listen: Vec<String> = hello.listen.iter().map(ToString::to_string).collect();
     write!(text, "gateway   pid {}  build {}  generation {}", hello.pid, hello.build, plane.generation)?;
@@ -130,7 +139,10 @@ fn plane_text(plane: &Plane, text: &mut String) -> std::fmt::Result {
     // Every provider has a target for whatever it is asked for; those that nobody asked are left out.
     let targets: Vec<&TargetState> = stats.targets.iter().filter(|target| target.attempts > 0 || !target.name.ends_with("/*")).collect();
     if !targets.is_empty() {
-        targets_text(&targets, text)?;
+        shown::targets(&targets, repairs, text)?;
+    }
+    if !stats.keys.is_empty() {
+        shown::keys(&stats.keys, text)?;
     }
     if !stats.pools.is_empty() {
         let width = stats.pools.iter().map(|(name, ..)| name.len()).max().unwrap_or(6).max(6);
@@ -157,27 +169,8 @@ fn reading(name: &str, value: u64) -> (&str, String) {
     }
 }
 
-fn targets_text(targets: &[&TargetState], text: &mut String) -> std::fmt::Result {
-    let width = targets.iter().map(|target| target.name.len()).max().unwrap_or(6).max(6);
-    writeln!(
-        text,
-        "{:<width$}  {:<8} {:>10} {:>9} {:>10} {:>9} {:>9}",
-        "TARGET", "BREAKER", "ATTEMPTS", "FAILED", "TTFT", "IN FLIGHT", "PAUSED"
-    )?;
-    for target in targets {
-        let ttft = if target.first_token_us == 0 { String::new() } else { format!("{:.1} ms", target.first_token_us as f64 / 1000.0) };
-        let paused = if target.paused_ms == 0 { String::new() } else { time::words(target.paused_ms) };
-        writeln!(
-            text,
-            "{:<width$}  {:<8} {:>10} {:>9} {ttft:>10} {:>9} {paused:>9}",
-            target.name, target.breaker, target.attempts, target.failures, target.in_flight
-        )?;
-    }
-    Ok(())
-}
-
 /// The state of everything, for programs.
-pub fn status_json(generation: u64, planes: &[&Plane]) -> Value {
+pub fn status_json(generation: u64, planes: &[&Plane], repairs: &Repairs) -> Value {
     let planes: Vec<Value> = planes
         .iter()
         .map(|plane| {
@@ -191,11 +184,11 @@ pub fn status_json(generation: u64, planes: &[&Plane]) -> Value {
                 "stats": plane.stats.as_ref().map(|stats| json!({
                     "generation": stats.generation, "up_ms": stats.up_ms, "ready": stats.ready, "draining": stats.draining,
                     "meters": stats.meters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-                    "targets": stats.targets, "pools": stats.pools.iter().map(|(name, idle, busy)|
+                    "targets": stats.targets, "keys": stats.keys, "pools": stats.pools.iter().map(|(name, idle, busy)|
                         json!({"origin": name, "idle": idle, "busy": busy})).collect::<Vec<_>>(),
                 })),
             })
         })
         .collect();
-    json!({"generation": generation, "planes": planes})
+    json!({"generation": generation, "planes": planes, "repairs": repairs.json()})
 }

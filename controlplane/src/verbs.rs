@@ -253,7 +253,7 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "status",
-        about: "Show data planes, targets, breakers, pools and counters",
+        about: "Show data planes, targets with their breakers and repairs, keys in trouble, pools and counters",
         arguments: &[RUN, FORMAT],
         role: Role::Viewer,
         examples: ["throwover status", "throwover status --format json | jq .planes[0].stats.ready"],
@@ -269,7 +269,7 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "events",
-        about: "Show what happened: fallbacks, breakers, publishes",
+        about: "Show what happened: fallbacks, breakers, keys that were taken out, publishes",
         arguments: &[RUN, FORMAT, option("last", "COUNT", "How many; 20 when it is left out"), switch("follow", "Wait for more")],
         role: Role::Viewer,
         examples: ["throwover events --last 100", "throwover events --follow --format json"],

@@ -3,7 +3,7 @@
 
 mod support;
 
-use policy::wire::{Frame, Stage, Stats};
+use policy::wire::{Event, Frame, KeyState, Stage, Stats, TargetState};
 use serde_json::json;
 use support::{House, POLICY};
 
@@ -148,6 +148,47 @@ fn events_and_counters_are_passed_on() {
     assert_eq!(plane.hear(), Frame::Drain { grace_ms: 2_000 });
     assert_eq!(drain.wait_with_output().unwrap().status.code(), Some(0));
     assert_eq!(house.ask("drain", &["--grace", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn breakers_that_open_and_close_are_counted_and_timed() {
+    let mut house = House::new();
+    house.start();
+    let mut plane = house.plane(0, [0; 32]);
+    plane.arrived();
+    plane.adopt(1);
+    let event = |at_us, kind: &str, details: &[(&str, &str)]| {
+        let details = details.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        plane.say(Frame::Event(Event { at_us, kind: kind.to_owned(), details }));
+    };
+    event(1_000_000, "breaker", &[("target", "local/m"), ("from", "closed"), ("to", "open")]);
+    event(31_000_000, "breaker", &[("target", "local/m"), ("from", "open"), ("to", "closed")]);
+    event(40_000_000, "breaker", &[("target", "local/m"), ("from", "closed"), ("to", "open")]);
+    event(50_000_000, "taken_out", &[("provider", "local"), ("key", "0"), ("class", "auth"), ("until_us", "110000000")]);
+    plane.count(Stats {
+        generation: 1,
+        ready: true,
+        targets: vec![TargetState { name: "local/m".to_owned(), breaker: "open".to_owned(), breaker_ms: 4_000, ..TargetState::default() }],
+        keys: vec![KeyState {
+            provider: "local".to_owned(),
+            place: 1,
+            of: 1,
+            class: "auth".to_owned(),
+            disabled: true,
+            paused_ms: 60_000,
+            ..KeyState::default()
+        }],
+        ..Stats::default()
+    });
+    let status = house.until("status", |status| status["planes"][0]["stats"]["ready"] == true);
+    let repair = &status["repairs"]["local/m"];
+    assert_eq!((&repair["openings"], &repair["closings"], &repair["mttr_ms"]), (&json!(2), &json!(1), &json!(30_000)));
+    assert_eq!(status["planes"][0]["stats"]["keys"][0]["disabled"], true);
+    let said = text(&house.ask("status", &[]));
+    assert!(said.contains("open 4.0 s") && said.contains("2  30.0 s") && said.contains("local key 1 of 1"), "{said}");
+    assert!(!said.contains("sk-test"), "{said}");
+    let events = text(&house.ask("events", &[]));
+    assert!(events.contains("taken_out") && events.contains("key=0 class=auth until=00:01:50.000"), "{events}");
 }
 
 #[test]

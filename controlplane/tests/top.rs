@@ -25,11 +25,11 @@ fn busy() -> (House, Plane) {
     let target = TargetState {
         name: "local/m".to_owned(),
         breaker: "open".to_owned(),
-        paused_ms: 0,
         attempts: 40,
         failures: 30,
         first_token_us: 2_000,
         in_flight: 4,
+        ..TargetState::default()
     };
     plane.count(Stats {
         generation: 1,

@@ -24,7 +24,10 @@ use codec::{
 use engine::{
     Moment,
     account::{Measures, Outcome, Record},
+    board::Pause,
     exchange::{Attempt, Exchange, trail::End},
+    failover,
+    judge::Fault,
     text::Text,
 };
 use policy::{Class, TenantId, limits, wire::Event};
@@ -299,6 +302,38 @@ pub fn tell_spent(shard: &Shard, policy: &Serving, attempt: &Attempt, ms: u64) {
         details.push(("key".to_owned(), key.0.to_string()));
     }
     if !shard.process.tell(Event { at_us: shard.io.wall().0, kind: "spent".to_owned(), details }) {
+        shard.meters().count(Meter::EventsDropped);
+    }
+}
+
+/// What is left alone until somebody sees to it, of what an attempt is made with: its credential, else
+/// its target. A credential was refused or its account cannot pay; a target may not be used, or is gone.
+pub fn out(shard: &Shard, attempt: &Attempt, now: Moment) -> Option<(&'static str, Pause)> {
+    let board = &shard.process.board;
+    let lasting = |pause: &Pause| failover::row(pause.class).fault == Fault::Operator;
+    let key = attempt.key.and_then(|key| board.key_pause(key, now)).filter(lasting);
+    let target = || board.target(attempt.target).paused(now).filter(lasting);
+    key.map(|pause| ("key", pause)).or_else(|| target().map(|pause| ("target", pause)))
+}
+
+/// Tells the control plane that a credential or a target was taken out: nobody but the operator can
+/// mend it.
+pub fn tell_out(shard: &Shard, policy: &Serving, attempt: &Attempt, (what, pause): (&'static str, Pause), now: Moment) {
+    if !shard.may_tell(EVENTS_PER_SECOND) {
+        return shard.meters().count(Meter::EventsDropped);
+    }
+    let (at_us, for_ms) = (shard.io.wall().0, pause.ms_left(now));
+    let detail = |name: &str, value: String| (name.to_owned(), value);
+    let mut details = vec![
+        detail("provider", policy.providers[attempt.provider].name.clone()),
+        detail("what", what.to_owned()),
+        detail("target", policy.targets[attempt.target].name.clone()),
+        detail("class", pause.class.word().to_owned()),
+        detail("for_ms", for_ms.to_string()),
+        detail("until_us", at_us.saturating_add(for_ms.saturating_mul(1_000)).to_string()),
+    ];
+    details.extend(attempt.key.map(|key| detail("key", key.0.to_string())));
+    if !shard.process.tell(Event { at_us, kind: "taken_out".to_owned(), details }) {
         shard.meters().count(Meter::EventsDropped);
     }
 }

@@ -292,7 +292,13 @@ pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, st
         Outcome::Cut(verdict) => (verdict, None, true),
     };
     story.failed(shard, verdict.class, declined);
+    let out = ledger::out(shard, attempt, now);
     exchange.concluded(board, policy.prepared(), attempt.index, verdict, now);
+    if out.is_none()
+        && let Some(out) = ledger::out(shard, attempt, now)
+    {
+        ledger::tell_out(shard, policy, attempt, out, now);
+    }
     cut.then(|| {
         let target = &policy.targets[attempt.target].name;
         let message =

@@ -6,20 +6,26 @@ use crate::{
     process::{PoolGauge, Process},
 };
 use engine::{
-    Moment,
+    Board, Moment,
+    board::TargetRow,
     breaker::{Peek, Seat, State},
     moment::NS_PER_MS,
 };
 use policy::{
-    Class,
+    Class, Snapshot,
     id::Id,
-    wire::{Stats, TargetState},
+    limits,
+    wire::{KeyState, Stats, TargetState},
 };
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The counters as they are now.
 pub fn of(process: &Process) -> Stats {
-    let now = Instant::now();
+    at(process, Instant::now())
+}
+
+/// The counters as they are, and what is left of each pause at `now`.
+pub(crate) fn at(process: &Process, now: Instant) -> Stats {
     let mut stats = Stats {
         generation: process.current.generation(),
         up_ms: now.millis_since(process.started),
@@ -31,25 +37,54 @@ pub fn of(process: &Process) -> Stats {
     stats.meters.push(("ready_after_us".to_owned(), process.ready_after_us()));
     let Some(policy) = process.current.load() else { return stats };
     for (id, target) in policy.targets.iter().filter(|(_, target)| target.disabled.is_none()) {
-        let row = process.board.target(id);
-        let now = Moment(now.0);
-        let (attempts, failures) = row.totals();
-        stats.targets.push(TargetState {
-            name: target.name.clone(),
-            breaker: breaker_word(&row.breaker, now).to_owned(),
-            paused_ms: row.paused(now).map(|pause| pause.until).max(row.spent(now)).map_or(0, |until| until.since(now) / NS_PER_MS),
-            attempts,
-            failures,
-            first_token_us: row.average_ns(now).map_or(0, |nanos| nanos as u64 / 1_000),
-            in_flight: row.in_flight(),
-        });
+        stats.targets.push(target_state(target.name.clone(), process.board.target(id), Moment(now.0)));
     }
+    stats.keys = keys(&policy, &process.board, Moment(now.0));
     for (id, origin) in policy.origins.iter() {
         let sum =
             |count: fn(&PoolGauge) -> &AtomicU32| process.seats().iter().map(|seat| count(&seat.pools[id.index()]).load(Relaxed)).sum();
         stats.pools.push((name_of(origin), sum(|gauge| &gauge.idle), sum(|gauge| &gauge.busy)));
     }
     stats
+}
+
+fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
+    let (attempts, failures) = row.totals();
+    let (pause, failed) = (row.paused(now), row.last_failure());
+    TargetState {
+        name,
+        breaker: breaker_word(&row.breaker, now).to_owned(),
+        breaker_ms: row.breaker.state().1.since(now) / NS_PER_MS,
+        paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
+        paused_class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
+        spent_ms: row.spent(now).map_or(0, |until| until.since(now) / NS_PER_MS),
+        attempts,
+        failures,
+        failed_ago_ms: failed.map_or(0, |(at, _)| now.since(at) / NS_PER_MS),
+        failed_class: failed.map_or(String::new(), |(_, class)| class.word().to_owned()),
+        first_token_us: row.average_ns(now).map_or(0, |nanos| nanos as u64 / 1_000),
+        in_flight: row.in_flight(),
+    }
+}
+
+/// Credentials that are left alone, or of whose limits nothing remains.
+fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
+    let places =
+        policy.providers.iter().flat_map(|(_, provider)| provider.keys.iter().zip(1..).map(move |(key, place)| (provider, key, place)));
+    let state = |(provider, key, place): (&policy::Provider, &policy::Key, u16)| {
+        let (pause, spent) = (board.key_pause(key.id, now), board.key_spent(key.id, now));
+        (pause.is_some() || spent.is_some()).then(|| KeyState {
+            provider: provider.name.clone(),
+            key: key.id.0,
+            place,
+            of: u16::try_from(provider.keys.len()).unwrap_or(u16::MAX),
+            paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
+            class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
+            disabled: board.key_disabled(key.id, now),
+            spent_ms: spent.map_or(0, |until| until.since(now) / NS_PER_MS),
+        })
+    };
+    places.filter_map(state).take(limits::KEYS_TOLD_MAX).collect()
 }
 
 /// The state of a breaker as operators read it. One whose time is up and that nobody has asked

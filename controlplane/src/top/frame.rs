@@ -231,7 +231,8 @@ fn targets(status: &Value) -> BTreeMap<String, Target> {
         target.attempts += number("attempts") as f64;
         target.failures += number("failures") as f64;
         target.first_token_us = target.first_token_us.max(number("first_token_us"));
-        target.paused_ms = target.paused_ms.max(number("paused_ms"));
+        // Either way nobody is sent there.
+        target.paused_ms = target.paused_ms.max(number("paused_ms")).max(number("spent_ms"));
     }
     found
 }

@@ -126,8 +126,8 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
     if control.sealed.is_none() {
         note.push_str("; it cannot be passed on: its secrets are missing");
     }
-    let mut text = observe::status_text(control.generation(), &note, &planes);
-    let mut data = observe::status_json(control.generation(), &planes);
+    let mut text = observe::status_text(control.generation(), &note, &planes, &control.repairs);
+    let mut data = observe::status_json(control.generation(), &planes, &control.repairs);
     if let (Some(pending), Some(left)) = (control.trial.pending(), control.trial.left(Instant::now())) {
         let left_ms = left.as_millis() as u64;
         let line = format!("trial     generation {} comes back in {} unless confirmed", pending.back, time::words(left_ms));

@@ -69,6 +69,8 @@ pub const ORIGINS_MAX: usize = 1_024;
 pub const KEYS_PER_PROVIDER_MAX: usize = 64;
 /// Most credentials.
 pub const KEYS_MAX: usize = 16_384;
+/// Credentials whose state is told to the control plane at once: those of them that are in trouble.
+pub const KEYS_TOLD_MAX: usize = 256;
 /// Most listening addresses.
 pub const LISTENERS_MAX: usize = 16;
 /// Longest name of anything in a policy, in bytes.

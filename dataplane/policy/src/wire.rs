@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Both ends must speak the same one.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 12;
 
@@ -117,27 +117,60 @@ pub struct Stats {
     pub meters: Vec<(String, u64)>,
     /// Live state of each target.
     pub targets: Vec<TargetState>,
+    /// Credentials that are not used as ever, at most [`limits::KEYS_TOLD_MAX`].
+    pub keys: Vec<KeyState>,
     /// Connections of each origin: name, idle, busy.
     pub pools: Vec<(String, u32, u32)>,
 }
 
 /// Live state of one target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetState {
     /// `provider/model`.
     pub name: String,
     /// `closed`, `open` or `probing`.
     pub breaker: String,
+    /// An open breaker refuses for this much longer, and a probe is waited for as long, in milliseconds.
+    pub breaker_ms: u64,
     /// Not asked before this much longer, in milliseconds.
     pub paused_ms: u64,
+    /// The class of the failure that it is left alone for; empty when it is not.
+    pub paused_class: String,
+    /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
+    pub spent_ms: u64,
     /// Attempts made.
     pub attempts: u64,
     /// Attempts that failed.
     pub failures: u64,
+    /// Milliseconds since the last of them.
+    pub failed_ago_ms: u64,
+    /// The class of that; empty when none has failed.
+    pub failed_class: String,
     /// Average time to the first token, in microseconds.
     pub first_token_us: u64,
     /// Attempts in flight.
     pub in_flight: u32,
+}
+
+/// A credential that is not used as ever: by its number, never by its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyState {
+    /// Whose.
+    pub provider: String,
+    /// Its number, as records and events have it.
+    pub key: u32,
+    /// Its place among the provider's credentials, from 1.
+    pub place: u16,
+    /// How many the provider has.
+    pub of: u16,
+    /// Not used before this much longer, in milliseconds.
+    pub paused_ms: u64,
+    /// The class of the failure that it is left alone for; empty when it is not.
+    pub class: String,
+    /// It was refused, or its account cannot pay: somebody has to see to it.
+    pub disabled: bool,
+    /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
+    pub spent_ms: u64,
 }
 
 /// Something that an operator would want to know.
@@ -145,7 +178,7 @@ pub struct TargetState {
 pub struct Event {
     /// Microseconds since 1970.
     pub at_us: u64,
-    /// One word for it: `fallback`, `breaker_opened`, `ready`, `draining`, …
+    /// One word for it: `fallback`, `breaker`, `taken_out`, `spent`, `ready`, …
     pub kind: String,
     /// What, for humans and for `events --format json`: names and values.
     pub details: Vec<(String, String)>,

@@ -17,6 +17,7 @@ mod admission;
 mod commit;
 mod connections;
 mod life;
+mod out;
 
 /// Every scene is played so often, each time in another mood of the network.
 const MOODS: u64 = 8;

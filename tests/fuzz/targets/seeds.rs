@@ -4,7 +4,7 @@
 use controlplane::{compile, load, reference::Surroundings, validate};
 use policy::{
     KeyId, Secret, Secrets, image,
-    wire::{self, Ack, Event, Frame, Hello, Nack, Publish, Stage, Stats, TargetState},
+    wire::{self, Ack, Event, Frame, Hello, KeyState, Nack, Publish, Stage, Stats, TargetState},
 };
 use std::{fs, io, path::Path};
 
@@ -53,9 +53,24 @@ fn frames() -> Vec<(&'static str, Frame)> {
         listen: vec!["127.0.0.1:80".parse().expect("an address")],
         admin: Some("[::1]:9".parse().expect("an address")),
     };
-    let target =
-        TargetState { name: "a/b".into(), breaker: "open".into(), paused_ms: 1, attempts: 2, failures: 3, first_token_us: 4, in_flight: 5 };
-    let stats = Stats { meters: vec![("requests".into(), 7)], targets: vec![target], pools: vec![("o".into(), 1, 2)], ..Stats::default() };
+    let target = TargetState {
+        name: "a/b".into(),
+        breaker: "open".into(),
+        paused_ms: 1,
+        attempts: 2,
+        failures: 3,
+        first_token_us: 4,
+        in_flight: 5,
+        ..TargetState::default()
+    };
+    let key = KeyState { provider: "a".into(), key: 3, place: 1, of: 2, class: "auth".into(), disabled: true, ..KeyState::default() };
+    let stats = Stats {
+        meters: vec![("requests".into(), 7)],
+        targets: vec![target],
+        keys: vec![key],
+        pools: vec![("o".into(), 1, 2)],
+        ..Stats::default()
+    };
     let secrets = Secrets { keys: vec![(KeyId(3), Secret::new(b"a key".to_vec()))], identity: None };
     vec![
         ("hello", Frame::Hello(hello)),

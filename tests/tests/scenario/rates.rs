@@ -158,9 +158,8 @@ fn a_provider_that_has_nothing_left_is_spared_before_it_refuses() {
     assert!(told.contains("primary/openai"), "{told}");
     until("the pauses show", || {
         let status = gateway.ask("status", &[]).data.to_string();
-        let paused =
-            status.split("\"paused_ms\":").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-        (paused.filter(|ms: &u64| *ms > 600_000).count() == forms.len()).then_some(())
+        let spent = status.split("\"spent_ms\":").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        (spent.filter(|ms: &u64| *ms > 600_000).count() == forms.len()).then_some(())
     });
 }
 

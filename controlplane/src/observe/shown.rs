@@ -1,0 +1,92 @@
+//! Tables of what a data plane tells, for people.
+
+use super::repairs::{Repair, Repairs};
+use crate::{legible, time};
+use policy::wire::{KeyState, TargetState};
+use std::fmt::{self, Write as _};
+
+/// A duration, or nothing where there is none.
+fn left(ms: u64) -> String {
+    if ms == 0 { String::new() } else { time::words(ms) }
+}
+
+/// A word and how much longer it holds.
+fn with(word: &str, ms: u64) -> String {
+    if ms == 0 { word.to_owned() } else { format!("{word} {}", time::words(ms)) }
+}
+
+/// The columns as wide as they need to be, the first to the left and the others to the right, but for
+/// those at `words`.
+fn table(rows: &[Vec<String>], words: &[usize], text: &mut String) -> fmt::Result {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            if words.contains(&column) {
+                write!(line, "{gap}{cell:<width$}")?;
+            } else {
+                write!(line, "{gap}{cell:>width$}")?;
+            }
+        }
+        writeln!(text, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What is known of each target. How often its breaker opened, and in what time it closed again, is of
+/// all data planes together.
+pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut String) -> fmt::Result {
+    let mut rows =
+        vec![head(&["TARGET", "BREAKER", "ATTEMPTS", "FAILED", "LAST FAILURE", "TTFT", "IN FLIGHT", "PAUSED", "SPENT", "OPENED", "MTTR"])];
+    for target in targets {
+        let repair = repairs.of(&target.name);
+        let failed = match target.failed_class.as_str() {
+            "" => String::new(),
+            class => format!("{} {} ago", legible::line(class), time::words(target.failed_ago_ms)),
+        };
+        let ttft = if target.first_token_us == 0 { String::new() } else { format!("{:.1} ms", target.first_token_us as f64 / 1000.0) };
+        let paused = match target.paused_ms {
+            0 => String::new(),
+            ms => with(&legible::line(&target.paused_class), ms).trim_start().to_owned(),
+        };
+        rows.push(vec![
+            legible::line(&target.name).into_owned(),
+            with(&legible::line(&target.breaker), target.breaker_ms),
+            target.attempts.to_string(),
+            target.failures.to_string(),
+            failed,
+            ttft,
+            target.in_flight.to_string(),
+            paused,
+            left(target.spent_ms),
+            repair.map_or("0".to_owned(), |repair| repair.openings.to_string()),
+            repair.and_then(Repair::mean_ms).map_or(String::new(), time::words),
+        ]);
+    }
+    table(&rows, &[0, 1, 4], text)
+}
+
+/// Credentials that are not used as ever, by their numbers.
+pub(super) fn keys(keys: &[KeyState], text: &mut String) -> fmt::Result {
+    let mut rows = vec![head(&["KEY", "NUMBER", "STATE", "WHY", "FOR"])];
+    for key in keys {
+        let (state, why, ms) = match key {
+            KeyState { disabled: true, .. } => ("taken out", legible::line(&key.class), key.paused_ms),
+            KeyState { paused_ms: 1.., .. } => ("paused", legible::line(&key.class), key.paused_ms),
+            _ => ("spent", "".into(), key.spent_ms),
+        };
+        let place = format!("{} key {} of {}", legible::line(&key.provider), key.place, key.of);
+        rows.push(vec![place, key.key.to_string(), state.to_owned(), why.into_owned(), left(ms)]);
+    }
+    table(&rows, &[0, 2, 3], text)
+}
+
+#[cfg(test)]
+mod tests;
