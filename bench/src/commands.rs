@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    child, compare, cost, gateways, idle, inside, machine, peers, reloads, report, run,
+    child, compare, cost, gateways, idle, inside, machine, peers, reloads, replay, report, run,
     sink::{Answers, Sink},
     soak,
     stage::Stage,
@@ -43,7 +43,9 @@ use std::{
         throwover-bench soak --minutes 10\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
-        throwover-bench publish --routes 10000\n\n\
+        throwover-bench publish --routes 10000\n  \
+        throwover-bench replay\n  \
+        throwover-bench replay --deadline-ms 10000 --rate 10 --days 7 --json\n\n\
         Exit codes: 0 measured, 1 failed or an answer was wrong, 2 usage."
 )]
 struct Line {
@@ -79,6 +81,11 @@ enum Command {
     Startup(StartupLine),
     /// Publish to adopted, for a policy with many routes
     Publish(PublishLine),
+    /// A month of provider incidents in virtual time: what users see with and without failover
+    Replay(replay::Line),
+    /// Print the month that `replay` plays, as it was made up
+    #[command(hide = true)]
+    Incidents(replay::IncidentsLine),
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -268,6 +275,8 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         Command::Soak(line) => soak::run(&line),
         Command::Idle(line) => print(line.places.format, idle::run(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),
+        Command::Replay(line) => replay::run(&line),
+        Command::Incidents(line) => Ok(replay::incidents(&line)),
         Command::Publish(line) => print(line.places.format, startup::publish(&timed(line.runs, &line.places), line.routes)?),
     }
 }

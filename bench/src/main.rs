@@ -36,6 +36,7 @@ mod reader;
 mod records;
 mod reloader;
 mod reloads;
+mod replay;
 mod report;
 mod run;
 mod schedule;
