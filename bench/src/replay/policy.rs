@@ -3,14 +3,12 @@
 
 use super::incidents::Month;
 use policy::{
-    Auth, Backoff, Balance, Breaker, Chain, Dialect, Draft, Key, KeyId, Member, Model, Origin, Patience, Provider, Snapshot, Step, Target,
-    Triggers, Understands, chain::Name,
+    Auth, Balance, Chain, Dialect, Draft, Key, KeyId, Member, Model, Origin, Patience, Provider, Snapshot, Step, Target, Understands,
+    chain::Name,
 };
 
 /// What requests call the model.
 pub(super) const MODEL: &str = "chat";
-/// Attempts of an exchange that may count: what a policy has that does not say.
-const ATTEMPTS_MAX: u8 = 6;
 
 /// A chain over these providers of the month, in this order, one target each.
 pub(super) fn snapshot(month: &Month, chain: &[usize], deadline_ms: u64) -> Snapshot {
@@ -50,20 +48,10 @@ pub(super) fn snapshot(month: &Month, chain: &[usize], deadline_ms: u64) -> Snap
             understands: Understands::default(),
             disabled: None,
         });
-        steps.push(Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1, wording: None }] });
+        steps.push(Step::of(Balance::Weighted, vec![Member { target, weight: 1, wording: None }]));
     }
-    let chain = draft.chains.push(Chain {
-        name: MODEL.to_owned(),
-        steps,
-        triggers: Triggers::default(),
-        attempts_max: ATTEMPTS_MAX,
-        backoff: Backoff::default(),
-        patience: Patience { deadline_ms, ..Patience::default() },
-        breaker: Breaker::default(),
-        stream_reasoning: false,
-        drop_params: false,
-        mix_dimensions: false,
-    });
+    let patience = Patience { deadline_ms, ..Patience::default() };
+    let chain = draft.chains.push(Chain { patience, ..Chain::over(MODEL, steps) });
     draft.names.push(Name { name: MODEL.to_owned(), chain, listed: true });
     Snapshot::try_new(draft).expect("every id of it is in range")
 }
