@@ -136,7 +136,7 @@ pub fn adopt(process: &Process, resolver: &Resolver, image: &[u8], secrets: &Sec
     let snapshot = image::open(image).map_err(|refusal| refusal.to_string())?;
     let before = process.current.load();
     let policy = Arc::new(Policy::build(snapshot, secrets, *blake3::hash(image).as_bytes(), before.as_deref())?);
-    process.board.seat_tenants(policy.prepared().snapshot());
+    process.board.seat(policy.prepared().snapshot());
     let hosts = policy.origins.iter().map(|(_, origin)| origin.first_hop().0);
     resolver.need(hosts.filter(|host| host.parse::<std::net::IpAddr>().is_err()).map(str::to_owned).collect());
     Ok(policy)

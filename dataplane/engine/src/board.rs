@@ -1,7 +1,8 @@
 //! The board: the live state that every shard sees and that survives a publish, by stable ids.
 //!
 //! One row per target, provider and credential, each on cache lines of its own, in tables that are
-//! as large at the end as they were at the start. Rows are atomics and nothing is locked. Each
+//! as large at the end as they were at the start; rows of targets and tenants by pages, which are
+//! made when a policy is adopted that needs them. Rows are atomics and nothing is locked. Each
 //! word stands for itself: no two of them are read as one truth, so relaxed orderings do, except
 //! where a comment says otherwise. The breaker argues its own orderings.
 
@@ -10,6 +11,7 @@ use crate::{
     breaker::Seat,
     exchange::Session,
     moment::{Moment, NS_PER_MS, NS_PER_US},
+    pace::Pace,
 };
 use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
@@ -28,16 +30,21 @@ const TARGET_MASK: u64 = (1 << 14) - 1;
 
 /// Rows of tenants that are made at once.
 const TENANTS_PER_PAGE: usize = 256;
+/// Rows of targets that are made at once.
+const TARGETS_PER_PAGE: usize = 64;
 
 /// The rows.
 #[derive(Debug)]
 pub struct Board {
-    targets: Box<[TargetRow]>,
+    /// By pages, which most policies touch one or two of.
+    targets: Box<[OnceLock<Box<[TargetRow]>>]>,
+    /// How many there may be.
+    target_count: usize,
     providers: Box<[ProviderRow]>,
     keys: Box<[KeyRow]>,
     /// Where sessions stay: `what tells them (50 bits) | target (14 bits)`, and one more than that target.
     homes: OnceLock<Box<[AtomicU64]>>,
-    /// By pages, which most policies touch one of.
+    /// By pages as well.
     tenants: Box<[OnceLock<Box<[TenantRow]>>]>,
 }
 
@@ -58,6 +65,10 @@ pub struct TargetRow {
     failed: AtomicU64,
     in_flight: AtomicU32,
     turn: AtomicU32,
+    /// Times to first token of streams.
+    pub(crate) streams: Pace,
+    /// Times to the end of answers that are whole.
+    pub(crate) wholes: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -126,7 +137,8 @@ impl Board {
     /// A board with so many rows, all of them blank.
     pub fn new(targets: usize, providers: usize, keys: usize) -> Board {
         Board {
-            targets: (0..targets).map(|_| TargetRow::default()).collect(),
+            targets: (0..targets.div_ceil(TARGETS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
+            target_count: targets,
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
             keys: (0..keys).map(|_| KeyRow::default()).collect(),
             homes: OnceLock::new(),
@@ -134,21 +146,25 @@ impl Board {
         }
     }
 
-    /// A board that fits every policy within the limits: about 3 MiB.
+    /// A board that fits every policy within the limits: about 1.2 MiB, and 32 KiB more for every
+    /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
     }
 
     /// True when there is a row for every id of `snapshot`; asked before it is served.
     pub fn fits(&self, snapshot: &Snapshot) -> bool {
-        snapshot.targets.slots() <= self.targets.len()
+        snapshot.targets.slots() <= self.target_count
             && snapshot.providers.slots() <= self.providers.len()
             && snapshot.providers.iter().flat_map(|(_, provider)| &provider.keys).all(|key| key.id.index() < self.keys.len())
     }
 
-    /// The row of a target.
+    /// The row of a target. `id` is of a snapshot that [`Board::fits`]; the first question about a page
+    /// makes it, which [`Board::seat`] does before a shard can ask.
     pub fn target(&self, id: TargetId) -> &TargetRow {
-        &self.targets[id.index()]
+        let page =
+            self.targets[id.index() / TARGETS_PER_PAGE].get_or_init(|| (0..TARGETS_PER_PAGE).map(|_| TargetRow::default()).collect());
+        &page[id.index() % TARGETS_PER_PAGE]
     }
 
     /// Blanks the row of a target whose id the compiler has freed. Attempts in flight stay
@@ -159,10 +175,12 @@ impl Board {
         for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed] {
             word.store(0, Relaxed);
         }
+        row.streams.reset();
+        row.wholes.reset();
     }
 
     /// What a tenant has taken. `id` is of a snapshot, so below [`limits::TENANTS_MAX`]; the first
-    /// question about a page makes it, which [`Board::seat_tenants`] does before a shard can ask.
+    /// question about a page makes it, which [`Board::seat`] does before a shard can ask.
     pub fn tenant(&self, id: TenantId) -> &TenantRow {
         let page =
             self.tenants[id.index() / TENANTS_PER_PAGE].get_or_init(|| (0..TENANTS_PER_PAGE).map(|_| TenantRow::default()).collect());
@@ -189,10 +207,13 @@ impl Board {
     }
 
     /// Makes the rows that `snapshot` needs, off the shards: this allocates.
-    pub fn seat_tenants(&self, snapshot: &Snapshot) {
+    pub fn seat(&self, snapshot: &Snapshot) {
         let stays = |step: &policy::Step| step.affinity.is_some_and(|affinity| affinity.stays);
         if snapshot.chains.iter().any(|(_, chain)| chain.steps.iter().any(stays)) {
             self.homes.get_or_init(|| (0..HOMES).map(|_| AtomicU64::new(0)).collect());
+        }
+        for (id, _) in snapshot.targets.iter() {
+            self.target(id);
         }
         for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
             self.tenant(id);
@@ -351,6 +372,12 @@ impl TargetRow {
         self.average_ns(now).map(|average| average as u64).filter(|average| *average > most)
     }
 
+    /// The time within which this share of streams has begun to answer, in nanoseconds; `None` while
+    /// too little is known. Counted from the begin of an attempt, its connection included.
+    pub fn ttft_quantile(&self, share: f64, now: Moment) -> Option<u64> {
+        self.streams.quantile(share, now)
+    }
+
     /// The average time to first token in nanoseconds, as it has faded until `now`; `None` when
     /// nothing is known. It fades so that a target that was slow is tried again.
     pub fn average_ns(&self, now: Moment) -> Option<f64> {
@@ -376,7 +403,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 }
 
 const _: () = {
-    assert!(size_of::<TargetRow>() == 128);
+    assert!(size_of::<TargetRow>() == 512);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<KeyRow>() == 64);
     assert!(size_of::<TenantRow>() == 64);

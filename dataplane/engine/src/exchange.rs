@@ -437,10 +437,12 @@ impl Exchange {
             return;
         }
         trail.token_us = us.max(1);
-        let asked_us = if trail.sent_us == 0 { trail.begun_us } else { trail.sent_us };
+        let begun_us = trail.begun_us;
+        let asked_us = if trail.sent_us == 0 { begun_us } else { trail.sent_us };
         let target = self.target(attempt_index);
         let row = board.target(target);
         row.observe(u64::from(us.saturating_sub(asked_us)) * NS_PER_US, now);
+        row.streams.observe(u64::from(us.saturating_sub(begun_us)) * NS_PER_US, now);
         if let Some(running) = &mut self.running
             && running.admission != Admission::Pass
         {
@@ -515,6 +517,9 @@ impl Exchange {
         breaker::success(&row.breaker, &prepared.breaker(self.chain, target), running.admission, now);
         let end_us = now.us_since(self.started);
         let trail = &mut self.trail[attempt_index];
+        if !self.stream {
+            row.wholes.observe(u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US, now);
+        }
         if trail.token_us == 0
             && let Some(ns) = first_token_ns
         {

@@ -34,6 +34,7 @@ pub mod account;
 pub mod backoff;
 pub mod board;
 pub mod breaker;
+pub mod pace;
 
 pub use board::Board;
 pub use exchange::Exchange;

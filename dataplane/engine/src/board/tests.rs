@@ -130,3 +130,19 @@ fn what_is_spared_is_not_paused() {
     board.restore_key(KeyId(0));
     assert_eq!(board.key_spent(KeyId(0), at(1)), None);
 }
+
+#[test]
+fn rows_of_targets_lie_in_pages_and_are_made_before_a_shard_asks() {
+    let draft = crate::prepared::tests::draft(&[("a", 0)]);
+    let mut draft = draft;
+    for _ in 0..TARGETS_PER_PAGE + 1 {
+        crate::prepared::tests::target(&mut draft, 0, "m");
+    }
+    let prepared = crate::prepared::tests::prepare(draft);
+    let board = Board::new(1_000, 1, 0);
+    assert!(board.fits(&prepared) && !Board::new(TARGETS_PER_PAGE, 1, 0).fits(&prepared));
+    board.seat(prepared.snapshot());
+    assert_eq!(board.targets.iter().filter(|page| page.get().is_some()).count(), 2);
+    board.target(TargetId(TARGETS_PER_PAGE as u32)).begin();
+    assert_eq!(board.target(TargetId(0)).in_flight(), 0);
+}
