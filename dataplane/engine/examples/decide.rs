@@ -122,16 +122,14 @@ fn main() {
         let mut times: Vec<u64> = (0..RUNS)
             .map(|_| {
                 let started = Instant::now();
-                for _ in 0..EXCHANGES_PER_RUN {
+                for n in 0..EXCHANGES_PER_RUN as usize {
                     let (exchange, index) = shard.begin();
-                    if let Some(other) = others.first_mut() {
-                        // The oldest ends, so that none of them is old.
-                        let (exchange, index) = std::mem::replace(other, (exchange, index));
-                        others.rotate_left(1);
-                        shard.end(exchange, index);
-                    } else {
-                        shard.end(exchange, index);
-                    }
+                    // The oldest of the others ends in its place, so that none of them is old.
+                    let (exchange, index) = match others.get_mut(n % BUSY) {
+                        Some(other) => std::mem::replace(other, (exchange, index)),
+                        None => (exchange, index),
+                    };
+                    shard.end(exchange, index);
                 }
                 started.elapsed().as_nanos() as u64 / u64::from(EXCHANGES_PER_RUN)
             })

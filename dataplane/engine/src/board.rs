@@ -11,7 +11,7 @@ use crate::{
     breaker::Seat,
     exchange::Session,
     moment::{Moment, NS_PER_MS, NS_PER_US},
-    pace::Pace,
+    waiting::{Overdue, Slot, Watch, Watchman},
 };
 use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
@@ -65,10 +65,13 @@ pub struct TargetRow {
     failed: AtomicU64,
     in_flight: AtomicU32,
     turn: AtomicU32,
-    /// Times to first token of streams.
-    pub(crate) streams: Pace,
-    /// Times to the end of answers that are whole.
-    pub(crate) wholes: Pace,
+    /// When an attempt here last began to answer, in nanoseconds.
+    heard: AtomicU64,
+    watchman: Watchman,
+    /// Streams, up to their first token.
+    streams: Watch,
+    /// Answers that are whole, up to their end.
+    wholes: Watch,
 }
 
 #[derive(Debug, Default)]
@@ -146,7 +149,7 @@ impl Board {
         }
     }
 
-    /// A board that fits every policy within the limits: about 1.2 MiB, and 32 KiB more for every
+    /// A board that fits every policy within the limits: about 1.2 MiB, and 40 KiB more for every
     /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
@@ -175,8 +178,8 @@ impl Board {
         for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed] {
             word.store(0, Relaxed);
         }
-        row.streams.reset();
-        row.wholes.reset();
+        row.streams.pace.reset();
+        row.wholes.pace.reset();
     }
 
     /// What a tenant has taken. `id` is of a snapshot, so below [`limits::TENANTS_MAX`]; the first
@@ -332,11 +335,50 @@ impl TargetRow {
         self.turn.fetch_add(1, Relaxed)
     }
 
-    pub(crate) fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+    fn watch(&self, stream: bool) -> &Watch {
+        if stream { &self.streams } else { &self.wholes }
     }
 
-    pub(crate) fn end(&self) {
+    pub(crate) fn begin(&self, stream: bool, now: Moment) -> Option<Slot> {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.watch(stream).waiting.take(now)
+    }
+
+    /// The first token of a stream, or the end of a whole answer, has come so long after the attempt
+    /// began.
+    pub(crate) fn answered(&self, stream: bool, slot: Option<Slot>, ns: u64, now: Moment) {
+        let watch = self.watch(stream);
+        watch.pace.observe(ns, now);
+        self.heard.store(now.0, Relaxed);
+        if let Some(slot) = slot {
+            watch.waiting.give_back(slot);
+        }
+    }
+
+    /// True for one caller every quarter of a second, who looks at what is overdue.
+    pub(crate) fn is_watched(&self, now: Moment) -> bool {
+        self.watchman.is_due(now)
+    }
+
+    /// The attempts in flight that should have answered long ago. A stream may take `first_token_ns`
+    /// at most, a whole answer `deadline_ns`.
+    pub(crate) fn overdue(&self, first_token_ns: u64, deadline_ns: u64, now: Moment) -> Overdue {
+        let (known, heard) = (self.breaker.opened(), Moment(self.heard.load(Relaxed)));
+        let streams = self.streams.overdue(first_token_ns, known, heard, now);
+        let wholes = self.wholes.overdue(deadline_ns, known, heard, now);
+        Overdue { all: streams.all + wholes.all, in_row: streams.in_row + wholes.in_row }
+    }
+
+    /// Attempts that are counted as waiting for their first token, or for their end.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> u32 {
+        self.streams.waiting.count() + self.wholes.waiting.count()
+    }
+
+    pub(crate) fn end(&self, stream: bool, slot: Option<Slot>) {
+        if let Some(slot) = slot {
+            self.watch(stream).waiting.give_back(slot);
+        }
         self.attempts.fetch_add(1, Relaxed);
         let before = self.in_flight.fetch_sub(1, Relaxed);
         assert!(before > 0, "an attempt ended that never began");
@@ -344,6 +386,11 @@ impl TargetRow {
 
     pub(crate) fn note_failure(&self, class: Class, now: Moment) {
         self.failures.fetch_add(1, Relaxed);
+        self.note_class(class, now);
+    }
+
+    /// Says why it is left alone, of attempts that have not ended.
+    pub(crate) fn note_class(&self, class: Class, now: Moment) {
         self.failed.store(pack(now, class), Relaxed);
     }
 
@@ -375,7 +422,7 @@ impl TargetRow {
     /// The time within which this share of streams has begun to answer, in nanoseconds; `None` while
     /// too little is known. Counted from the begin of an attempt, its connection included.
     pub fn ttft_quantile(&self, share: f64, now: Moment) -> Option<u64> {
-        self.streams.quantile(share, now)
+        self.streams.pace.quantile(share, now)
     }
 
     /// The average time to first token in nanoseconds, as it has faded until `now`; `None` when
@@ -403,7 +450,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 }
 
 const _: () = {
-    assert!(size_of::<TargetRow>() == 512);
+    assert!(size_of::<TargetRow>() == 640);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<KeyRow>() == 64);
     assert!(size_of::<TenantRow>() == 64);

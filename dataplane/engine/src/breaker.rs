@@ -25,12 +25,17 @@ use crate::{
     backoff,
     machine::machine,
     moment::{Moment, NS_PER_MS, NS_PER_US},
+    waiting::Overdue,
 };
 use policy::Breaker;
 use std::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
+
+mod window;
+
+use window::Window;
 
 machine! {
     /// What a breaker does with attempts.
@@ -99,8 +104,8 @@ pub struct Seat {
     word: AtomicU64,
     /// When it opened last, in nanoseconds; what the panic rule compares.
     opened: AtomicU64,
-    /// Two half-windows of counts, taken in turn; see [`Half`].
-    halves: [AtomicU64; 2],
+    /// Attempts that ended, and those of them that failed.
+    window: Window,
     /// Failures in a row.
     consecutive: AtomicU32,
 }
@@ -139,31 +144,6 @@ impl Word {
     }
 }
 
-/// `epoch (20 bits) | attempts (22 bits) | failures (22 bits)`. The epoch counts half-windows, so
-/// that a count of another half-window is told from one of this.
-#[derive(Clone, Copy)]
-struct Half(u64);
-
-impl Half {
-    const COUNT_MAX: u64 = (1 << 22) - 1;
-
-    fn one(epoch: u64, failed: bool) -> Half {
-        Half((epoch & 0xf_ffff) << 44 | 1 << 22 | u64::from(failed))
-    }
-
-    fn is_of(self, epoch: u64) -> bool {
-        self.0 >> 44 == epoch & 0xf_ffff
-    }
-
-    fn attempts(self) -> u64 {
-        self.0 >> 22 & Self::COUNT_MAX
-    }
-
-    fn failures(self) -> u64 {
-        self.0 & Self::COUNT_MAX
-    }
-}
-
 impl Seat {
     /// What [`allow`] would say, without an election.
     pub fn peek(&self, now: Moment) -> Peek {
@@ -196,9 +176,7 @@ impl Seat {
 
     fn clear(&self) {
         self.consecutive.store(0, Relaxed);
-        for half in &self.halves {
-            half.store(0, Relaxed);
-        }
+        self.window.clear();
     }
 
     /// Moves from exactly `seen`; false when somebody else was faster.
@@ -206,40 +184,24 @@ impl Seat {
         self.word.compare_exchange(seen.0, next.0, AcqRel, Acquire).is_ok()
     }
 
-    /// Counts one attempt in the half-window of `now`.
-    fn count(&self, policy: &Breaker, now: Moment, failed: bool) {
-        let epoch = epoch(policy, now);
-        let half = &self.halves[(epoch & 1) as usize];
-        let seen = Half(half.load(Relaxed));
-        if seen.is_of(epoch) && seen.attempts() > 0 {
-            if seen.attempts() < Half::COUNT_MAX - 65_536 {
-                half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
-            }
-        } else if half.compare_exchange(seen.0, Half::one(epoch, failed).0, Relaxed, Relaxed).is_err() {
-            // Another shard has just begun the same half-window.
-            half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
-        }
-    }
-
-    /// Attempts and failures of this half-window and the one before.
-    fn window(&self, policy: &Breaker, now: Moment) -> (u64, u64) {
-        let epoch = epoch(policy, now);
-        let mut sum = (0, 0);
-        for (half, of) in [(epoch & 1, epoch), (epoch.wrapping_sub(1) & 1, epoch.wrapping_sub(1))] {
-            let half = Half(self.halves[half as usize].load(Relaxed));
-            if half.is_of(of) {
-                sum = (sum.0 + half.attempts(), sum.1 + half.failures());
-            }
-        }
-        sum
-    }
-
-    fn trips(&self, policy: &Breaker, consecutive: u32, now: Moment) -> bool {
+    /// True when so many failures in a row, or those of the window and `late` more, are too many.
+    fn trips(&self, policy: &Breaker, consecutive: u32, late: u64, now: Moment) -> bool {
         if policy.consecutive > 0 && consecutive >= policy.consecutive {
             return true;
         }
-        let (attempts, failures) = self.window(policy, now);
+        let (attempts, failures) = self.window.sum(policy, now);
+        let (attempts, failures) = (attempts + late, failures + late);
         attempts >= u64::from(policy.requests_min.max(1)) && failures * 1_000 > u64::from(policy.failure_permille) * attempts
+    }
+
+    /// Opens it from closed, unless another was faster.
+    fn trip(&self, policy: &Breaker, now: Moment, random: u64) -> bool {
+        let until = now.plus_ns(open_ns(policy, 0, random));
+        let opens = self.swap(Word::CLOSED, Word::new(Word::CLOSED.moved(Event::Trip), 0, until));
+        if opens {
+            self.opened.store(now.0, Relaxed);
+        }
+        opens
     }
 }
 
@@ -255,10 +217,6 @@ pub enum Peek {
         /// When it is worth to ask again.
         until: Moment,
     },
-}
-
-fn epoch(policy: &Breaker, now: Moment) -> u64 {
-    now.0 / (policy.window_ms.saturating_mul(NS_PER_MS) / 2).max(1)
 }
 
 /// Asks for leave to make an attempt. When the time of an open breaker is up, exactly one caller
@@ -292,7 +250,7 @@ pub fn success(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment)
             if seat.consecutive.load(Relaxed) != 0 {
                 seat.consecutive.store(0, Relaxed);
             }
-            seat.count(policy, now, false);
+            seat.window.count(policy, now, false);
         }
         Admission::Probe(Ticket(ticket)) => heal(seat, Word(ticket)),
         Admission::Forced => heal(seat, Word(seat.word.load(Acquire))),
@@ -320,16 +278,8 @@ pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment,
                 return false;
             }
             let consecutive = seat.consecutive.fetch_add(1, Relaxed).saturating_add(1);
-            seat.count(policy, now, true);
-            if !seat.trips(policy, consecutive, now) {
-                return false;
-            }
-            let until = now.plus_ns(open_ns(policy, 0, random));
-            let opens = seat.swap(Word::CLOSED, Word::new(Word::CLOSED.moved(Event::Trip), 0, until));
-            if opens {
-                seat.opened.store(now.0, Relaxed);
-            }
-            opens
+            seat.window.count(policy, now, true);
+            seat.trips(policy, consecutive, 0, now) && seat.trip(policy, now, random)
         }
         Admission::Probe(Ticket(ticket)) => {
             let seen = Word(ticket);
@@ -347,6 +297,18 @@ pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment,
             false
         }
     }
+}
+
+/// Attempts in flight have waited too long: they count as failures at this moment, and are written
+/// down as such only when they end. True when the breaker opened by it. When they end at last,
+/// they began before it opened, and change nothing any more.
+pub fn overdue(seat: &Seat, policy: &Breaker, overdue: Overdue, now: Moment, random: u64) -> bool {
+    if overdue.all == 0 || Word(seat.word.load(Acquire)).state() != State::Closed {
+        return false;
+    }
+    // Without one of them in a row, the failures before are no news.
+    let consecutive = if overdue.in_row > 0 { seat.consecutive.load(Relaxed).saturating_add(overdue.in_row) } else { 0 };
+    seat.trips(policy, consecutive, u64::from(overdue.all), now) && seat.trip(policy, now, random)
 }
 
 /// The attempt says nothing about the target: a rate limit, a fault of the tenant's, a hang-up. A

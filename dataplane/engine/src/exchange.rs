@@ -36,6 +36,7 @@ use crate::{
     moment::{Moment, NS_PER_US},
     prepared::{Place, Prepared, Way},
     vectors::{self, Vectors},
+    waiting::Slot,
 };
 use codec::dialect::{Needs, embeddings};
 use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId, TenantId, limits};
@@ -154,6 +155,8 @@ struct Running {
     index: u8,
     candidate: u8,
     admission: Admission,
+    /// Its place among those that wait for their first token, or for their end.
+    slot: Option<Slot>,
     /// Drawn when it began, for the times that its failure may set.
     jitter: [u64; 2],
 }
@@ -442,10 +445,11 @@ impl Exchange {
         let target = self.target(attempt_index);
         let row = board.target(target);
         row.observe(u64::from(us.saturating_sub(asked_us)) * NS_PER_US, now);
-        row.streams.observe(u64::from(us.saturating_sub(begun_us)) * NS_PER_US, now);
-        if let Some(running) = &mut self.running
-            && running.admission != Admission::Pass
-        {
+        let Some(running) = &mut self.running else { return };
+        if self.stream {
+            row.answered(true, running.slot.take(), u64::from(us.saturating_sub(begun_us)) * NS_PER_US, now);
+        }
+        if running.admission != Admission::Pass {
             breaker::success(&row.breaker, &prepared.breaker(chain, target), running.admission, now);
             // What is still to come counts as of any other attempt.
             running.admission = Admission::Pass;
@@ -470,7 +474,13 @@ impl Exchange {
         // The second time in a row it is no accident of the pool's, and counts as what it is.
         let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
         if counts {
-            breaker::failure(&row.breaker, &rules, running.admission, now, running.jitter[0]);
+            // A silent attempt that began before the breaker opened tells what is known: as overdue it
+            // may have opened it.
+            let trail = &self.trail[attempt_index];
+            let begun = self.started.plus_ns(u64::from(trail.begun_us) * NS_PER_US);
+            if running.admission != Admission::Pass || trail.token_us != 0 || begun > row.breaker.opened() {
+                breaker::failure(&row.breaker, &rules, running.admission, now, running.jitter[0]);
+            }
             row.observe(crate::board::FAILURE_NS, now);
         } else {
             breaker::neutral(&row.breaker, running.admission, now);
@@ -518,7 +528,7 @@ impl Exchange {
         let end_us = now.us_since(self.started);
         let trail = &mut self.trail[attempt_index];
         if !self.stream {
-            row.wholes.observe(u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US, now);
+            row.answered(false, None, u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US, now);
         }
         if trail.token_us == 0
             && let Some(ns) = first_token_ns
@@ -566,7 +576,7 @@ impl Exchange {
         let running = self.running.take().expect("an attempt ends once, and before the next begins");
         assert_eq!(usize::from(running.index), attempt_index, "the attempt that runs is the one that ends");
         let target = self.target(attempt_index);
-        board.target(target).end();
+        board.target(target).end(self.stream, running.slot);
         board.leave(prepared.targets[target].provider);
         running
     }

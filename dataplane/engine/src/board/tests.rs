@@ -104,14 +104,14 @@ fn the_average_jumps_up_and_fades_down() {
 fn forgetting_blanks_everything_but_what_is_in_flight() {
     let board = Board::new(1, 0, 0);
     let row = board.target(TargetId(0));
-    row.begin();
+    let slot = row.begin(true, at(0));
     row.pause(at(100), Class::RateLimit);
     row.note_failure(Class::Reset, at(5));
     row.observe(5, at(0));
     assert_eq!(row.last_failure(), Some((at(5), Class::Reset)));
     board.forget(TargetId(0));
     assert_eq!((row.paused(at(0)), row.last_failure(), row.totals(), row.in_flight()), (None, None, (0, 0), 1));
-    row.end();
+    row.end(true, slot);
     assert_eq!(row.in_flight(), 0);
 }
 
@@ -143,6 +143,6 @@ fn rows_of_targets_lie_in_pages_and_are_made_before_a_shard_asks() {
     assert!(board.fits(&prepared) && !Board::new(TARGETS_PER_PAGE, 1, 0).fits(&prepared));
     board.seat(prepared.snapshot());
     assert_eq!(board.targets.iter().filter(|page| page.get().is_some()).count(), 2);
-    board.target(TargetId(TARGETS_PER_PAGE as u32)).begin();
+    board.target(TargetId(TARGETS_PER_PAGE as u32)).begin(true, at(0));
     assert_eq!(board.target(TargetId(0)).in_flight(), 0);
 }

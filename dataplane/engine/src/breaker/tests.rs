@@ -95,11 +95,11 @@ fn the_window_slides() {
     for n in 0..3 {
         failure(&seat, &policy, Admission::Pass, at(n), MIDDLE);
     }
-    assert_eq!(seat.window(&policy, at(4_999)), (3, 3));
-    assert_eq!(seat.window(&policy, at(9_999)), (3, 3));
-    assert_eq!(seat.window(&policy, at(10_000)), (0, 0));
+    assert_eq!(seat.window.sum(&policy, at(4_999)), (3, 3));
+    assert_eq!(seat.window.sum(&policy, at(9_999)), (3, 3));
+    assert_eq!(seat.window.sum(&policy, at(10_000)), (0, 0));
     assert!(!failure(&seat, &policy, Admission::Pass, at(10_001), MIDDLE));
-    assert_eq!(seat.window(&policy, at(10_001)), (1, 1));
+    assert_eq!(seat.window.sum(&policy, at(10_001)), (1, 1));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_forced_attempt_heals_and_cannot_harm() {
     // And when it has healed meanwhile, nothing is lost.
     fail(&seat, 12);
     success(&seat, &POLICY, Admission::Forced, at(13));
-    assert_eq!(seat.window(&POLICY, at(13)), (1, 1));
+    assert_eq!(seat.window.sum(&POLICY, at(13)), (1, 1));
 }
 
 #[test]
@@ -235,5 +235,88 @@ fn threads_that_fail_together_open_it_once() {
             }
         });
         assert_eq!(opened.load(Relaxed), 1);
+    }
+}
+
+fn late(all: u32, in_row: u32) -> Overdue {
+    Overdue { all, in_row }
+}
+
+#[test]
+fn attempts_that_are_overdue_count_as_failures_in_a_row() {
+    let seat = Seat::default();
+    assert!(!overdue(&seat, &POLICY, late(2, 2), at(5), MIDDLE));
+    assert!(!overdue(&seat, &POLICY, late(9, 0), at(5), MIDDLE), "it has been heard of since");
+    fail(&seat, 6);
+    assert!(overdue(&seat, &POLICY, late(2, 2), at(7), MIDDLE), "with the failure before they are three");
+    assert_eq!((seat.state().0, seat.opened()), (State::Open, at(7)));
+    assert!(!overdue(&seat, &POLICY, late(9, 9), at(8), MIDDLE), "it opens once");
+    let probe = elected(&seat, 1_400);
+    assert!(!overdue(&seat, &POLICY, late(9, 9), at(1_401), MIDDLE), "and a probe is left alone");
+    success(&seat, &POLICY, probe, at(1_402));
+    assert_eq!(seat.state().0, State::Closed);
+}
+
+#[test]
+fn attempts_that_are_overdue_count_in_the_share() {
+    let policy = Breaker { consecutive: 0, ..POLICY };
+    let seat = Seat::default();
+    for n in 0..9 {
+        success(&seat, &policy, Admission::Pass, at(n));
+    }
+    assert!(!overdue(&seat, &policy, late(9, 0), at(10), MIDDLE), "half is not more than half");
+    assert!(overdue(&seat, &policy, late(10, 0), at(10), MIDDLE));
+    assert!(!overdue(&Seat::default(), &policy, late(9, 9), at(10), MIDDLE), "not before ten attempts");
+}
+
+/// Any order of successes, failures, lapsed probes and looks at what is overdue, on four shards at
+/// once: the machine makes only its own moves, and never are there two probes.
+#[test]
+fn with_overdue_attempts_there_is_one_probe_at_most() {
+    for seed in 0..2_000_u64 {
+        let mut state = seed;
+        let mut roll = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        let seat = Seat::default();
+        let mut now = 0;
+        let mut running: Vec<Admission> = Vec::new();
+        let mut probe_lapses = None;
+        for _ in 0..200 {
+            now += [0, 1, 100, 900, 5_000][roll(5) as usize];
+            match roll(4) {
+                0 => {
+                    let before = seat.state().0;
+                    let all = roll(12) as u32;
+                    let opened = overdue(&seat, &POLICY, late(all, roll(u64::from(all) + 1) as u32), at(now), roll(u64::MAX));
+                    assert!(!opened || before == State::Closed, "seed {seed}");
+                    assert_eq!(seat.state().0, if opened { State::Open } else { before }, "seed {seed}");
+                }
+                1 | 2 => match allow(&seat, &POLICY, at(now)) {
+                    Admission::Refused { .. } => {}
+                    admission @ Admission::Probe(_) => {
+                        assert!(probe_lapses.is_none_or(|lapses| now >= lapses), "seed {seed}: two probes at once");
+                        probe_lapses = Some(now + POLICY.cooldown_max_ms);
+                        running.push(admission);
+                    }
+                    admission => running.push(admission),
+                },
+                _ if running.is_empty() => {}
+                _ => {
+                    let admission = running.swap_remove(roll(running.len() as u64) as usize);
+                    let current = matches!(admission, Admission::Probe(Ticket(ticket)) if seat.word.load(Acquire) == ticket);
+                    match roll(3) {
+                        0 => success(&seat, &POLICY, admission, at(now)),
+                        1 => neutral(&seat, admission, at(now)),
+                        _ => drop(failure(&seat, &POLICY, admission, at(now), roll(u64::MAX))),
+                    }
+                    if current {
+                        probe_lapses = None;
+                        assert_ne!(seat.state().0, State::Probing, "seed {seed}: its probe has ended");
+                    }
+                }
+            }
+        }
     }
 }

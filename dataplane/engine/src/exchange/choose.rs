@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     backoff,
-    board::Board,
+    board::{Board, TargetRow},
     breaker::{self, Admission, Peek},
     failover,
     moment::{Moment, NS_PER_MS, NS_PER_US},
@@ -67,6 +67,9 @@ impl Exchange {
             return Err(Skip::Reserved);
         }
         let row = board.target(place.target);
+        if row.is_watched(now) {
+            self.watch(prepared, row, place, now);
+        }
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
@@ -97,6 +100,20 @@ impl Exchange {
         match self.only_after {
             Some(class) => place.after.contains(class),
             None => place.after.is_empty() || place.after.meets(self.failures),
+        }
+    }
+
+    /// Lets the breaker of a place know of the attempts that are overdue there.
+    #[cold]
+    fn watch(&self, prepared: &Prepared, row: &TargetRow, place: &Place, now: Moment) {
+        let patience = &self.rules(prepared).patience;
+        let reasons = prepared.targets[place.target].reasoning;
+        let first_token_ms = if reasons { patience.first_token_reasoning_ms } else { patience.first_token_ms };
+        let overdue = row.overdue(first_token_ms.saturating_mul(NS_PER_MS), patience.deadline_ms.saturating_mul(NS_PER_MS), now);
+        // Nanoseconds are random enough for a jitter that keeps targets apart.
+        let random = now.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if breaker::overdue(&row.breaker, &prepared.breaker(self.chain, place.target), overdue, now, random) {
+            row.note_class(Class::Timeout, now);
         }
     }
 
@@ -351,7 +368,7 @@ impl Exchange {
             self.candidates[at].skip = Packed::new(Skip::BreakerOpen { for_ms: ms(until, now) });
             return None;
         }
-        row.begin();
+        let slot = row.begin(self.stream, now);
         self.candidates[at].skip = Packed::NONE;
         self.step(Event::Attempt);
         let index = self.trail.len();
@@ -365,7 +382,7 @@ impl Exchange {
             ..Trail::with_key(key)
         });
         self.attempts_made += 1;
-        self.running = Some(Running { index: index as u8, candidate: at as u8, admission, jitter: [random(), random()] });
+        self.running = Some(Running { index: index as u8, candidate: at as u8, admission, slot, jitter: [random(), random()] });
         let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
         Some(Attempt {
             index,

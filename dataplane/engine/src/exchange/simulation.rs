@@ -65,6 +65,13 @@ impl Simulation {
         let mut dice = Dice(seed);
         let world = World::new(draft(&mut dice));
         let ill = (0..world.prepared.targets.slots()).map(|_| dice.among(&[0, 20, 60, 100])).collect();
+        for (id, _) in world.prepared.targets.iter() {
+            // Half of them are known, so that attempts can be overdue.
+            let usual = dice.among(&[1, 400, 3_000]) * NS_PER_MS;
+            let known = if dice.chance(50) { 50 } else { 0 };
+            (0..known).for_each(|_| world.board.target(id).answered(true, None, usual, world.now));
+            (0..known).for_each(|_| world.board.target(id).answered(false, None, usual, world.now));
+        }
         let mut simulation =
             Simulation { world, dice, ill, lives: vec![], promises: Promises::default(), due: BinaryHeap::new(), order: 0, records: 0 };
         for at in 0..EXCHANGES {
@@ -89,6 +96,7 @@ impl Simulation {
         }
         for (id, _) in self.world.prepared.targets.iter() {
             assert_eq!(self.world.board.target(id).in_flight(), 0);
+            assert_eq!(self.world.board.target(id).waiting(), 0);
         }
         for (id, _) in self.world.prepared.providers.iter() {
             assert_eq!(self.world.board.in_flight(id), 0);
@@ -147,6 +155,9 @@ impl Simulation {
         let eligible = self.eligible(exchange, false);
         let spared = self.eligible(exchange, true);
         let next = exchange.next(&self.world.prepared, &self.world.board, now, &mut || self.dice.roll());
+        // A breaker that has just heard of attempts that are overdue refuses from now on.
+        let left = |targets: Vec<TargetId>| -> Vec<TargetId> { targets.into_iter().filter(|id| !self.is_open(*id)).collect() };
+        let (eligible, spared) = (left(eligible), left(spared));
         match next {
             Next::Attempt(attempt) => {
                 assert!(!life.refused, "a caller's own error is asked once");
@@ -194,6 +205,11 @@ impl Simulation {
     /// True when the breaker of a target refuses, looked at from outside.
     fn refuses(&self, id: TargetId) -> bool {
         matches!(self.world.board.target(id).breaker.peek(self.world.now), crate::breaker::Peek::Refuses { .. })
+    }
+
+    /// True when the breaker of a target is open and its time is not up.
+    fn is_open(&self, id: TargetId) -> bool {
+        self.world.board.target(id).breaker.state().0 == crate::breaker::State::Open && self.refuses(id)
     }
 
     /// The targets that were not asked and can be, looked at from outside: those of which something
@@ -258,7 +274,7 @@ impl Simulation {
         assert!(self.world.board.in_flight(attempt.provider) <= provider.in_flight_max);
         assert_eq!(attempt.key.is_none(), provider.keys.is_empty());
         // Breakers.
-        if refused[attempt.target.index()] {
+        if refused[attempt.target.index()] || self.is_open(attempt.target) {
             assert!(this.forced && attempt.index == 0 && eligible.is_empty(), "an open breaker is passed only when nothing else is left");
         } else {
             assert!(!this.forced);

@@ -11,6 +11,7 @@ mod affinity;
 mod guards;
 mod order;
 mod pauses;
+mod silence;
 mod time;
 mod told;
 
@@ -89,7 +90,7 @@ impl World {
     }
 
     fn is_idle(&self) -> bool {
-        self.prepared.targets.iter().all(|(id, _)| self.board.target(id).in_flight() == 0)
+        self.prepared.targets.iter().all(|(id, _)| self.board.target(id).in_flight() == 0 && self.board.target(id).waiting() == 0)
             && self.prepared.providers.iter().all(|(id, _)| self.board.in_flight(id) == 0)
     }
 

@@ -48,9 +48,9 @@ fn turns_are_even() {
 fn the_least_loaded_for_its_weight_is_picked_and_equals_share() {
     let three = rows(3);
     for _ in 0..3 {
-        three[0].begin();
+        three[0].begin(true, Moment::START);
     }
-    three[1].begin();
+    three[1].begin(true, Moment::START);
     assert_eq!(shares(Balance::LeastOutstanding, &three, &[1, 1, 1], 100), [0, 0, 100]);
     assert_eq!(shares(Balance::LeastOutstanding, &three, &[9, 1, 1], 100), [100, 0, 0]);
     check_close(&shares(Balance::LeastOutstanding, &rows(3), &[1, 1, 1], 9_000), &[3_000, 3_000, 3_000]);
@@ -77,13 +77,13 @@ fn replay(latencies_ms: &[u64], per_second: u64, seconds: u64) -> Vec<usize> {
         running.retain(|(end, at, took)| {
             if *end <= ms {
                 rows[*at].observe(took * NS_PER_MS, Moment::START.plus_ms(*end));
-                rows[*at].end();
+                rows[*at].end(true, None);
             }
             *end > ms
         });
         let choice = |at: usize| Choice { row: &rows[at], weight: 1 };
         let at = pick(Balance::PeakEwma, rows.len(), &choice, &|| 0, now, &mut random);
-        rows[at].begin();
+        rows[at].begin(true, Moment::START);
         let jitter = random() % (latencies_ms[at] / 5).max(1);
         running.push((ms + latencies_ms[at] + jitter, at, latencies_ms[at] + jitter));
         if ms >= 5_000 {
