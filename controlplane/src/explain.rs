@@ -207,13 +207,19 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         crate::time::words(patience.deadline_ms),
         crate::time::words(first_ms)
     ));
+    let breaker = &chain.breaker;
+    if breaker.slow_ms > 0 {
+        let (share, slow) = (f64::from(breaker.slow_permille) / 10.0, crate::time::words(breaker.slow_ms));
+        text.push_str(&format!("breaker   opens also when {share}% of answers take longer than {slow}\n"));
+    }
     let ending: Vec<&str> =
         policy::Class::ALL.iter().filter(|class| chain.triggers.disabled.contains(**class)).map(|class| class.word()).collect();
     if !ending.is_empty() {
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
     let data = json!({"chain": chain.name, "way": way, "targets": rows, "attempts_max": exchange.attempts_max(),
-        "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "ends_at": ending});
+        "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
+        "ends_at": ending});
     Answer::new(text, data)
 }
 

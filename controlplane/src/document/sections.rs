@@ -317,14 +317,14 @@ section! {
         cooldown: Duration, "5s";
         /// Longest time open.
         cooldown_max: Duration, "60s";
-        /// Slow answers as failures.
-        slow: Slow, "none", inert "slow targets are left by the `latency` trigger";
+        /// Slow answers open it too: `{over: 5s, rate: 80%}`.
+        slow: Slow, "none: an answer may be slow";
     }
-    /// Slow answers as failures.
+    /// Slow answers open the breaker too.
     Slow = "`slow`" {
-        /// What is slow.
+        /// What is slow: of a stream, until its first token; else until its end.
         over: Duration, "required";
-        /// Share of slow answers that opens the breaker.
+        /// Share of slow ones among the answers of the window that opens the breaker.
         rate: Share, "80%";
     }
     /// A second attempt beside a slow first one.

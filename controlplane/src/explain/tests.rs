@@ -16,7 +16,7 @@ fallback:
         - {provider: b, model: w, context_window: 4000}
       triggers: [{type: auth, enabled: false}]
     - {name: chat-dropping, models: [{provider: a, model: m2, lacks: [seed]}], drop_params: true}
-    - {name: best, models: [{provider: b, model: m}]}
+    - {name: best, models: [{provider: b, model: m}], breaker: {slow: {over: 5s, rate: 75%}}}
     - name: chat-vectors
       models:
         - {provider: a, model: v, dimensions: 1536}
@@ -112,4 +112,11 @@ fn refusals_are_answers_and_missing_tenants_are_not() {
     assert_eq!(explained(&[("tenant", "acme"), ("model", "best")]).data["status"], 403);
     assert_eq!(explained(&[("model", "chat")]).code, code::USAGE);
     assert_eq!(explained(&[("model", "chat"), ("tenant", "acem")]).code, code::USAGE);
+}
+
+#[test]
+fn when_slow_answers_open_the_breaker_is_said() {
+    let answer = explained(&[("tenant", "acme"), ("model", "chat"), ("header", "x-tier=gold")]);
+    assert!(answer.text.contains("breaker   opens also when 75% of answers take longer than 5.0 s\n"), "{}", answer.text);
+    assert!(!explained(&[("tenant", "acme"), ("model", "chat")]).text.contains("breaker   "));
 }

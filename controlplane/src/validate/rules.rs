@@ -50,6 +50,9 @@ impl Validator<'_> {
                 self.bounded(&at, stringify!($name), $min, $max, $default)
             }};
         }
+        let slow = own.and_then(|at| at.slow.as_ref()).or_else(|| general.and_then(|at| at.slow.as_ref()));
+        let slow_ms = slow.map_or(0, |slow| self.bounded(&slow.over, "over", 1, limits::DEADLINE_MS_MAX, 0));
+        let slow_permille = slow.map_or(preset.slow_permille.into(), |slow| self.bounded(&slow.rate, "rate", 1, 1_000, 800)) as u32;
         let cooldown_ms = field!(cooldown, 1, limits::PAUSE_MS_MAX, preset.cooldown_ms);
         let breaker = policy::Breaker {
             consecutive: field!(consecutive, 1, 1_000_000, preset.consecutive.into()) as u32,
@@ -58,6 +61,8 @@ impl Validator<'_> {
             requests_min: field!(min_requests, 1, 1_000_000, preset.requests_min.into()) as u32,
             cooldown_ms,
             cooldown_max_ms: field!(cooldown_max, 1, limits::PAUSE_MS_MAX, preset.cooldown_max_ms.max(cooldown_ms)),
+            slow_ms,
+            slow_permille,
         };
         if let Some(at) = own.or(general)
             && breaker.cooldown_ms > breaker.cooldown_max_ms

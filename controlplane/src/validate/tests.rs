@@ -314,3 +314,20 @@ fallback: {chains: [{name: c, models: [{provider: openai, model: z}, {provider: 
     assert_eq!(order("m"), ["openai/gpt-4.1-mini", "openai/gpt-4.1"]);
     assert_eq!(checked.plan.names["a"].0, "c");
 }
+
+#[test]
+fn slow_answers_open_breakers_where_the_policy_says_so() {
+    let (checked, rendered) = check(
+        "defaults: {breaker: {slow: {over: 8s}}}
+fallback: {chains: [{name: c, models: [{provider: openai, model: m}], breaker: {slow: {over: 5s, rate: 60%}}}, {name: d, models: [{provider: openai, model: n}]}]}",
+        &surroundings(),
+    );
+    let slow = |name: &str| (checked.plan.chains[name].breaker.slow_ms, checked.plan.chains[name].breaker.slow_permille);
+    assert_eq!((slow("c"), slow("d")), ((5_000, 600), (8_000, 800)), "{rendered}");
+    assert!(!rendered.contains("no effect"), "{rendered}");
+    let (checked, rendered) = check(
+        "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], breaker: {slow: {over: 5s, rate: 0}}}]}",
+        &surroundings(),
+    );
+    assert!(checked.complaints.refuse() && rendered.contains("rate must be within"), "{rendered}");
+}

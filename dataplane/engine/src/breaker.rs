@@ -106,6 +106,8 @@ pub struct Seat {
     opened: AtomicU64,
     /// Attempts that ended, and those of them that failed.
     window: Window,
+    /// Answers whose time was taken, and those of them that were slow.
+    answers: Window,
     /// Failures in a row.
     consecutive: AtomicU32,
 }
@@ -177,6 +179,7 @@ impl Seat {
     fn clear(&self) {
         self.consecutive.store(0, Relaxed);
         self.window.clear();
+        self.answers.clear();
     }
 
     /// Moves from exactly `seen`; false when somebody else was faster.
@@ -267,6 +270,20 @@ fn heal(seat: &Seat, seen: Word) {
     seat.clear();
     // When the swap fails the ticket has lapsed, and the successor decides.
     seat.swap(seen, Word::CLOSED);
+}
+
+/// An answer took so long: of a stream, until its first token; else until its end. True when the
+/// breaker opened because too many are slow. Who answers slowly answers, so nothing of it counts as
+/// a failure.
+pub fn timed(seat: &Seat, policy: &Breaker, ns: u64, now: Moment, random: u64) -> bool {
+    if policy.slow_ms == 0 || Word(seat.word.load(Acquire)).state() != State::Closed {
+        return false;
+    }
+    let is_slow = ns > policy.slow_ms.saturating_mul(NS_PER_MS);
+    seat.answers.count(policy, now, is_slow);
+    let (answers, slow) = seat.answers.sum(policy, now);
+    let trips = answers >= u64::from(policy.requests_min.max(1)) && slow * 1_000 >= u64::from(policy.slow_permille.max(1)) * answers;
+    is_slow && trips && seat.trip(policy, now, random)
 }
 
 /// The attempt failed in a way that counts. True when the breaker opened by it.

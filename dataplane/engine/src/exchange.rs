@@ -446,11 +446,14 @@ impl Exchange {
         let row = board.target(target);
         row.observe(u64::from(us.saturating_sub(asked_us)) * NS_PER_US, now);
         let Some(running) = &mut self.running else { return };
+        let rules = prepared.breaker(chain, target);
         if self.stream {
-            row.answered(true, running.slot.take(), u64::from(us.saturating_sub(begun_us)) * NS_PER_US, now);
+            let ns = u64::from(us.saturating_sub(begun_us)) * NS_PER_US;
+            row.answered(true, running.slot.take(), ns, now);
+            breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);
         }
         if running.admission != Admission::Pass {
-            breaker::success(&row.breaker, &prepared.breaker(chain, target), running.admission, now);
+            breaker::success(&row.breaker, &rules, running.admission, now);
             // What is still to come counts as of any other attempt.
             running.admission = Admission::Pass;
         }
@@ -524,11 +527,14 @@ impl Exchange {
             board.settle(self.session, target);
         }
         let row = board.target(target);
-        breaker::success(&row.breaker, &prepared.breaker(self.chain, target), running.admission, now);
+        let rules = prepared.breaker(self.chain, target);
+        breaker::success(&row.breaker, &rules, running.admission, now);
         let end_us = now.us_since(self.started);
         let trail = &mut self.trail[attempt_index];
         if !self.stream {
-            row.answered(false, None, u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US, now);
+            let ns = u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US;
+            row.answered(false, None, ns, now);
+            breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);
         }
         if trail.token_us == 0
             && let Some(ns) = first_token_ns

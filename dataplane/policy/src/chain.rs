@@ -199,11 +199,25 @@ pub struct Breaker {
     pub cooldown_ms: u64,
     /// Longest time open, in milliseconds. `cooldown_ms <= cooldown_max_ms`.
     pub cooldown_max_ms: u64,
+    /// An answer that takes longer is slow, in milliseconds: of a stream, its first token; else the
+    /// whole of it. 0 is never.
+    pub slow_ms: u64,
+    /// This share of slow ones among the answers of the window opens it, in thousandths. At least 1.
+    pub slow_permille: u32,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Breaker { consecutive: 5, failure_permille: 500, window_ms: 30_000, requests_min: 20, cooldown_ms: 5_000, cooldown_max_ms: 60_000 }
+        Breaker {
+            consecutive: 5,
+            failure_permille: 500,
+            window_ms: 30_000,
+            requests_min: 20,
+            cooldown_ms: 5_000,
+            cooldown_max_ms: 60_000,
+            slow_ms: 0,
+            slow_permille: 800,
+        }
     }
 }
 

@@ -1,8 +1,16 @@
 use super::*;
 use std::sync::{Barrier, atomic::AtomicUsize};
 
-const POLICY: Breaker =
-    Breaker { consecutive: 3, failure_permille: 500, window_ms: 10_000, requests_min: 10, cooldown_ms: 1_000, cooldown_max_ms: 8_000 };
+const POLICY: Breaker = Breaker {
+    consecutive: 3,
+    failure_permille: 500,
+    window_ms: 10_000,
+    requests_min: 10,
+    cooldown_ms: 1_000,
+    cooldown_max_ms: 8_000,
+    slow_ms: 0,
+    slow_permille: 800,
+};
 
 /// The middle of the jitter, so that times are round.
 const MIDDLE: u64 = u64::MAX / 2;
@@ -319,4 +327,31 @@ fn with_overdue_attempts_there_is_one_probe_at_most() {
             }
         }
     }
+}
+
+#[test]
+fn slow_answers_open_it_when_they_are_too_many() {
+    let policy = Breaker { slow_ms: 500, ..POLICY };
+    let seat = Seat::default();
+    let timed = |seat: &Seat, ms, now| timed(seat, &policy, ms * NS_PER_MS, at(now), MIDDLE);
+    // Two of ten are quick.
+    let opened: Vec<bool> = (0..10).map(|n| timed(&seat, if n < 2 { 500 } else { 501 }, n)).collect();
+    assert_eq!(opened, [vec![false; 9], vec![true]].concat());
+    assert_eq!((seat.state().0, seat.opened()), (State::Open, at(9)));
+    assert!(!timed(&seat, 900, 10), "what began before says what is known");
+    let probe = elected(&seat, 1_300);
+    success(&seat, &policy, probe, at(1_301));
+    assert!((0..9).all(|n| !timed(&seat, 900, 1_302 + n)), "and nothing of the past is held against it");
+    // Three of ten are quick, and those that are slow fall out of the window.
+    let seat = Seat::default();
+    assert!((0..40).all(|n| !timed(&seat, if n % 10 < 3 { 1 } else { 900 }, n)));
+    assert!((0..9).all(|n| !timed(&seat, 900, 20_000 + n)));
+    assert!(timed(&seat, 900, 20_010));
+}
+
+#[test]
+fn nothing_is_slow_where_nobody_said_so() {
+    let seat = Seat::default();
+    assert!((0..100).all(|n| !timed(&seat, &POLICY, u64::MAX, at(n), MIDDLE)));
+    assert_eq!(seat.answers.sum(&POLICY, at(100)), (0, 0));
 }

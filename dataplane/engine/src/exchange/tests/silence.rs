@@ -124,3 +124,17 @@ fn whole_answers_are_watched_by_their_own_times() {
     }
     assert!(world.is_idle());
 }
+
+#[test]
+fn a_slow_provider_is_left_when_the_policy_says_so() {
+    for (slow_ms, expected) in [(0, TargetId(0)), (300, TargetId(1))] {
+        let mut draft = in_order(2, 0);
+        rules(&mut draft).breaker.slow_ms = slow_ms;
+        let mut world = World::new(draft);
+        answered(&mut world, 20);
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, expected);
+        world.succeed(&mut exchange, attempt);
+    }
+}
