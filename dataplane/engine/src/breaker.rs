@@ -35,7 +35,7 @@ use std::sync::atomic::{
 
 mod window;
 
-use window::Window;
+use window::{Part, Window};
 
 machine! {
     /// What a breaker does with attempts.
@@ -192,9 +192,9 @@ impl Seat {
         if policy.consecutive > 0 && consecutive >= policy.consecutive {
             return true;
         }
-        let (attempts, failures) = self.window.sum(policy, now);
-        let (attempts, failures) = (attempts + late, failures + late);
-        attempts >= u64::from(policy.requests_min.max(1)) && failures * 1_000 > u64::from(policy.failure_permille) * attempts
+        let (attempts, halves) = self.window.sum(policy, now);
+        let (attempts, halves) = (attempts + late, halves + 2 * late);
+        attempts >= u64::from(policy.requests_min.max(1)) && halves * 1_000 > u64::from(policy.failure_permille) * attempts * 2
     }
 
     /// Opens it from closed, unless another was faster.
@@ -253,7 +253,7 @@ pub fn success(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment)
             if seat.consecutive.load(Relaxed) != 0 {
                 seat.consecutive.store(0, Relaxed);
             }
-            seat.window.count(policy, now, false);
+            seat.window.count(policy, now, Part::None);
         }
         Admission::Probe(Ticket(ticket)) => heal(seat, Word(ticket)),
         Admission::Forced => heal(seat, Word(seat.word.load(Acquire))),
@@ -280,9 +280,9 @@ pub fn timed(seat: &Seat, policy: &Breaker, ns: u64, now: Moment, random: u64) -
         return false;
     }
     let is_slow = ns > policy.slow_ms.saturating_mul(NS_PER_MS);
-    seat.answers.count(policy, now, is_slow);
-    let (answers, slow) = seat.answers.sum(policy, now);
-    let trips = answers >= u64::from(policy.requests_min.max(1)) && slow * 1_000 >= u64::from(policy.slow_permille.max(1)) * answers;
+    seat.answers.count(policy, now, if is_slow { Part::Whole } else { Part::None });
+    let (answers, halves) = seat.answers.sum(policy, now);
+    let trips = answers >= u64::from(policy.requests_min.max(1)) && halves * 1_000 >= u64::from(policy.slow_permille.max(1)) * answers * 2;
     is_slow && trips && seat.trip(policy, now, random)
 }
 
@@ -295,7 +295,7 @@ pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment,
                 return false;
             }
             let consecutive = seat.consecutive.fetch_add(1, Relaxed).saturating_add(1);
-            seat.window.count(policy, now, true);
+            seat.window.count(policy, now, Part::Whole);
             seat.trips(policy, consecutive, 0, now) && seat.trip(policy, now, random)
         }
         Admission::Probe(Ticket(ticket)) => {
@@ -314,6 +314,21 @@ pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment,
             false
         }
     }
+}
+
+/// The attempt was answered, and the answer is of no use: half a failure in the share, and none in a
+/// row, since models err at random. True when the breaker opened by it. A probe has learned
+/// nothing and gives the election back.
+pub fn half_failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment, random: u64) -> bool {
+    if admission != Admission::Pass {
+        neutral(seat, admission, now);
+        return false;
+    }
+    if Word(seat.word.load(Acquire)).state() != State::Closed {
+        return false;
+    }
+    seat.window.count(policy, now, Part::Half);
+    seat.trips(policy, 0, 0, now) && seat.trip(policy, now, random)
 }
 
 /// Attempts in flight have waited too long: they count as failures at this moment, and are written

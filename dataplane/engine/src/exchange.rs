@@ -481,10 +481,15 @@ impl Exchange {
             // may have opened it.
             let trail = &self.trail[attempt_index];
             let begun = self.started.plus_ns(u64::from(trail.begun_us) * NS_PER_US);
-            if running.admission != Admission::Pass || trail.token_us != 0 || begun > row.breaker.opened() {
-                breaker::failure(&row.breaker, &rules, running.admission, now, running.jitter[0]);
+            let is_news = running.admission != Admission::Pass || trail.token_us != 0 || begun > row.breaker.opened();
+            let half = failover::row(verdict.class).breaker == failover::Weight::Half;
+            if is_news {
+                let fail = if half { breaker::half_failure } else { breaker::failure };
+                fail(&row.breaker, &rules, running.admission, now, running.jitter[0]);
             }
-            row.observe(crate::board::FAILURE_NS, now);
+            if !half {
+                row.observe(crate::board::FAILURE_NS, now);
+            }
         } else {
             breaker::neutral(&row.breaker, running.admission, now);
         }

@@ -38,6 +38,32 @@ pub struct Shown {
     pub should_retry: bool,
 }
 
+/// How much the breaker of the target makes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It counts nothing.
+    Nothing,
+    /// It counts half of it in its share, and nothing in a row.
+    Half,
+    /// It counts it.
+    Whole,
+}
+
+impl Weight {
+    /// True when it counts some of it.
+    pub const fn counts(self) -> bool {
+        !matches!(self, Weight::Nothing)
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Weight::Nothing => "no",
+            Weight::Half => "half",
+            Weight::Whole => "yes",
+        }
+    }
+}
+
 /// All that follows from one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -49,8 +75,8 @@ pub struct Row {
     pub retry_same: bool,
     /// The next target is asked. False ends the exchange: the request would fail everywhere.
     pub move_on: bool,
-    /// The breaker of the target counts it.
-    pub breaker: bool,
+    /// How much of it the breaker of the target counts.
+    pub breaker: Weight,
     /// What is left alone …
     pub scope: Scope,
     /// … and for how long when the provider does not say, in milliseconds.
@@ -88,7 +114,7 @@ const fn passing(class: Class, status: u16, code: &'static str, why: &'static st
         fault: Fault::Provider,
         retry_same: true,
         move_on: true,
-        breaker: true,
+        breaker: Weight::Whole,
         scope: Scope::Told,
         pause_ms: 0,
         shown: shown(status, code, true),
@@ -103,7 +129,7 @@ const fn lasting(class: Class, scope: Scope, status: u16, code: &'static str, wh
         fault: Fault::Operator,
         retry_same: false,
         move_on: true,
-        breaker: false,
+        breaker: Weight::Nothing,
         scope,
         pause_ms: REFUSED_PAUSE_MS,
         shown: shown(status, code, false),
@@ -118,7 +144,7 @@ const fn caller(class: Class, code: &'static str, why: &'static str) -> Row {
         fault: Fault::Tenant,
         retry_same: false,
         move_on: false,
-        breaker: false,
+        breaker: Weight::Nothing,
         scope: Scope::Told,
         pause_ms: 0,
         shown: shown(400, code, false),
@@ -142,7 +168,7 @@ pub const ROWS: &[Row] = &[
     ),
     passing(Class::StreamCut, 502, "provider_stream_cut", "the stream lacks its terminal marker, so it is no answer"),
     Row {
-        breaker: false,
+        breaker: Weight::Nothing,
         scope: Scope::Pair,
         pause_ms: RATE_PAUSE_MS,
         ..passing(Class::RateLimit, 429, "rate_limit_exceeded", "a target that says \"later\" works; it is left alone until then")
@@ -173,8 +199,13 @@ pub const ROWS: &[Row] = &[
     passing(Class::Malformed, 502, "provider_malformed", "what breaks the protocol cannot be passed on"),
     passing(Class::Empty, 502, "provider_empty", "an answer that holds nothing is none"),
     Row {
-        breaker: false,
-        ..passing(Class::SchemaViolation, 502, "provider_schema_violation", "models err at random: another try may fit, and nothing is ill")
+        breaker: Weight::Half,
+        ..passing(
+            Class::SchemaViolation,
+            502,
+            "provider_schema_violation",
+            "models err at random: another try may fit, and only many in a short time say that something is ill",
+        )
     },
 ];
 
@@ -186,7 +217,7 @@ const _: () = {
         assert!(row.class as usize == at);
         // Who may be retried here may be left, and the tenant's own faults are nobody else's.
         assert!(row.move_on || !row.retry_same);
-        assert!(row.move_on || !row.breaker);
+        assert!(row.move_on || !row.breaker.counts());
         assert!(row.pause_ms <= limits::PAUSE_MS_MAX);
         at += 1;
     }
@@ -206,7 +237,7 @@ pub fn table() -> String {
             Scope::Pair => "the credential, or the target where it is the only one",
             Scope::Key => "the credential",
         };
-        let (again, next, counts) = (yes(row.retry_same), yes(row.move_on), yes(row.breaker));
+        let (again, next, counts) = (yes(row.retry_same), yes(row.move_on), row.breaker.word());
         let line = [class.word(), fault.word(), again, next, counts, alone, &format!("{} `{}`", shown.status, shown.code), why].join(" | ");
         out.extend(["| ", &line, " |\n"]);
     }

@@ -84,7 +84,7 @@ impl Verdict {
         Verdict {
             class,
             fault: row.fault,
-            counts_for_breaker: row.breaker,
+            counts_for_breaker: row.breaker.counts(),
             retry_same: row.retry_same,
             move_on: row.move_on,
             fresh: false,

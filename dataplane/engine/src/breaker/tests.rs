@@ -103,11 +103,11 @@ fn the_window_slides() {
     for n in 0..3 {
         failure(&seat, &policy, Admission::Pass, at(n), MIDDLE);
     }
-    assert_eq!(seat.window.sum(&policy, at(4_999)), (3, 3));
-    assert_eq!(seat.window.sum(&policy, at(9_999)), (3, 3));
+    assert_eq!(seat.window.sum(&policy, at(4_999)), (3, 6));
+    assert_eq!(seat.window.sum(&policy, at(9_999)), (3, 6));
     assert_eq!(seat.window.sum(&policy, at(10_000)), (0, 0));
     assert!(!failure(&seat, &policy, Admission::Pass, at(10_001), MIDDLE));
-    assert_eq!(seat.window.sum(&policy, at(10_001)), (1, 1));
+    assert_eq!(seat.window.sum(&policy, at(10_001)), (1, 2));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_forced_attempt_heals_and_cannot_harm() {
     // And when it has healed meanwhile, nothing is lost.
     fail(&seat, 12);
     success(&seat, &POLICY, Admission::Forced, at(13));
-    assert_eq!(seat.window.sum(&POLICY, at(13)), (1, 1));
+    assert_eq!(seat.window.sum(&POLICY, at(13)), (1, 2));
 }
 
 #[test]
@@ -354,4 +354,38 @@ fn nothing_is_slow_where_nobody_said_so() {
     let seat = Seat::default();
     assert!((0..100).all(|n| !timed(&seat, &POLICY, u64::MAX, at(n), MIDDLE)));
     assert_eq!(seat.answers.sum(&POLICY, at(100)), (0, 0));
+}
+
+#[test]
+fn half_a_failure_counts_half_in_the_share_and_never_in_a_row() {
+    let seat = Seat::default();
+    // Nothing but halves: exactly half, which is not more than half.
+    assert!((0..100).all(|n| !half_failure(&seat, &POLICY, Admission::Pass, at(n), MIDDLE)));
+    assert_eq!((seat.state().0, seat.window.sum(&POLICY, at(100))), (State::Closed, (100, 100)));
+    assert!(fail(&seat, 101), "and a whole one more is more than half");
+    // Two between them break no row, and make none.
+    let seat = Seat::default();
+    fail(&seat, 0);
+    half_failure(&seat, &POLICY, Admission::Pass, at(1), MIDDLE);
+    fail(&seat, 2);
+    half_failure(&seat, &POLICY, Admission::Pass, at(3), MIDDLE);
+    assert!(fail(&seat, 4));
+    // Against successes they weigh half: 40 % is exceeded by nine of ten, and not by eight.
+    let policy = Breaker { consecutive: 0, failure_permille: 400, ..POLICY };
+    for (halves, expected) in [(8, false), (9, true)] {
+        let seat = Seat::default();
+        (halves..10).for_each(|n| success(&seat, &policy, Admission::Pass, at(n)));
+        assert_eq!((0..halves).any(|n| half_failure(&seat, &policy, Admission::Pass, at(n), MIDDLE)), expected);
+    }
+}
+
+#[test]
+fn a_probe_that_half_fails_gives_the_election_back() {
+    let seat = open_since(0);
+    let probe = elected(&seat, 1_300);
+    assert!(!half_failure(&seat, &POLICY, probe, at(1_310), MIDDLE));
+    assert_eq!(seat.state().0, State::Open);
+    elected(&seat, 1_310);
+    assert!(!half_failure(&seat, &POLICY, Admission::Forced, at(1_311), MIDDLE));
+    assert_eq!(seat.state().0, State::Probing);
 }

@@ -8,16 +8,28 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Default)]
 pub(super) struct Window([AtomicU64; 2]);
 
-/// `epoch (20 bits) | attempts (22 bits) | failures (22 bits)`. The epoch counts half-windows, so
-/// that a count of another half-window is told from one of this.
+/// How much of a failure an attempt was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// None.
+    None = 0,
+    /// Half of one.
+    Half = 1,
+    /// The whole.
+    Whole = 2,
+}
+
+/// `epoch (20 bits) | attempts (21 bits) | halves of failures (23 bits)`. The epoch counts
+/// half-windows, so that a count of another half-window is told from one of this.
 #[derive(Clone, Copy)]
 struct Half(u64);
 
 impl Half {
-    const COUNT_MAX: u64 = (1 << 22) - 1;
+    /// Attempts, at most. Halves of failures are at most twice as many, and so never too many.
+    const COUNT_MAX: u64 = (1 << 21) - 1;
 
-    fn one(epoch: u64, failed: bool) -> Half {
-        Half((epoch & 0xf_ffff) << 44 | 1 << 22 | u64::from(failed))
+    fn one(epoch: u64, part: Part) -> Half {
+        Half((epoch & 0xf_ffff) << 44 | 1 << 23 | part as u64)
     }
 
     fn is_of(self, epoch: u64) -> bool {
@@ -25,38 +37,38 @@ impl Half {
     }
 
     fn attempts(self) -> u64 {
-        self.0 >> 22 & Self::COUNT_MAX
+        self.0 >> 23 & Self::COUNT_MAX
     }
 
-    fn failures(self) -> u64 {
-        self.0 & Self::COUNT_MAX
+    fn halves(self) -> u64 {
+        self.0 & ((1 << 23) - 1)
     }
 }
 
 impl Window {
     /// Counts one attempt in the half-window of `now`.
-    pub(super) fn count(&self, policy: &Breaker, now: Moment, failed: bool) {
+    pub(super) fn count(&self, policy: &Breaker, now: Moment, part: Part) {
         let epoch = epoch(policy, now);
         let half = &self.0[(epoch & 1) as usize];
         let seen = Half(half.load(Relaxed));
         if seen.is_of(epoch) && seen.attempts() > 0 {
             if seen.attempts() < Half::COUNT_MAX - 65_536 {
-                half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
+                half.fetch_add(1 << 23 | part as u64, Relaxed);
             }
-        } else if half.compare_exchange(seen.0, Half::one(epoch, failed).0, Relaxed, Relaxed).is_err() {
+        } else if half.compare_exchange(seen.0, Half::one(epoch, part).0, Relaxed, Relaxed).is_err() {
             // Another shard has just begun the same half-window.
-            half.fetch_add(1 << 22 | u64::from(failed), Relaxed);
+            half.fetch_add(1 << 23 | part as u64, Relaxed);
         }
     }
 
-    /// Attempts and failures of this half-window and the one before.
+    /// Attempts of this half-window and the one before, and failures, each counted as two halves.
     pub(super) fn sum(&self, policy: &Breaker, now: Moment) -> (u64, u64) {
         let epoch = epoch(policy, now);
         let mut sum = (0, 0);
         for (half, of) in [(epoch & 1, epoch), (epoch.wrapping_sub(1) & 1, epoch.wrapping_sub(1))] {
             let half = Half(self.0[half as usize].load(Relaxed));
             if half.is_of(of) {
-                sum = (sum.0 + half.attempts(), sum.1 + half.failures());
+                sum = (sum.0 + half.attempts(), sum.1 + half.halves());
             }
         }
         sum

@@ -50,8 +50,13 @@ fn rows_keep_what_the_documents_promise() {
         assert_eq!(!row.move_on, callers, "{:?}: the caller's own errors, and only those, end the exchange", row.class);
         assert_eq!(row.fault == Fault::Tenant, callers, "{:?}", row.class);
         assert_ne!(row.shown.status, 401, "{:?}: our credentials are not the tenant's", row.class);
-        let well = matches!(row.class, Class::RateLimit | Class::SchemaViolation);
-        assert!(row.breaker == (row.fault == Fault::Provider && !well), "{:?}", row.class);
+        let expected = match row.class {
+            Class::RateLimit => Weight::Nothing,
+            Class::SchemaViolation => Weight::Half,
+            _ if row.fault == Fault::Provider => Weight::Whole,
+            _ => Weight::Nothing,
+        };
+        assert_eq!(row.breaker, expected, "{:?}", row.class);
         assert_eq!(row.shown.should_retry, row.fault == Fault::Provider, "{:?}", row.class);
         assert!(!row.why.is_empty());
     }
@@ -102,7 +107,7 @@ fn where_a_row_leaves_custom_it_says_why() {
     let apart: Vec<(Class, &str)> = CUSTOM
         .iter()
         .map(|(class, does, status)| (row(*class), does, status))
-        .filter(|(row, does, status)| [row.retry_same, row.move_on, row.breaker] != **does || row.shown.status != **status)
+        .filter(|(row, does, status)| [row.retry_same, row.move_on, row.breaker.counts()] != **does || row.shown.status != **status)
         .map(|(row, ..)| (row.class, row.why))
         .collect();
     let said = [
@@ -110,6 +115,7 @@ fn where_a_row_leaves_custom_it_says_why() {
         (Class::Timeout, "told as 504, not 502"),
         (Class::ModelGone, "told as 502, not 404"),
         (Class::ContextWindow, "were passed over before"),
+        (Class::SchemaViolation, "only many in a short time"),
     ];
     assert_eq!(apart.len(), said.len(), "{apart:?}");
     for ((class, why), (expected, part)) in apart.iter().zip(said) {

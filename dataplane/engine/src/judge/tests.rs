@@ -141,7 +141,7 @@ fn a_verdict_follows_its_row_unless_it_says_otherwise() {
         let row = failover::row(class);
         assert_eq!((verdict.fault, verdict.move_on), (row.fault, row.move_on), "{code} {kind} {error} {message}");
         assert!(row.retry_same || !verdict.retry_same);
-        assert!(row.breaker || !verdict.counts_for_breaker);
+        assert!(row.breaker.counts() || !verdict.counts_for_breaker);
     }
 }
 
@@ -199,7 +199,7 @@ fn transport_failures_are_classed() {
         (T::WrongContentType, Class::Malformed, true),
         (T::ErrorEvent(Class::RateLimit), Class::RateLimit, false),
         (T::Empty, Class::Empty, true),
-        (T::SchemaViolation, Class::SchemaViolation, false),
+        (T::SchemaViolation, Class::SchemaViolation, true),
         (T::TooLarge, Class::Malformed, true),
         (T::Http, Class::Malformed, true),
     ];

@@ -138,3 +138,23 @@ fn a_slow_provider_is_left_when_the_policy_says_so() {
         world.succeed(&mut exchange, attempt);
     }
 }
+
+#[test]
+fn answers_of_no_use_are_half_as_bad_as_none() {
+    for (percent, expected) in [(500, TargetId(0)), (400, TargetId(1))] {
+        let mut draft = in_order(2, 0);
+        rules(&mut draft).breaker.failure_permille = percent;
+        let mut world = World::new(draft);
+        for _ in 0..20 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            assert_eq!(attempt.target, TargetId(0), "five in a row are none in a row");
+            world.fail(&mut exchange, attempt, judge::transport(Transport::SchemaViolation));
+            exchange.abandoned(&world.board, &world.prepared, world.now);
+        }
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, expected);
+        world.succeed(&mut exchange, attempt);
+    }
+}
