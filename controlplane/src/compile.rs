@@ -201,6 +201,7 @@ fn providers(
                 auth: provider.auth.clone(),
                 keys: own,
                 in_flight_max: provider.in_flight_max,
+                retries: provider.retries,
                 headers: provider.headers.clone(),
                 regions: provider.regions.clone(),
             },

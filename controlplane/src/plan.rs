@@ -49,6 +49,8 @@ pub struct Provider {
     pub keys: Vec<Key>,
     /// Most attempts in flight.
     pub in_flight_max: u32,
+    /// Further attempts.
+    pub retries: policy::Retries,
     /// Further fields of every request.
     pub headers: Vec<(String, String)>,
     /// Where it processes data.

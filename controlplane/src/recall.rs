@@ -121,6 +121,7 @@ fn provider_of(
         auth: provider.auth.clone(),
         keys: found,
         in_flight_max: provider.in_flight_max,
+        retries: provider.retries,
         headers: provider.headers.clone(),
         regions: provider.regions.clone(),
         disabled: None,

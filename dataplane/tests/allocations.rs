@@ -104,6 +104,7 @@ fn draft(provider: SocketAddr) -> Draft {
             auth: Auth::Bearer,
             keys: vec![Key { id: KeyId(0), weight: 1 }],
             in_flight_max: 8,
+            retries: policy::Retries::default(),
             headers: Vec::new(),
             regions: Vec::new(),
         },

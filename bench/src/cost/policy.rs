@@ -76,6 +76,7 @@ fn providers(draft: &mut Draft) {
             auth: Auth::Bearer,
             keys: vec![Key { id: KeyId(at), weight: 1 }],
             in_flight_max: 1_000,
+            retries: ::policy::Retries::default(),
             headers: vec![],
             regions: vec![],
         });

@@ -137,6 +137,15 @@ section! {
         headers: Named<String>, "none";
         /// Most attempts in flight, over all shards.
         in_flight: Count, "4096";
+        /// How many further attempts it is asked for by exchanges that have made one there: `{share: 20%, per_second: 10}`.
+        retries: Retries, "see each";
+    }
+    /// How many further attempts a provider is asked for, over all shards; beyond, the next provider is asked.
+    Retries = "`retries`" {
+        /// So many for each exchange that comes there first.
+        share: Share, "20%";
+        /// And so many in a second, of which ten seconds' worth may be made at once.
+        per_second: Count, "10";
     }
     /// One credential of a provider.
     KeyEntry = "a key" {
@@ -391,6 +400,7 @@ section! {
 }
 
 read_as_map! {
-    Document Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Connections Model Deployment Fallback Chain Link Trigger Retry Breaker Slow Hedge
+    Document Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
+    Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

@@ -124,11 +124,22 @@ impl Validator<'_> {
             auth,
             keys,
             in_flight_max,
+            retries: self.retries(declared),
             headers,
             regions: declared.regions.iter().flat_map(|regions| &regions.0).map(|region| region.value.clone()).collect(),
             disabled,
         };
         self.plan.providers.insert(name.value.clone(), planned);
+    }
+
+    /// How many further attempts a provider is asked for.
+    fn retries(&mut self, declared: &Provider) -> policy::Retries {
+        let preset = policy::Retries::default();
+        let Some(at) = &declared.retries else { return preset };
+        policy::Retries {
+            share_permille: self.bounded(&at.share, "share", 0, 1_000, preset.share_permille.into()) as u32,
+            per_second: self.bounded(&at.per_second, "per_second", 1, 1_000_000, preset.per_second.into()) as u32,
+        }
     }
 
     /// What a policy says that a provider understands.

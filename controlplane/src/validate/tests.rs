@@ -331,3 +331,18 @@ fallback: {chains: [{name: c, models: [{provider: openai, model: m}], breaker: {
     );
     assert!(checked.complaints.refuse() && rendered.contains("rate must be within"), "{rendered}");
 }
+
+#[test]
+fn a_provider_is_asked_again_so_often() {
+    let of = |text: &str| {
+        let text =
+            format!("providers: {{openai: {{{text}}}}}\nfallback: {{chains: [{{name: c, models: [{{provider: openai, model: m}}]}}]}}");
+        let (checked, rendered) = check(&text, &surroundings());
+        (checked.plan.providers.get("openai").map(|provider| provider.retries), rendered)
+    };
+    let retries = |share_permille, per_second| Some(policy::Retries { share_permille, per_second });
+    assert_eq!(of("in_flight: 5").0, retries(200, 10));
+    assert_eq!(of("retries: {share: 5%, per_second: 3}").0, retries(50, 3));
+    assert_eq!(of("retries: {share: 0}").0, retries(0, 10));
+    assert!(of("retries: {per_second: 0}").1.contains("per_second must be within"));
+}

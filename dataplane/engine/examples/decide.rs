@@ -42,6 +42,7 @@ fn draft() -> Draft {
             auth: Auth::Bearer,
             keys: vec![Key { id: KeyId(at), weight: 1 }],
             in_flight_max: 4_096,
+            retries: policy::Retries::default(),
             headers: vec![],
             regions: vec![],
         });

@@ -11,6 +11,7 @@ use crate::{
     breaker::Seat,
     exchange::Session,
     moment::{Moment, NS_PER_MS, NS_PER_US},
+    retries::Budget,
     waiting::{Overdue, Slot, Watch, Watchman},
 };
 use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
@@ -78,6 +79,7 @@ pub struct TargetRow {
 #[repr(align(128))]
 struct ProviderRow {
     in_flight: AtomicU32,
+    retries: Budget,
 }
 
 #[derive(Debug, Default)]
@@ -251,6 +253,11 @@ impl Board {
     pub fn leave(&self, id: ProviderId) {
         let before = self.providers[id.index()].in_flight.fetch_sub(1, Relaxed);
         assert!(before > 0, "an attempt left {id:?} that never entered");
+    }
+
+    /// What further attempts at a provider are taken out of.
+    pub fn retries(&self, id: ProviderId) -> &Budget {
+        &self.providers[id.index()].retries
     }
 
     /// Leaves a credential alone until `until`. Of two pauses the longer counts.

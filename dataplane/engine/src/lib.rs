@@ -35,6 +35,7 @@ pub mod backoff;
 pub mod board;
 pub mod breaker;
 pub mod pace;
+pub mod retries;
 pub mod waiting;
 
 pub use board::Board;

@@ -155,6 +155,8 @@ impl Snapshot {
             taken(&draft.origins, provider.origin, id)?;
             within(id, "keys", provider.keys.len(), 0, limits::KEYS_PER_PROVIDER_MAX)?;
             within(id, "name", provider.name.len(), 1, limits::NAME_BYTES_MAX)?;
+            within(id, "share of retries", provider.retries.share_permille as usize, 0, 1_000)?;
+            within(id, "retries per second", provider.retries.per_second as usize, 1, u32::MAX as usize)?;
             for key in &provider.keys {
                 within(id, "key id", key.id.index(), 0, limits::KEYS_MAX - 1)?;
                 within(id, "key weight", key.weight as usize, 1, u32::MAX as usize)?;

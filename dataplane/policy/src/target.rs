@@ -76,10 +76,28 @@ pub struct Provider {
     pub keys: Vec<Key>,
     /// Most attempts in flight, over all shards.
     pub in_flight_max: u32,
+    /// How many further attempts it is asked for, over all shards.
+    pub retries: Retries,
     /// Further fields of every request: name and value.
     pub headers: Vec<(String, String)>,
     /// Where it processes data, in the operator's words.
     pub regions: Vec<String>,
+}
+
+/// How many attempts a provider is asked for in addition: a further one of an exchange that has
+/// made one there. Ten seconds' worth of [`Retries::per_second`] may be made at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Each exchange that comes there first allows so many more, in thousandths. At most 1,000.
+    pub share_permille: u32,
+    /// So many more in a second are allowed whoever comes. At least 1.
+    pub per_second: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Retries { share_permille: 200, per_second: 10 }
+    }
 }
 
 /// How a provider speaks.

@@ -48,6 +48,9 @@ pub enum Skip {
     KeysOut,
     /// The provider has as many attempts in flight as it may.
     Bulkhead,
+    /// This exchange has asked the provider before, and all exchanges together have asked it again as
+    /// often as they may.
+    RetryBudget,
 }
 
 impl Skip {
@@ -68,6 +71,7 @@ impl Skip {
             Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
+            Skip::RetryBudget => "retry_budget",
         }
     }
 
@@ -103,6 +107,7 @@ impl Packed {
             Skip::TooSlow { usual_ms } => (13, usual_ms),
             Skip::Reserved => (14, 0),
             Skip::TooDear => (12, 0),
+            Skip::RetryBudget => (11, 0),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 5 | kind << 1)
@@ -127,6 +132,7 @@ impl Packed {
             12 => Skip::TooDear,
             13 => Skip::TooSlow { usual_ms: for_ms },
             14 => Skip::Reserved,
+            11 => Skip::RetryBudget,
             _ => return None,
         })
     }
@@ -185,6 +191,7 @@ mod tests {
             Skip::TooDear,
             Skip::KeysOut,
             Skip::Bulkhead,
+            Skip::RetryBudget,
             Skip::Lacks(Needs::EVERY),
             Skip::TooLarge,
             Skip::Unable,

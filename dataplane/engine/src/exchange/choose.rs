@@ -82,6 +82,9 @@ impl Exchange {
             match spent {
                 Err(skip) => Err(skip),
                 Ok(_) if board.in_flight(place.provider) >= place.in_flight_max => Err(Skip::Bulkhead),
+                Ok(_) if self.is_further(prepared, place) && !board.retries(place.provider).has_one(&place.retries, now) => {
+                    Err(Skip::RetryBudget)
+                }
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
@@ -101,6 +104,14 @@ impl Exchange {
             Some(class) => place.after.contains(class),
             None => place.after.is_empty() || place.after.meets(self.failures),
         }
+    }
+
+    /// True when this exchange has asked the provider of a place before. A connection that had been
+    /// closed unseen asked nobody.
+    fn is_further(&self, prepared: &Prepared, place: &Place) -> bool {
+        let places = prepared.places(self.chain);
+        let there = |trail: &Trail| trail.end != End::Stale && places[usize::from(trail.candidate)].provider == place.provider;
+        self.trail().iter().any(there)
     }
 
     /// Lets the breaker of a place know of the attempts that are overdue there.
@@ -361,12 +372,24 @@ impl Exchange {
             self.candidates[at].skip = Packed::new(Skip::Bulkhead);
             return None;
         }
+        let further = self.is_further(prepared, place);
+        if further && !board.retries(place.provider).take(&place.retries, now) {
+            board.leave(place.provider);
+            self.candidates[at].skip = Packed::new(Skip::RetryBudget);
+            return None;
+        }
         let admission =
             if manner.forced { Admission::Forced } else { breaker::allow(&row.breaker, &prepared.breaker(self.chain, place.target), now) };
         if let Admission::Refused { until } = admission {
+            if further {
+                board.retries(place.provider).give_back(&place.retries);
+            }
             board.leave(place.provider);
             self.candidates[at].skip = Packed::new(Skip::BreakerOpen { for_ms: ms(until, now) });
             return None;
+        }
+        if !further && !manner.fresh {
+            board.retries(place.provider).earn(&place.retries, now);
         }
         let slot = row.begin(self.stream, now);
         self.candidates[at].skip = Packed::NONE;

@@ -45,6 +45,9 @@ struct Life {
 struct Promises {
     targets: Vec<(TargetId, Moment)>,
     keys: Vec<(KeyId, Moment)>,
+    /// By provider: attempts that were the first of an exchange there, and those that were not.
+    asked: Vec<(u64, u64)>,
+    begun: Moment,
     /// Probes that run, and when they lapse.
     probes: Vec<(TargetId, usize, Moment)>,
 }
@@ -72,8 +75,9 @@ impl Simulation {
             (0..known).for_each(|_| world.board.target(id).answered(true, None, usual, world.now));
             (0..known).for_each(|_| world.board.target(id).answered(false, None, usual, world.now));
         }
-        let mut simulation =
-            Simulation { world, dice, ill, lives: vec![], promises: Promises::default(), due: BinaryHeap::new(), order: 0, records: 0 };
+        let asked = vec![(0, 0); world.prepared.providers.slots()];
+        let promises = Promises { asked, begun: world.now, ..Promises::default() };
+        let mut simulation = Simulation { world, dice, ill, lives: vec![], promises, due: BinaryHeap::new(), order: 0, records: 0 };
         for at in 0..EXCHANGES {
             let start = simulation.world.now.plus_ms(simulation.dice.below(20_000));
             let hangs_up = simulation.dice.chance(10);
@@ -163,6 +167,7 @@ impl Simulation {
                 assert!(!life.refused, "a caller's own error is asked once");
                 self.check_attempt(at, exchange, attempt, &before, &eligible);
                 self.check_spared(exchange, attempt, &eligible);
+                self.check_further(exchange, attempt);
                 let fate = fate(&mut self.dice, self.ill[attempt.target.index()]);
                 let took = self.dice.among(&[0, 1, 40, 3_000, 20_000]);
                 let took_ns = took * NS_PER_MS;
@@ -225,6 +230,7 @@ impl Simulation {
                 && (provider.keys.is_empty() || provider.keys.iter().any(|key| board.key_pause(key.id, now).is_none()))
                 && self.is_spent(*id) == spared
                 && board.in_flight(target.provider) < provider.in_flight_max
+                && (!self.is_further(exchange, target.provider) || board.retries(target.provider).has_one(&provider.retries, now))
                 && !self.refuses(*id)
         };
         let mut targets: Vec<TargetId> = exchange
@@ -237,6 +243,26 @@ impl Simulation {
         targets.sort();
         targets.dedup();
         targets
+    }
+
+    /// True when an exchange has asked a provider before.
+    fn is_further(&self, exchange: &Exchange, provider: ProviderId) -> bool {
+        let there = |trail: &&Trail| self.world.prepared.targets[exchange.target_of(trail)].provider == provider;
+        exchange.trail().iter().any(|trail| there(&trail) && trail.end != End::Stale)
+    }
+
+    /// Further attempts are bounded by the first ones, the time, and the reserve.
+    fn check_further(&mut self, exchange: &Exchange, attempt: Attempt) {
+        let earlier = &exchange.trail()[..attempt.index];
+        let there = |trail: &&Trail| self.world.prepared.targets[exchange.target_of(trail)].provider == attempt.provider;
+        let further = earlier.iter().any(|trail| there(&trail) && trail.end != End::Stale);
+        let (first, more) = &mut self.promises.asked[attempt.provider.index()];
+        *more += u64::from(further);
+        *first += u64::from(!further && !attempt.fresh);
+        let policy = self.world.prepared.providers[attempt.provider].retries;
+        let since_ms = self.world.now.since(self.promises.begun) / NS_PER_MS;
+        let bound = *first * u64::from(policy.share_permille) + (since_ms + 10_000 + 1) * u64::from(policy.per_second);
+        assert!(*more * 1_000 <= bound, "{more} further attempts at {:?}, and {first} first ones", attempt.provider);
     }
 
     /// True when nothing remains of what a target could be asked with.

@@ -179,7 +179,8 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         // It would have been asked: attempts or time were over before.
         Skip::Spent { .. } | Skip::TooSlow { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
-        Skip::Bulkhead => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
+        // A little comes back every second, as with a seat.
+        Skip::Bulkhead | Skip::RetryBudget => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {
             // Of the credentials, those count that come back by themselves. What the skip says is for
             // waiting, and is rounded up once more than may be told.

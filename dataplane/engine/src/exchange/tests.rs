@@ -8,6 +8,7 @@ use crate::{
 use policy::{Balance, Draft};
 
 mod affinity;
+mod again;
 mod guards;
 mod order;
 mod pauses;

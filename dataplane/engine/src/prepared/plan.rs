@@ -29,6 +29,7 @@ pub(crate) struct Place {
     pub(crate) target: TargetId,
     pub(crate) provider: ProviderId,
     pub(crate) in_flight_max: u32,
+    pub(crate) retries: policy::Retries,
     keys: Span,
     /// The first of them: of most providers the only one.
     key: Option<Key>,
@@ -103,6 +104,7 @@ impl Plan {
                         target: member.target,
                         provider: target.provider,
                         in_flight_max: provider.in_flight_max,
+                        retries: provider.retries,
                         keys: spans[target.provider.index()],
                         key: provider.keys.first().copied(),
                         step: at,

@@ -30,6 +30,7 @@ pub(crate) fn draft(providers: &[(&str, u32)]) -> Draft {
             auth: Auth::Bearer,
             keys,
             in_flight_max: 100,
+            retries: policy::Retries::default(),
             headers: vec![],
             regions: vec![],
         });

@@ -23,6 +23,7 @@ pub(crate) fn draft() -> Draft {
         auth: Auth::Bearer,
         keys: vec![],
         in_flight_max: 8,
+        retries: crate::Retries::default(),
         headers: vec![],
         regions: vec![],
     });

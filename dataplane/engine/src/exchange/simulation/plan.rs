@@ -4,7 +4,7 @@ use crate::{
     judge::{self, ErrorFields, Transport, Verdict},
     prepared::tests as policies,
 };
-use policy::{Backoff, Balance, Breaker, Class, Draft, Member, Patience, ProviderId, Step, TargetId, limits};
+use policy::{Backoff, Balance, Breaker, Class, Draft, Member, Patience, ProviderId, Retries, Step, TargetId, limits};
 
 /// SplitMix64.
 pub(super) struct Dice(pub(super) u64);
@@ -36,7 +36,9 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
         ["a", "b", "d", "e", "f"][..provider_count as usize].iter().map(|name| (*name, dice.below(4) as u32)).collect();
     let mut draft = policies::draft(&providers);
     for at in 0..provider_count {
-        draft.providers.get_mut(ProviderId(at)).unwrap().in_flight_max = dice.among(&[1, 2, 5, 100]);
+        let provider = draft.providers.get_mut(ProviderId(at)).unwrap();
+        provider.in_flight_max = dice.among(&[1, 2, 5, 100]);
+        provider.retries = Retries { share_permille: dice.among(&[0, 200]), per_second: dice.among(&[1, 1, 10]) };
     }
     let target_count = 1 + dice.below(8) as u32;
     for n in 0..target_count {
