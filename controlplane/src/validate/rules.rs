@@ -63,6 +63,7 @@ impl Validator<'_> {
             cooldown_max_ms: field!(cooldown_max, 1, limits::PAUSE_MS_MAX, preset.cooldown_max_ms.max(cooldown_ms)),
             slow_ms,
             slow_permille,
+            slow_start_ms: field!(slow_start, 0, limits::PAUSE_MS_MAX, preset.slow_start_ms),
         };
         if let Some(at) = own.or(general)
             && breaker.cooldown_ms > breaker.cooldown_max_ms

@@ -346,3 +346,15 @@ fn a_provider_is_asked_again_so_often() {
     assert_eq!(of("retries: {share: 0}").0, retries(0, 10));
     assert!(of("retries: {per_second: 0}").1.contains("per_second must be within"));
 }
+
+#[test]
+fn the_load_comes_back_by_and_by_unless_the_policy_says_otherwise() {
+    let (checked, rendered) = check(
+        "defaults: {breaker: {slow_start: 5s}}
+fallback: {chains: [{name: c, models: [{provider: openai, model: m}], breaker: {slow_start: 0s}}, {name: d, models: [{provider: openai, model: n}]}]}",
+        &surroundings(),
+    );
+    let slow_start = |name: &str| checked.plan.chains[name].breaker.slow_start_ms;
+    assert_eq!((slow_start("c"), slow_start("d")), (0, 5_000), "{rendered}");
+    assert_eq!(policy::Breaker::default().slow_start_ms, 30_000);
+}

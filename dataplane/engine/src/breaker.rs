@@ -73,6 +73,10 @@ machine! {
 
 /// Shortest time that a probe is given to report before another is elected.
 pub const PROBE_MS_MIN: u64 = 1_000;
+/// All of a target's share of the load …
+pub const WARMTH_FULL: u32 = 1_000;
+/// … and the least that it is given when its breaker has just closed.
+pub const WARMTH_MIN: u32 = 100;
 /// Jitter of the time open, in thousandths of it, either way.
 pub const JITTER_PERMILLE: u64 = 200;
 
@@ -104,6 +108,8 @@ pub struct Seat {
     word: AtomicU64,
     /// When it opened last, in nanoseconds; what the panic rule compares.
     opened: AtomicU64,
+    /// When it closed last, in nanoseconds; 0 for one that never opened.
+    closed: AtomicU64,
     /// Attempts that ended, and those of them that failed.
     window: Window,
     /// Answers whose time was taken, and those of them that were slow.
@@ -170,8 +176,22 @@ impl Seat {
         Moment(self.opened.load(Relaxed))
     }
 
+    /// How much of its share of the load a target is given, in thousandths: all of it, but for the
+    /// time after its breaker has closed, when it grows from [`WARMTH_MIN`] on. Who has just come back
+    /// has cold caches and few instances, and what all of the load at once would do is open it again.
+    pub fn warmth(&self, slow_start_ms: u64, now: Moment) -> u32 {
+        let closed = self.closed.load(Relaxed);
+        let (since, whole) = (now.since(Moment(closed)), slow_start_ms.saturating_mul(NS_PER_MS));
+        if closed == 0 || since >= whole {
+            return WARMTH_FULL;
+        }
+        let grown = (u128::from(since) * u128::from(WARMTH_FULL) / u128::from(whole)) as u32;
+        grown.max(WARMTH_MIN)
+    }
+
     /// Closes it and forgets every count.
     pub fn reset(&self) {
+        self.closed.store(0, Relaxed);
         self.clear();
         self.word.store(Word::CLOSED.0, std::sync::atomic::Ordering::Release);
     }
@@ -255,13 +275,13 @@ pub fn success(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment)
             }
             seat.window.count(policy, now, Part::None);
         }
-        Admission::Probe(Ticket(ticket)) => heal(seat, Word(ticket)),
-        Admission::Forced => heal(seat, Word(seat.word.load(Acquire))),
+        Admission::Probe(Ticket(ticket)) => heal(seat, Word(ticket), now),
+        Admission::Forced => heal(seat, Word(seat.word.load(Acquire)), now),
         Admission::Refused { .. } => debug_assert!(false, "a refused attempt was made"),
     }
 }
 
-fn heal(seat: &Seat, seen: Word) {
+fn heal(seat: &Seat, seen: Word, now: Moment) {
     if seen.state() == State::Closed {
         return;
     }
@@ -269,7 +289,9 @@ fn heal(seat: &Seat, seen: Word) {
     // Cleared before it closes, so that old failures cannot open it again.
     seat.clear();
     // When the swap fails the ticket has lapsed, and the successor decides.
-    seat.swap(seen, Word::CLOSED);
+    if seat.swap(seen, Word::CLOSED) {
+        seat.closed.store(now.0, Relaxed);
+    }
 }
 
 /// An answer took so long: of a stream, until its first token; else until its end. True when the

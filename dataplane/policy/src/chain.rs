@@ -204,6 +204,9 @@ pub struct Breaker {
     pub slow_ms: u64,
     /// This share of slow ones among the answers of the window opens it, in thousandths. At least 1.
     pub slow_permille: u32,
+    /// A target whose breaker has closed is given its share of a step's load back over so long, in
+    /// milliseconds; 0 is at once.
+    pub slow_start_ms: u64,
 }
 
 impl Default for Breaker {
@@ -217,6 +220,7 @@ impl Default for Breaker {
             cooldown_max_ms: 60_000,
             slow_ms: 0,
             slow_permille: 800,
+            slow_start_ms: 30_000,
         }
     }
 }

@@ -10,6 +10,7 @@ const POLICY: Breaker = Breaker {
     cooldown_max_ms: 8_000,
     slow_ms: 0,
     slow_permille: 800,
+    slow_start_ms: 30_000,
 };
 
 /// The middle of the jitter, so that times are round.
@@ -388,4 +389,19 @@ fn a_probe_that_half_fails_gives_the_election_back() {
     elected(&seat, 1_310);
     assert!(!half_failure(&seat, &POLICY, Admission::Forced, at(1_311), MIDDLE));
     assert_eq!(seat.state().0, State::Probing);
+}
+
+#[test]
+fn whoever_comes_back_is_given_its_load_by_and_by() {
+    let seat = Seat::default();
+    assert_eq!(seat.warmth(30_000, at(0)), WARMTH_FULL);
+    let seat = open_since(0);
+    let probe = elected(&seat, 1_300);
+    success(&seat, &POLICY, probe, at(2_000));
+    let warmths: Vec<u32> = [2_000, 4_000, 5_000, 17_000, 31_999, 32_000, 90_000].map(|ms| seat.warmth(30_000, at(ms))).to_vec();
+    assert_eq!(warmths, [100, 100, 100, 500, 999, 1_000, 1_000]);
+    assert_eq!(seat.warmth(0, at(2_000)), WARMTH_FULL, "it is switched off");
+    assert_eq!(seat.warmth(30_000, at(1_999)), WARMTH_MIN, "a clock that was read a moment earlier");
+    seat.reset();
+    assert_eq!(seat.warmth(30_000, at(2_000)), WARMTH_FULL, "the operator's word counts at once");
 }

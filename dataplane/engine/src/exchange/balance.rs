@@ -1,6 +1,6 @@
 //! Picks one of the deployments of a step.
 
-use crate::{backoff::scale, board::TargetRow, moment::Moment};
+use crate::{backoff::scale, board::TargetRow, breaker::WARMTH_FULL, moment::Moment};
 use policy::Balance;
 
 /// Up to so many deployments are all compared; beyond, two are drawn.
@@ -13,6 +13,14 @@ const UNKNOWN_NS: f64 = 1e9;
 pub(crate) struct Choice<'a> {
     pub(crate) row: &'a TargetRow,
     pub(crate) weight: u32,
+    /// How much of its share it is given, in thousandths.
+    pub(crate) warmth: u32,
+}
+
+impl Choice<'_> {
+    fn share(self) -> u64 {
+        u64::from(self.weight.max(1)) * u64::from(self.warmth.max(1))
+    }
 }
 
 /// Picks among `count >= 1` choices, which `choice` looks up. `turn` is asked only when the load is
@@ -31,7 +39,12 @@ pub(crate) fn pick<'a>(
     }
     match balance {
         Balance::Weighted => weighted(count, choice, random()),
-        Balance::RoundRobin => turn() as usize % count,
+        Balance::RoundRobin => {
+            let at = turn() as usize % count;
+            let warmth = choice(at).warmth;
+            // Whoever is not given all of its turns leaves the others to the next.
+            if warmth < WARMTH_FULL && scale(random(), u64::from(WARMTH_FULL) - 1) >= u64::from(warmth) { (at + 1) % count } else { at }
+        }
         Balance::LeastOutstanding => cheapest(0..count, choice, &|choice| load(choice), random),
         Balance::PeakEwma if count <= FULL_SCAN_MAX => cheapest(0..count, choice, &|choice| cost(choice, now), random),
         Balance::PeakEwma => {
@@ -46,10 +59,10 @@ pub(crate) fn pick<'a>(
 }
 
 fn weighted<'a>(count: usize, choice: &dyn Fn(usize) -> Choice<'a>, random: u64) -> usize {
-    let total: u64 = (0..count).map(|at| u64::from(choice(at).weight)).sum();
+    let total: u64 = (0..count).map(|at| choice(at).share()).sum();
     let mut point = scale(random, total.max(1) - 1);
     for at in 0..count {
-        let weight = u64::from(choice(at).weight);
+        let weight = choice(at).share();
         if point < weight {
             return at;
         }
@@ -70,7 +83,7 @@ fn cheapest<'a>(
     for at in among {
         let one = choice(at);
         let price = cost(one);
-        let weight = u64::from(one.weight.max(1));
+        let weight = one.share();
         if price < best.0 {
             best = (price, at);
             equals_weight = weight;
@@ -85,7 +98,7 @@ fn cheapest<'a>(
 }
 
 fn load(choice: Choice<'_>) -> f64 {
-    (f64::from(choice.row.in_flight()) + 1.0) / f64::from(choice.weight.max(1))
+    (f64::from(choice.row.in_flight()) + 1.0) / choice.share() as f64
 }
 
 /// Peak-sensitive average latency times load. A target of which nothing is known is tried by one

@@ -239,12 +239,14 @@ impl Exchange {
                 count += 1;
             }
         }
-        let step = &self.rules(prepared).steps[usize::from(first.step)];
+        let rules = self.rules(prepared);
+        let (step, slow_start_ms) = (&rules.steps[usize::from(first.step)], rules.breaker.slow_start_ms);
         while count > 0 {
             let candidates = &self.candidates;
             let choice = |n: usize| {
                 let candidate = &candidates[usize::from(eligible[n])];
-                Choice { row: board.target(candidate.target), weight: step.members[usize::from(candidate.member)].weight }
+                let (row, weight) = (board.target(candidate.target), step.members[usize::from(candidate.member)].weight);
+                Choice { row, weight, warmth: row.breaker.warmth(slow_start_ms, now) }
             };
             let picked = match step.affinity.filter(|_| !self.session.is_none()) {
                 Some(kind) => {

@@ -16,7 +16,7 @@ fn shares(balance: Balance, rows: &[TargetRow], weights: &[u32], rounds: usize) 
     let mut random = dice(7);
     let mut counts = vec![0; rows.len()];
     for _ in 0..rounds {
-        let choice = |at: usize| Choice { row: &rows[at], weight: weights[at] };
+        let choice = |at: usize| Choice { row: &rows[at], weight: weights[at], warmth: WARMTH_FULL };
         counts[pick(balance, rows.len(), &choice, &|| rows[0].take_turn(), Moment::START, &mut random)] += 1;
     }
     counts
@@ -81,7 +81,7 @@ fn replay(latencies_ms: &[u64], per_second: u64, seconds: u64) -> Vec<usize> {
             }
             *end > ms
         });
-        let choice = |at: usize| Choice { row: &rows[at], weight: 1 };
+        let choice = |at: usize| Choice { row: &rows[at], weight: 1, warmth: WARMTH_FULL };
         let at = pick(Balance::PeakEwma, rows.len(), &choice, &|| 0, now, &mut random);
         rows[at].begin(true, Moment::START);
         let jitter = random() % (latencies_ms[at] / 5).max(1);
@@ -101,4 +101,19 @@ fn a_slow_replica_is_left_alone_mostly_and_not_for_good() {
     let shares = replay(&latencies, 50, 60);
     assert!((1..=30).contains(&shares[3]), "{shares:?}");
     assert!(shares.iter().enumerate().all(|(at, share)| at == 3 || (90..190).contains(share)), "{shares:?}");
+}
+
+#[test]
+fn whoever_has_just_come_back_is_given_less() {
+    let rows = rows(3);
+    for balance in [Balance::Weighted, Balance::RoundRobin, Balance::LeastOutstanding, Balance::PeakEwma] {
+        let mut random = dice(3);
+        let mut counts = [0; 3];
+        for _ in 0..30_000 {
+            let choice = |at: usize| Choice { row: &rows[at], weight: 1, warmth: if at == 1 { 100 } else { WARMTH_FULL } };
+            counts[pick(balance, 3, &choice, &|| rows[0].take_turn(), Moment::START, &mut random)] += 1;
+        }
+        assert!(counts[1] <= 1_700, "{balance:?}: {counts:?}");
+        assert!(counts[0] >= 9_000 && counts[2] >= 9_000, "{balance:?}: {counts:?}");
+    }
 }

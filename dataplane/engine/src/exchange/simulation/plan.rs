@@ -84,6 +84,7 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
         cooldown_max_ms: cooldown_ms * dice.among(&[1, 12]),
         slow_ms: dice.among(&[0, 0, 30, 2_000]),
         slow_permille: dice.among(&[200, 800, 1_000]),
+        slow_start_ms: dice.among(&[0, 500, 30_000]),
     };
     chain.triggers.latency_ms = dice.chance(30).then(|| dice.among(&[5, 500]));
     for class in [Class::RateLimit, Class::ServerError, Class::Timeout] {
