@@ -669,6 +669,7 @@ impl Exchange {
 }
 
 mod choose;
+mod domain;
 
 use choose::Spare;
 

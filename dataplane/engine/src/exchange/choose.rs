@@ -4,6 +4,7 @@ use super::{
     Again, Attempt, Event, Exchange, Next, Running, Skip, affinity,
     balance::{self, Choice},
     candidate::Packed,
+    domain,
     trail::{End, Trail},
 };
 use crate::{
@@ -242,6 +243,7 @@ impl Exchange {
         let rules = self.rules(prepared);
         let (step, slow_start_ms) = (&rules.steps[usize::from(first.step)], rules.breaker.slow_start_ms);
         while count > 0 {
+            let among = domain::farthest(self, prepared, &mut eligible[..count]);
             let candidates = &self.candidates;
             let choice = |n: usize| {
                 let candidate = &candidates[usize::from(eligible[n])];
@@ -251,9 +253,9 @@ impl Exchange {
             let picked = match step.affinity.filter(|_| !self.session.is_none()) {
                 Some(kind) => {
                     let known = |n: usize| (candidates[usize::from(eligible[n])].target, choice(n));
-                    affinity::pick(kind, self.session, board, count, &known)
+                    affinity::pick(kind, self.session, board, among, &known)
                 }
-                None => balance::pick(step.balance, count, &choice, &|| board.target(first.target).take_turn(), now, random),
+                None => balance::pick(step.balance, among, &choice, &|| board.target(first.target).take_turn(), now, random),
             };
             let at = usize::from(eligible[picked]);
             if let Some(attempt) = self.open(prepared, board, at, Manner::default(), now, random) {

@@ -9,6 +9,7 @@ use policy::{Balance, Draft};
 
 mod affinity;
 mod again;
+mod domains;
 mod guards;
 mod order;
 mod pauses;

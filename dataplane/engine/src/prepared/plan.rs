@@ -6,6 +6,7 @@
 
 use codec::dialect::{self, Needs};
 use policy::{ChainId, ClassSet, Dialect, Key, Model, Price, Provider, ProviderId, Snapshot, Speaks, Target, TargetId, id::Id};
+use std::collections::HashMap;
 
 /// Every chain's places.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     key: Option<Key>,
     pub(crate) step: u8,
     pub(crate) member: u8,
+    /// Where its provider processes data: a bit for each region, or for some that share one.
+    pub(crate) regions: u64,
     /// The policy says that it is never eligible.
     pub(crate) disabled: bool,
     /// It takes its model from the request.
@@ -85,9 +88,23 @@ fn is_above(price: Price, most: Price) -> bool {
     (most.input > 0 && price.input > most.input) || (most.output > 0 && price.output > most.output)
 }
 
+/// By provider: its regions as bits. Beyond sixty-four of them, some share one.
+fn regions(snapshot: &Snapshot) -> Vec<u64> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut sets = vec![0; snapshot.providers.slots()];
+    for (id, provider) in snapshot.providers.iter() {
+        for region in &provider.regions {
+            let next = known.len();
+            sets[id.index()] |= 1 << (*known.entry(region).or_insert(next) % 64);
+        }
+    }
+    sets
+}
+
 impl Plan {
     pub(super) fn build(snapshot: &Snapshot) -> Plan {
         let mut keys = Vec::new();
+        let regions = regions(snapshot);
         let mut spans = vec![Span::default(); snapshot.providers.slots()];
         for (id, provider) in snapshot.providers.iter() {
             spans[id.index()] = Span { start: keys.len() as u32, count: provider.keys.len() as u32 };
@@ -106,6 +123,7 @@ impl Plan {
                         in_flight_max: provider.in_flight_max,
                         retries: provider.retries,
                         keys: spans[target.provider.index()],
+                        regions: regions[target.provider.index()],
                         key: provider.keys.first().copied(),
                         step: at,
                         member: place,

@@ -48,7 +48,7 @@ fn a_session_has_one_home_and_sessions_are_spread() {
 fn only_the_sessions_of_who_fails_move_and_then_they_return_or_stay() {
     for stays in [false, true] {
         let mut world = World::new(shared(stays));
-        world.board.seat_tenants(&world.prepared);
+        world.board.seat(&world.prepared);
         let before: Vec<TargetId> = (0..200).map(|number| home(&mut world, hash(number))).collect();
         let ill = before[0];
         world.board.target(ill).pause(world.now.plus_ms(1_000), Class::RateLimit);
