@@ -10,8 +10,8 @@ use engine::{
     exchange::Next,
 };
 use policy::{
-    Auth, Backoff, Balance, Breaker, Chain, ChainId, Dialect, Draft, Key, KeyId, Member, Model, Origin, OriginId, Patience, Provider,
-    ProviderId, Snapshot, Step, Target, Triggers, Understands, chain::Name,
+    Auth, Balance, Chain, ChainId, Dialect, Draft, Key, KeyId, Member, Model, Origin, OriginId, Provider, ProviderId, Snapshot, Step,
+    Target, Understands, chain::Name,
 };
 use std::{hint::black_box, time::Instant};
 
@@ -57,20 +57,9 @@ fn draft() -> Draft {
             disabled: None,
         });
         assert_eq!(provider, ProviderId(at));
-        steps.push(Step { balance: Balance::Weighted, members: vec![Member { target, weight: 1, wording: None }] });
+        steps.push(Step::of(Balance::Weighted, vec![Member { target, weight: 1, wording: None }]));
     }
-    draft.chains.push(Chain {
-        name: "c".into(),
-        steps,
-        triggers: Triggers::default(),
-        attempts_max: 6,
-        backoff: Backoff::default(),
-        patience: Patience::default(),
-        breaker: Breaker::default(),
-        stream_reasoning: false,
-        drop_params: false,
-        mix_dimensions: false,
-    });
+    draft.chains.push(Chain::over("c", steps));
     draft.names.push(Name { name: "c".into(), chain: ChainId(0), listed: true });
     draft
 }
