@@ -25,6 +25,9 @@ pub const AVERAGE_TAU_NS: u64 = 10_000 * NS_PER_MS;
 /// What a failure counts as in that average, so that a target that fails fast does not look fast.
 pub const FAILURE_NS: u64 = 5_000 * NS_PER_MS;
 
+/// With less time than this left, it matters how quickly a target usually answers, in nanoseconds.
+const HURRY_NS: u64 = 60_000 * NS_PER_MS;
+
 /// Sessions that are remembered, where a policy has them stay: half a MiB.
 const HOMES: usize = 1 << 16;
 const TARGET_MASK: u64 = (1 << 14) - 1;
@@ -416,14 +419,14 @@ impl TargetRow {
         let _lost_to_another_sample = self.average.compare_exchange(seen, us << 32 | stamp(now), Relaxed, Relaxed);
     }
 
-    /// The average time to first token, where that is longer than `most` nanoseconds.
-    pub fn slower_than(&self, most: u64, now: Moment) -> Option<u64> {
-        // It only fades: one that never was as long is not worth the exponential.
-        let word = self.average.load(Relaxed);
-        if (word >> 32).saturating_mul(NS_PER_US) <= most {
+    /// The usual time to an answer, be it a stream's first token or a whole one, where that is longer than
+    /// `most` nanoseconds: the median, once enough is known. Nobody who has a minute is in a hurry, and for
+    /// them nothing is counted.
+    pub fn slower_than(&self, most: u64, stream: bool, now: Moment) -> Option<u64> {
+        if most > HURRY_NS {
             return None;
         }
-        self.average_ns(now).map(|average| average as u64).filter(|average| *average > most)
+        self.watch(stream).pace.quantile(0.5, now).filter(|usual| *usual > most)
     }
 
     /// The time within which this share of streams has begun to answer, in nanoseconds; `None` while

@@ -481,7 +481,8 @@ impl Exchange {
             // may have opened it.
             let trail = &self.trail[attempt_index];
             let begun = self.started.plus_ns(u64::from(trail.begun_us) * NS_PER_US);
-            let is_news = running.admission != Admission::Pass || trail.token_us != 0 || begun > row.breaker.opened();
+            let opened = row.breaker.opened();
+            let is_news = running.admission != Admission::Pass || trail.token_us != 0 || opened == Moment::START || begun > opened;
             let half = failover::row(verdict.class).breaker == failover::Weight::Half;
             if is_news {
                 let fail = if half { breaker::half_failure } else { breaker::failure };

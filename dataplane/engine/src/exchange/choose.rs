@@ -89,7 +89,7 @@ impl Exchange {
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
-                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), now) {
+                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), self.stream, now) {
                         Some(usual_ns) => Err(Skip::TooSlow { usual_ms: u32::try_from(usual_ns / NS_PER_MS).unwrap_or(u32::MAX) }),
                         None => Ok(()),
                     },

@@ -277,7 +277,7 @@ impl Simulation {
     fn check_spared(&self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId]) {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let keys = &prepared.providers[attempt.provider].keys;
-        let is_slow = |id: TargetId| board.target(id).slower_than(exchange.commit_by().since(now), now).is_some();
+        let is_slow = |id: TargetId| board.target(id).slower_than(exchange.commit_by().since(now), exchange.is_stream(), now).is_some();
         let spared = |id: TargetId| self.is_spent(id) || is_slow(id);
         let eligible: Vec<TargetId> = eligible.iter().copied().filter(|id| !spared(*id)).collect();
         if is_slow(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target) {

@@ -195,10 +195,12 @@ fn of_several_credentials_the_one_that_is_spent_is_spared() {
 #[test]
 fn a_target_too_slow_for_what_is_left_is_passed_over_and_asked_last() {
     let mut world = World::new(in_order(2, 1));
-    world.board.target(TargetId(0)).observe(4_000 * NS_PER_MS, world.now);
+    for _ in 0..40 {
+        world.board.target(TargetId(0)).answered(true, None, 4_000 * NS_PER_MS, world.now);
+    }
     let wants = |within_ms| decide::Wants { within_ms, ..decide::Wants::default() };
     let mut hasty = world.begin_with("c", wants(3_000));
-    assert_eq!(hasty.candidates()[0].skip(), Some(Skip::TooSlow { usual_ms: 4_000 }));
+    assert!(matches!(hasty.candidates()[0].skip(), Some(Skip::TooSlow { usual_ms: 3_500..4_500 })), "{:?}", hasty.candidates()[0].skip());
     let attempt = world.attempt(&mut hasty);
     assert_eq!(attempt.target, TargetId(1));
     assert!(
@@ -215,6 +217,5 @@ fn a_target_too_slow_for_what_is_left_is_passed_over_and_asked_last() {
         let attempt = world.attempt(&mut patient);
         assert_eq!((attempt.target, within_ms), (TargetId(0), within_ms));
         world.succeed(&mut patient, attempt);
-        world.board.target(TargetId(0)).observe(4_000 * NS_PER_MS, world.now);
     }
 }
