@@ -25,6 +25,8 @@ pub const AVERAGE_TAU_NS: u64 = 10_000 * NS_PER_MS;
 /// What a failure counts as in that average, so that a target that fails fast does not look fast.
 pub const FAILURE_NS: u64 = 5_000 * NS_PER_MS;
 
+/// Between two attempts at one target that its breaker would refuse, in nanoseconds.
+const FORCED_EVERY_NS: u64 = 1_000 * NS_PER_MS;
 /// With less time than this left, it matters how quickly a target usually answers, in nanoseconds.
 const HURRY_NS: u64 = 60_000 * NS_PER_MS;
 
@@ -69,6 +71,8 @@ pub struct TargetRow {
     failed: AtomicU64,
     in_flight: AtomicU32,
     turn: AtomicU32,
+    /// When it was last asked in spite of its breaker, in nanoseconds; 0 is never.
+    forced: AtomicU64,
     /// When an attempt here last began to answer, in nanoseconds.
     heard: AtomicU64,
     watchman: Watchman,
@@ -180,7 +184,7 @@ impl Board {
     pub fn forget(&self, id: TargetId) {
         let row = self.target(id);
         row.breaker.reset();
-        for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed] {
+        for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed, &row.forced] {
             word.store(0, Relaxed);
         }
         row.streams.pace.reset();
@@ -363,6 +367,19 @@ impl TargetRow {
         if let Some(slot) = slot {
             watch.waiting.give_back(slot);
         }
+    }
+
+    /// True when it may be asked in spite of its breaker.
+    pub(crate) fn may_be_forced(&self, now: Moment) -> bool {
+        let last = self.forced.load(Relaxed);
+        last == 0 || now.since(Moment(last)) >= FORCED_EVERY_NS
+    }
+
+    /// Takes the one attempt of this second that may be made in spite of the breaker; false when somebody
+    /// else was faster.
+    pub(crate) fn take_force(&self, now: Moment) -> bool {
+        let last = self.forced.load(Relaxed);
+        self.may_be_forced(now) && self.forced.compare_exchange(last, now.0.max(1), Relaxed, Relaxed).is_ok()
     }
 
     /// True for one caller every quarter of a second, who looks at what is overdue.

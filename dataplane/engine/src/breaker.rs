@@ -189,6 +189,11 @@ impl Seat {
         grown.max(WARMTH_MIN)
     }
 
+    /// How many probes have failed since it opened.
+    pub fn relapses(&self) -> u8 {
+        Word(self.word.load(Acquire)).relapses()
+    }
+
     /// Closes it and forgets every count.
     pub fn reset(&self) {
         self.closed.store(0, Relaxed);

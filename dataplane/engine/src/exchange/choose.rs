@@ -341,8 +341,10 @@ impl Exchange {
         last.map_or(self.started, |trail| self.started.plus_ns(u64::from(trail.retry_us) * NS_PER_US))
     }
 
-    /// Nothing was asked, and only breakers refuse: the one that opened the longest ago is tried
-    /// anyway. A breaker is there to answer sooner, and with nobody else left it cannot.
+    /// Only breakers refuse: the one whose probes failed least, and of those the one that opened the longest
+    /// ago, is passed all the same, and then the next. A breaker is there to answer sooner, and with nobody
+    /// else left it cannot; but once a second and target are enough to find out that it is well, and who is
+    /// not must not be asked by every request.
     pub(super) fn in_spite_of_breakers(
         &mut self,
         prepared: &Prepared,
@@ -350,13 +352,21 @@ impl Exchange {
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
-        if !self.trail.is_empty() {
+        if self.trail.iter().any(|trail| !trail.forced) {
             return None;
         }
-        let oldest = (0..self.candidates().len())
-            .filter(|at| matches!(self.candidates[*at].skip(), Some(Skip::BreakerOpen { .. })))
-            .min_by_key(|at| board.target(self.candidates[*at].target).breaker.opened())?;
-        self.open(prepared, board, oldest, Manner { fresh: false, forced: true }, now, random)
+        let row = |at: &usize| board.target(self.candidates[*at].target);
+        let refused = |at: &usize| {
+            let candidate = &self.candidates[*at];
+            candidate.failures == 0 && matches!(candidate.skip(), Some(Skip::BreakerOpen { .. }))
+        };
+        let best = (0..self.candidates().len())
+            .filter(|at| refused(at) && row(at).may_be_forced(now))
+            .min_by_key(|at| (row(at).breaker.relapses(), row(at).breaker.opened()))?;
+        if !row(&best).take_force(now) {
+            return None;
+        }
+        self.open(prepared, board, best, Manner { fresh: false, forced: true }, now, random)
     }
 
     /// Takes everything that an attempt needs, or nothing.

@@ -46,26 +46,52 @@ fn a_tenant_that_hangs_up_gives_everything_back() {
 }
 
 #[test]
-fn when_only_breakers_refuse_the_one_that_opened_first_is_tried() {
+fn when_only_breakers_refuse_they_are_passed_once_a_second() {
     let mut world = World::new(in_order(3, 0));
     for target in [1, 0, 2] {
         world.break_open(TargetId(target));
         world.pass(10);
     }
+    // The one that opened first comes first.
     let mut exchange = world.begin("c");
-    let attempt = world.attempt(&mut exchange);
-    assert!(attempt.target == TargetId(1) && !attempt.probe && exchange.trail()[0].forced);
-    world.fail(&mut exchange, attempt, status(500));
-    // Once is enough.
+    for expected in [1, 0, 2] {
+        let attempt = world.attempt(&mut exchange);
+        assert!(attempt.target == TargetId(expected) && !attempt.probe && exchange.trail()[attempt.index].forced);
+        world.fail(&mut exchange, attempt, status(500));
+    }
     let own = world.own(&mut exchange);
-    assert_eq!((own.status, own.code), (503, "providers_unavailable"));
-    assert_eq!(own.message.as_str(), "No provider could answer: a/m breaker_open, b/m server_error (500), d/m breaker_open");
-    assert!(own.retry_after_ms.is_some_and(|ms| (1..=6_000).contains(&ms)));
+    assert_eq!((own.status, own.code), (502, "provider_error"));
+    // Nobody else asks who has just been asked.
+    for _ in 0..3 {
+        let mut exchange = world.begin("c");
+        let own = world.own(&mut exchange);
+        assert_eq!((own.status, own.code, exchange.trail().len()), (503, "providers_unavailable", 0));
+        assert!(own.retry_after_ms.is_some_and(|ms| (1..=6_000).contains(&ms)));
+        world.pass(100);
+    }
+    world.pass(800);
     // When it answers, it is well for everybody.
     let mut exchange = world.begin("c");
     let attempt = world.attempt(&mut exchange);
     world.succeed(&mut exchange, attempt);
     assert_eq!(world.board.target(TargetId(1)).breaker.state().0, gate::State::Closed);
+}
+
+#[test]
+fn a_single_target_that_is_dead_is_not_asked_by_every_request() {
+    let mut world = World::new(in_order(1, 0));
+    let mut attempts = 0;
+    // A hundred requests a second, for ten seconds.
+    for _ in 0..1_000 {
+        let mut exchange = world.begin("c");
+        while let Next::Attempt(attempt) = world.next(&mut exchange) {
+            attempts += 1;
+            world.fail(&mut exchange, attempt, status(501));
+        }
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+        world.pass(10);
+    }
+    assert!((10..=20).contains(&attempts), "{attempts}: five until the breaker opens, then one a second, and probes");
 }
 
 #[test]
