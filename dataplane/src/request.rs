@@ -180,11 +180,8 @@ async fn walk(
     let stream = surface == Surface::StreamGenerate || body.facts().stream && surface.streams();
     let question = Question { surface, requested, stream };
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
-    if let Some(by) = policy.prepared().affinity(exchange.chain()) {
-        exchange.belongs_to(session::of(by, &asked, &body));
-    }
     let wished = strike::asked_for(policy, &asked, &body)?;
-    relay::passage::prepare(shard, policy, &mut body, surface, exchange);
+    prepare(shard, policy, &asked, &mut body, surface, exchange);
     let begun = Moment(shard.io.now().0);
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
         return Ok(relay::estimate(shard, tenant, exchange, story));
@@ -218,27 +215,30 @@ async fn walk(
             model,
             attempt: &attempt,
         };
-        // Boxed: rare, and as large as all that it waits with.
-        if (policy.chaos.is_some() || wished.is_some())
-            && let Some(outcome) = Box::pin(strike::strike(&scene, tenant, exchange, wished)).await
-        {
-            match relay::conclude(&scene, exchange, outcome, story) {
-                Some(ended) => return Ok(ended),
-                None => continue,
-            }
-        }
-        let upstream = match connect::obtain(&scene, tenant).await {
-            Ok(upstream) => upstream, // 6
-            Err(outcome) => match relay::conclude(&scene, exchange, outcome, story) {
-                Some(ended) => return Ok(ended),
-                None => continue,
+        let struck = match policy.chaos.is_some() || wished.is_some() {
+            // Boxed: rare, and as large as all that it waits with.
+            true => Box::pin(strike::strike(&scene, tenant, exchange, wished)).await,
+            false => None,
+        };
+        let outcome = match struck {
+            Some(outcome) => outcome,
+            None => match connect::obtain(&scene, tenant).await {
+                Ok(upstream) => relay::attempt(&scene, tenant, exchange, upstream, story).await, // 6, 7, 8
+                Err(outcome) => outcome,
             },
         };
-        let outcome = relay::attempt(&scene, tenant, exchange, upstream, story).await; // 7, 8
         if let Some(ended) = relay::conclude(&scene, exchange, outcome, story) {
             return Ok(ended); // 9
         }
     }
+}
+
+/// What is done once for all attempts: where the session is at home, and a body that can be said anew.
+fn prepare(shard: &Shard, policy: &Policy, asked: &Asked, body: &mut body::Body<'_>, surface: Surface, exchange: &mut Exchange) {
+    if let Some(by) = policy.prepared().affinity(exchange.chain()) {
+        exchange.belongs_to(session::of(by, asked, body));
+    }
+    relay::passage::prepare(shard, policy, body, surface, exchange);
 }
 
 /// One request as it was asked.

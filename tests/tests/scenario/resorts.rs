@@ -12,8 +12,10 @@ use tests::testkit::{
 
 const TEXT: &str = "We are busy; \"please\" try again.";
 
+type Way = (&'static str, fn(&str) -> Ask);
+
 /// Each way of asking has chains of its own, and a model that nobody else is asked for.
-const WAYS: [(&str, fn(&str) -> Ask); 2] = [("json", Ask::chat), ("stream", Ask::stream)];
+const WAYS: [Way; 2] = [("json", Ask::chat), ("stream", Ask::stream)];
 
 #[test]
 fn a_filter_has_the_last_word_unless_the_chain_names_another_model() {
@@ -27,7 +29,7 @@ fn a_filter_has_the_last_word_unless_the_chain_names_another_model() {
         }
     }
     let gateway = Gateway::start(&policy);
-    let ask = |case: &str, (way, ask): (&str, fn(&str) -> Ask)| {
+    let ask = |case: &str, (way, ask): Way| {
         let name = format!("{case}-{way}");
         Story::of(&name, gateway.tenant().ask(&ask(&name)), &provider, &name)
     };
