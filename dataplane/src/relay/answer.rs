@@ -2,7 +2,7 @@
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
 use super::{Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, next, passage, write_provider_fields, write_who};
-use crate::{downstream::Downstream, held::Held, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
+use crate::{downstream::Downstream, held::Held, io::Instant, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
 use codec::{
     body::Decoder,
     dialect::{self, Dialect},
@@ -35,8 +35,10 @@ pub(super) async fn relay(
     let mut held = Held::default();
     let mut beyond = Vec::new();
     while !decoder.done() {
-        let mut by = failure::idle_by(scene);
-        let received = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+        // Who drips is never silent, and must not take the time of those who were not asked.
+        let (idle, end) = (failure::idle_by(scene), Instant(scene.attempt.first_token_by.0));
+        let late = if idle < end { Transport::IdleTimeout } else { Transport::FirstTokenTimeout };
+        let received = match next(scene, tenant, &mut upstream.wire, &mut idle.min(end), late).await {
             Ok(Arrived::Bytes(received)) => received,
             // Without a length, the JSON itself tells whether this is all.
             Ok(Arrived::End | Arrived::Broken) if decoder.close().is_ok() => break,

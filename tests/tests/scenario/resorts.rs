@@ -107,7 +107,8 @@ fn said(answer: &Answer, stream: bool) -> String {
 fn a_template_answers_in_every_dialect_and_says_that_it_is_one() {
     let provider = Provider::new();
     let models = format!("[{{provider: primary, model: m}}, {{provider: backup, model: m}}, {{template: {}}}]", json!(TEXT));
-    let policy = Policy::over(&provider).chain_of("c", &models, "retry: {max_attempts: 2}");
+    let policy =
+        Policy::over(&provider).chain_of("c", &models, "retry: {max_attempts: 2}, breaker: {consecutive: 1000, min_requests: 1000}");
     let gateway = Gateway::start(&policy);
     for name in ["primary", "backup"] {
         provider.fault(name, "500");
