@@ -19,6 +19,7 @@ mod fidelity;
 mod hangup;
 mod metrics;
 mod midstream;
+mod outages;
 mod rates;
 mod records;
 mod refusals;

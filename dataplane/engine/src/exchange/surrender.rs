@@ -93,7 +93,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         code: shown.code,
         kind: shown.kind,
         message: message(exchange, prepared, late),
-        retry_after_ms: sum.wait_ms.filter(|_| told).map(|ms| ms.max(1)),
+        retry_after_ms: sum.wait_ms.filter(|_| told && !sum.soon).map(|ms| ms.max(1)),
         should_retry: shown.should_retry,
         fault: sum.fault(),
     })
@@ -211,6 +211,8 @@ struct Sum {
     one_class: bool,
     first_operator: Option<Class>,
     wait_ms: Option<u64>,
+    /// Somebody failed without saying for how long: to ask again may help before all the others are back.
+    soon: bool,
 }
 
 impl Sum {
@@ -232,6 +234,7 @@ impl Sum {
             self.first_operator = self.first_operator.or(reason.class);
         }
         self.us += usize::from(reason.fault == Fault::Us);
+        self.soon |= reason.wait_ms.is_none() && reason.fault == Fault::Provider;
         self.wait_ms = match (self.wait_ms, reason.wait_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

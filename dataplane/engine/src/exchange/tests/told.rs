@@ -31,6 +31,25 @@ fn a_model_that_the_tenant_named_is_its_own_business() {
 }
 
 #[test]
+fn when_to_come_back_is_when_the_first_of_them_may_answer() {
+    let told = |verdicts: [Verdict; 2]| {
+        let mut draft = in_order(2, 1);
+        rules(&mut draft).attempts_max = 2;
+        let mut world = World::new(draft);
+        let mut exchange = world.begin("c");
+        for verdict in verdicts {
+            let attempt = world.attempt(&mut exchange);
+            world.fail(&mut exchange, attempt, verdict);
+        }
+        world.own(&mut exchange).retry_after_ms
+    };
+    assert_eq!(told([limited(9_000), limited(7_000)]), Some(7_000));
+    // Who was overloaded may be well in a second, and said nothing else.
+    assert_eq!(told([limited(9_000), status(503)]), None);
+    assert_eq!(told([judge::status(402, &ErrorFields::default(), None, None), limited(9_000)]), Some(9_000));
+}
+
+#[test]
 fn what_the_tenant_is_told() {
     let timeout = judge::transport(Transport::FirstTokenTimeout);
     let quota = judge::status(402, &ErrorFields::default(), None, None);

@@ -1,0 +1,108 @@
+//! A provider that is gone under a steady load: how often it is asked, and that nobody goes without an answer.
+
+use serde_json::Value;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+use tests::testkit::{
+    gateway::Gateway,
+    policy::Policy,
+    provider::{Provider, text_of},
+    tenant::Ask,
+    until,
+};
+
+/// Requests in a second.
+const RATE: u32 = 50;
+/// Requests of one outage.
+const REQUESTS: u32 = 300;
+/// Most attempts at a dead target before its breaker opens.
+const SLOW_MAX: usize = 20;
+
+/// One request as it went.
+struct Went {
+    content: String,
+    record: Value,
+}
+
+impl Went {
+    /// How often it asked a target in vain. A connection that had been closed unseen asked nobody.
+    fn asked(&self, target: &str, probe: bool) -> usize {
+        let attempts = self.record["attempts"].as_array().expect("a record has attempts");
+        attempts
+            .iter()
+            .filter(|attempt| {
+                attempt["target"] == target && attempt["end"] != "answered" && attempt["end"] != "stale" && (attempt["probe"] == 1) == probe
+            })
+            .count()
+    }
+}
+
+fn gateway(provider: &Provider, ttft: &str) -> Gateway {
+    let members = format!("ttft: {ttft}, deadline: 20s, breaker: {{cooldown: 2s, cooldown_max: 2s}}");
+    Gateway::start(&Policy::over(provider).chain("c", &[("primary", "m"), ("backup", "m")], &members))
+}
+
+/// So many streams at the rate, whatever becomes of those before.
+fn load(gateway: &Gateway, count: u32) -> Vec<Went> {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let asks: Vec<_> = (0..count)
+            .map(|number| {
+                let due = begun + Duration::from_secs(1) * number / RATE;
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                let mut tenant = gateway.tenant();
+                scope.spawn(move || tenant.ask(&Ask::stream("c")))
+            })
+            .collect();
+        let answers: Vec<_> = asks.into_iter().map(|ask| ask.join().expect("it is answered")).collect();
+        answers
+            .into_iter()
+            .map(|answer| Went {
+                record: gateway.record(answer.head.field("x-request-id").expect("it has an id")),
+                content: answer.content(),
+            })
+            .collect()
+    })
+}
+
+/// Nobody goes without an answer, and the dead target is asked so often at most.
+fn survived(case: &str, went: &[Went], first_max: usize) {
+    let bad = went.iter().filter(|went| went.content != text_of("backup")).count();
+    let first: usize = went.iter().map(|went| went.asked("primary/m", false)).sum();
+    let probes: usize = went.iter().map(|went| went.asked("primary/m", true)).sum();
+    println!("{case}: {} requests, {bad} without the answer, {first} attempts until the breaker opened, {probes} probes", went.len());
+    assert_eq!(bad, 0, "{case}");
+    assert!(first <= first_max, "{case}: {first} attempts");
+    // Two seconds open, less a fifth; and two more for what a slow machine stretches.
+    let at_us = || went.iter().filter_map(|went| went.record["at_us"].as_u64());
+    let spell_ms = at_us().max().zip(at_us().min()).map_or(0, |(last, first)| (last - first) / 1_000);
+    assert!(probes as u64 <= spell_ms / 1_600 + 2, "{case}: {probes} probes in {spell_ms} ms");
+}
+
+#[test]
+fn a_target_that_is_down_is_left_after_a_few_and_comes_back_by_itself() {
+    let provider = Provider::new();
+    for fault in ["refuse", "500", "reset-before-head"] {
+        // Before the gateway: one that refuses has no connections left from better days.
+        provider.fault("primary", fault);
+        let gateway = gateway(&provider, "5s");
+        survived(fault, &load(&gateway, REQUESTS), SLOW_MAX);
+        provider.heal("primary");
+        let mut tenant = gateway.tenant();
+        until("it is asked again", || (tenant.ask(&Ask::stream("c")).content() == text_of("primary")).then_some(()));
+    }
+}
+
+#[test]
+fn a_target_that_falls_silent_is_left_before_anybody_times_out() {
+    let provider = Provider::new();
+    let gateway = gateway(&provider, "8s");
+    // Its usual time is known.
+    assert!(load(&gateway, 60).iter().all(|went| went.content == text_of("primary")));
+    provider.fault("primary", "stall-before-head");
+    // Overdue after a second, which is the least, and looked at four times a second: some seventy. Nobody's own
+    // time is over before the load is, so that without it all of them would wait.
+    survived("silent", &load(&gateway, REQUESTS), REQUESTS as usize * 2 / 3);
+}
