@@ -2,6 +2,7 @@
 
 use crate::{
     aside::Asides,
+    chaos::Rehearsal,
     compile::{self, Compiled, KeyNames, Previous},
     daemon::Places,
     diff,
@@ -12,7 +13,6 @@ use crate::{
     publish::{Publishing, Sealed},
     recall,
     reference::Surroundings,
-    rehearsal::Rehearsal,
     socket::{Answer, code},
     time,
     trial::Trial,

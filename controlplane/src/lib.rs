@@ -11,12 +11,12 @@ pub mod document;
 pub mod validate;
 
 pub mod catalogue;
+pub mod chaos;
 pub mod complaint;
 pub mod excerpt;
 pub mod legible;
 pub mod plan;
 pub mod reference;
-pub mod rehearsal;
 pub mod time;
 
 pub mod aside;

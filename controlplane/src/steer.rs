@@ -1,7 +1,7 @@
 //! Changing what is served: reload, rollback, drain; and what follows when data planes answer.
 
 pub mod aside;
-pub mod rehearsal;
+pub mod chaos;
 
 use crate::{
     aside::Asides,
@@ -121,7 +121,7 @@ fn publish_plan(control: &mut Control, mut plan: Plan, origin: Origin<'_>, reply
     let number = control.highest + 1;
     let asides = origin.asides.unwrap_or_else(|| control.asides.at(time::unix_ms(SystemTime::now())));
     let aside = asides.apply(&mut plan);
-    plan.chaos = rehearsal::current(control);
+    plan.chaos = chaos::current(control);
     let compiled = match compile::compile(&plan, &control.previous(), number) {
         Ok(compiled) => compiled,
         Err(flaw) => return reply.send(Answer::refused(code::FAILED, format!("{flaw}\n"))),
@@ -190,7 +190,7 @@ pub fn settle(control: &mut Control, now: Instant) {
         aside::bring_back(control, now);
     }
     if control.publishing.is_none() {
-        rehearsal::settle(control);
+        chaos::settle(control);
     }
     if control.publishing.is_none()
         && let Some((pending, again)) = control.trial.take_due(now)
@@ -270,7 +270,7 @@ fn settled(control: &mut Control, underway: Underway, outcome: publish::Outcome,
             json!({"generation": number, "planes": outcome.planes, "slowest_us": outcome.slowest_us, "changes": next.entry.changes}),
         )
     } else {
-        rehearsal::refused(control, &next.draft);
+        chaos::refused(control, &next.draft);
         let reasons = outcome.reasons.join("; ");
         next.entry.outcome = Outcome::Refused(reasons.clone());
         let shown = legible::line(&reasons);

@@ -2,10 +2,10 @@
 
 use super::{Handler, find};
 use crate::{
-    aside,
+    aside, chaos,
     control::{Control, Reply},
     document::{Read, Reader, units},
-    legible, observe, rehearsal,
+    legible, observe,
     socket::{Answer, Asked, code},
     steer, time, tree,
 };
@@ -186,21 +186,21 @@ pub(super) fn chaos(control: &mut Control, asked: Asked) {
     match argument(&asked, "action") {
         "begin" => {
             let permille = match units::share(argument(&asked, "percent")) {
-                _ if argument(&asked, "percent").is_empty() => rehearsal::PERMILLE_USUAL,
+                _ if argument(&asked, "percent").is_empty() => chaos::PERMILLE_USUAL,
                 Some(permille) => permille,
                 None => return give(&asked, usage("`--percent` is a number from 0.1 to 100")),
             };
             let time = match duration(&asked, "for") {
-                Ok(time) => time.unwrap_or(rehearsal::FOR_USUAL),
+                Ok(time) => time.unwrap_or(chaos::FOR_USUAL),
                 Err(answer) => return give(&asked, answer),
             };
             let (targets, faults) = (argument(&asked, "targets").to_owned(), argument(&asked, "faults").to_owned());
-            let wish = steer::rehearsal::Wish { targets: &targets, faults: &faults, permille, time };
-            steer::rehearsal::begin(control, wish, &asked.who, Reply::Operator(asked.reply));
+            let wish = steer::chaos::Wish { targets: &targets, faults: &faults, permille, time };
+            steer::chaos::begin(control, wish, &asked.who, Reply::Operator(asked.reply));
         }
-        "end" => steer::rehearsal::end(control, &asked.who, Reply::Operator(asked.reply)),
+        "end" => steer::chaos::end(control, &asked.who, Reply::Operator(asked.reply)),
         "report" => {
-            let answer = steer::rehearsal::report(control);
+            let answer = steer::chaos::report(control);
             give(&asked, answer);
         }
         _ => give(&asked, usage("begin, end or report?")),

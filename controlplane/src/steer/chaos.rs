@@ -3,9 +3,9 @@
 
 use super::aside;
 use crate::{
+    chaos::{self, FOR_MAX, Rehearsal, Report},
     control::{Control, Reply},
     daemon, plan,
-    rehearsal::{self, FOR_MAX, Rehearsal, Report},
     socket::{Answer, code},
     time,
 };
@@ -41,7 +41,7 @@ pub fn begin(control: &mut Control, wish: Wish<'_>, who: &str, reply: Reply) {
     if wish.time.is_zero() || wish.time > FOR_MAX {
         return refused(reply, code::USAGE, format!("a rehearsal takes {} hours at most", FOR_MAX.as_secs() / 3_600));
     }
-    let found = rehearsal::targets(&control.live.draft, wish.targets).and_then(|targets| Ok((targets, rehearsal::blows(wish.faults)?)));
+    let found = chaos::targets(&control.live.draft, wish.targets).and_then(|targets| Ok((targets, chaos::blows(wish.faults)?)));
     let (targets, blows) = match found {
         Ok(found) => found,
         Err(text) => return refused(reply, code::USAGE, text),
@@ -54,7 +54,7 @@ pub fn begin(control: &mut Control, wish: Wish<'_>, who: &str, reply: Reply) {
         targets,
         permille: wish.permille,
         blows,
-        before: rehearsal::counters(control.planes.values().map(|(_, plane)| plane)),
+        before: chaos::counters(control.planes.values().map(|(_, plane)| plane)),
         told: false,
     };
     let summary = format!(
@@ -93,7 +93,7 @@ pub fn report(control: &Control) -> Answer {
     let Some(rehearsal) = &control.rehearsal else {
         return Answer::refused(code::FAILED, "there was no rehearsal since the daemon began\n".to_owned());
     };
-    let now = rehearsal::counters(control.planes.values().map(|(_, plane)| plane));
+    let now = chaos::counters(control.planes.values().map(|(_, plane)| plane));
     let report = Report::of(rehearsal, &now);
     Answer::new(report.text(now_ms()), json!(report.json()))
 }
