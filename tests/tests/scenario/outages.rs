@@ -44,6 +44,14 @@ fn gateway(provider: &Provider, ttft: &str) -> Gateway {
     Gateway::start(&Policy::over(provider).chain("c", &[("primary", "m"), ("backup", "m")], &members))
 }
 
+impl Went {
+    /// When it began, in microseconds of the wall clock.
+    fn begun_us(&self) -> u64 {
+        let number = |name: &str| self.record[name].as_u64().expect("a record tells times");
+        number("at_us") - number("total_us")
+    }
+}
+
 /// So many streams at the rate, whatever becomes of those before.
 fn load(gateway: &Gateway, count: u32) -> Vec<Went> {
     let begun = Instant::now();
@@ -67,18 +75,31 @@ fn load(gateway: &Gateway, count: u32) -> Vec<Went> {
     })
 }
 
-/// Nobody goes without an answer, and the dead target is asked so often at most.
-fn survived(case: &str, went: &[Went], first_max: usize) {
+/// So many streams one after another, no quicker than the rate: nothing piles up before a slow machine.
+fn trickle(gateway: &Gateway, count: u32) -> Vec<Went> {
+    let mut tenant = gateway.tenant();
+    (0..count)
+        .map(|_| {
+            thread::sleep(Duration::from_secs(1) / RATE);
+            let answer = tenant.ask(&Ask::stream("c"));
+            let record = gateway.record(answer.head.field("x-request-id").expect("it has an id"));
+            Went { record, content: answer.content() }
+        })
+        .collect()
+}
+
+/// Nobody goes without an answer; the attempts at the dead target before its breaker opened, and the probes.
+fn survived(case: &str, went: &[Went]) -> (usize, usize) {
     let bad = went.iter().filter(|went| went.content != text_of("backup")).count();
     let first: usize = went.iter().map(|went| went.asked("primary/m", false)).sum();
     let probes: usize = went.iter().map(|went| went.asked("primary/m", true)).sum();
     println!("{case}: {} requests, {bad} without the answer, {first} attempts until the breaker opened, {probes} probes", went.len());
     assert_eq!(bad, 0, "{case}");
-    assert!(first <= first_max, "{case}: {first} attempts");
     // Two seconds open, less a fifth; and two more for what a slow machine stretches.
-    let at_us = || went.iter().filter_map(|went| went.record["at_us"].as_u64());
-    let spell_ms = at_us().max().zip(at_us().min()).map_or(0, |(last, first)| (last - first) / 1_000);
+    let begun = || went.iter().map(Went::begun_us);
+    let spell_ms = begun().max().zip(begun().min()).map_or(0, |(last, first)| (last - first) / 1_000);
     assert!(probes as u64 <= spell_ms / 1_600 + 2, "{case}: {probes} probes in {spell_ms} ms");
+    (first, probes)
 }
 
 #[test]
@@ -88,7 +109,8 @@ fn a_target_that_is_down_is_left_after_a_few_and_comes_back_by_itself() {
         // Before the gateway: one that refuses has no connections left from better days.
         provider.fault("primary", fault);
         let gateway = gateway(&provider, "5s");
-        survived(fault, &load(&gateway, REQUESTS), SLOW_MAX);
+        let (first, _) = survived(fault, &trickle(&gateway, REQUESTS));
+        assert!(first <= SLOW_MAX, "{fault}: {first} attempts");
         provider.heal("primary");
         let mut tenant = gateway.tenant();
         until("it is asked again", || (tenant.ask(&Ask::stream("c")).content() == text_of("primary")).then_some(()));
@@ -100,9 +122,12 @@ fn a_target_that_falls_silent_is_left_before_anybody_times_out() {
     let provider = Provider::new();
     let gateway = gateway(&provider, "8s");
     // Its usual time is known.
-    assert!(load(&gateway, 60).iter().all(|went| went.content == text_of("primary")));
+    assert!(trickle(&gateway, 60).iter().all(|went| went.content == text_of("primary")));
     provider.fault("primary", "stall-before-head");
-    // Overdue after a second, which is the least, and looked at four times a second: some seventy. Nobody's own
-    // time is over before the load is, so that without it all of them would wait.
-    survived("silent", &load(&gateway, REQUESTS), REQUESTS as usize * 2 / 3);
+    // Overdue after a second, which is the least, and looked at four times a second: some seventy of them wait.
+    let went = load(&gateway, 10 * RATE);
+    survived("silent", &went);
+    let waited = || went.iter().filter(|went| went.asked("primary/m", false) > 0).map(Went::begun_us);
+    let (begun, last) = waited().min().zip(waited().max()).expect("somebody has waited");
+    assert!(last - begun < 8_000_000, "somebody was sent there after {} ms, when the first had given up", (last - begun) / 1_000);
 }
