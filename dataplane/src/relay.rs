@@ -317,13 +317,15 @@ pub fn surrender(
     story: &mut Story,
     surrender: Surrender,
 ) -> Ended {
+    if let Surrender::Own(own) = &surrender
+        && own.fault != judge::Fault::Tenant
+        && let Some(text) = template::of(policy, exchange, story)
+    {
+        return template::answer(shard, tenant, exchange, story, text);
+    }
     match (surrender, story.declined.take()) {
         // Nobody can count, or nobody does.
         (Surrender::Own(_), _) if story.surface.is_some_and(Surface::counts) => estimate(shard, tenant, exchange, story),
-        (Surrender::Own(own), _) if own.fault != judge::Fault::Tenant && template::of(policy, exchange, story).is_some() => {
-            let text = template::of(policy, exchange, story).unwrap_or_default();
-            template::answer(shard, tenant, exchange, story, text)
-        }
         (Surrender::Relay { .. }, Some(answer)) if answer.is_foreign() => {
             Ended::from(Refusal::tenant(answer.status(), answer.code(), answer.message()))
         }

@@ -17,7 +17,7 @@ use crate::{
 use codec::dialect::Tree;
 use engine::{
     exchange::Exchange,
-    judge::{self, ErrorFields, Transport},
+    judge::{self, ErrorFields, Transport, Verdict},
     strike,
 };
 use policy::Blow;
@@ -55,9 +55,22 @@ pub async fn strike(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut E
     let first = exchange.candidates().first().map(|candidate| candidate.target);
     let unix_ms = || shard.io.wall().0 / 1_000;
     let rehearsed = || strike::blow(scene.policy.prepared(), scene.attempt.target, unix_ms, &mut || shard.io.random());
-    let blow = wished.filter(|_| first == Some(scene.attempt.target)).or_else(rehearsed)?;
+    let own = wished.filter(|_| first == Some(scene.attempt.target));
+    let blow = own.or_else(rehearsed)?;
     shard.meters().count(Meter::Struck);
     exchange.struck(scene.attempt.index);
+    match land(scene, tenant, blow).await {
+        // What one tenant tries out is no news to anybody else: no breaker counts it, and nothing is left alone.
+        Some(Outcome::Failed(verdict)) if own.is_some() => {
+            Some(Outcome::Failed(Verdict { pauses: false, counts_for_breaker: false, ..verdict }))
+        }
+        outcome => outcome,
+    }
+}
+
+/// What a blow comes to; `None` when the attempt is to be made all the same.
+async fn land(scene: &Scene<'_>, tenant: &mut Downstream, blow: Blow) -> Option<Outcome> {
+    let shard = scene.shard;
     match blow {
         Blow::Status { status, retry_after_ms } => {
             let fields = ErrorFields { message: Some("made by a rehearsal of faults"), ..ErrorFields::default() };
