@@ -123,6 +123,8 @@ pub enum Flaw {
     TwiceStale,
     /// An answer without an attempt that answered, or the other way round.
     OutcomeDiffers,
+    /// More than one attempt beside another, or one that was outrun by none.
+    TooManyBeside,
     /// An attempt ended before it began, or began before the one before it ended.
     TimeRunsBack,
 }
@@ -195,11 +197,11 @@ impl Record {
         if stale > 1 {
             return Err(Flaw::TwiceStale);
         }
-        let before_last = self.attempts().split_last().map_or(&[][..], |(_, before)| before);
-        if before_last.iter().any(|attempt| matches!(attempt.end, End::Answered | End::Abandoned)) {
-            return Err(Flaw::AfterTheEnd);
-        }
-        let last = self.attempts().last().map(|attempt| attempt.end);
+        self.is_in_order()?;
+        // Of two that ran beside each other, either may have been the last to end.
+        let beside = self.attempts().iter().any(|attempt| attempt.hedge);
+        let says = |end: &End| !beside || !matches!(end, End::Outrun | End::Stale);
+        let last = self.attempts().iter().rev().map(|attempt| attempt.end).find(says);
         let fits = match self.outcome {
             Outcome::Answered => answered == 1,
             Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
@@ -209,14 +211,30 @@ impl Record {
         if !fits {
             return Err(Flaw::OutcomeDiffers);
         }
-        let mut clock = 0;
+        Ok(())
+    }
+
+    /// Attempts follow each other, but for one that begins beside the one before it; and nothing follows an
+    /// end.
+    fn is_in_order(&self) -> Result<(), Flaw> {
+        let (mut begun, mut clock, mut over) = (0, 0, None::<u32>);
         for attempt in self.attempts() {
-            if attempt.begun_us < clock || attempt.end_us < attempt.begun_us {
+            let least = if attempt.hedge { begun } else { clock };
+            if attempt.begun_us < least || attempt.end_us < attempt.begun_us {
                 return Err(Flaw::TimeRunsBack);
             }
-            clock = attempt.end_us;
+            // Beside an attempt, another one may have begun before that came to its end.
+            if over.is_some_and(|at| !attempt.hedge || attempt.begun_us > at) {
+                return Err(Flaw::AfterTheEnd);
+            }
+            if matches!(attempt.end, End::Answered | End::Abandoned) {
+                over = Some(attempt.end_us);
+            }
+            (begun, clock) = (attempt.begun_us, clock.max(attempt.end_us));
         }
-        Ok(())
+        let hedges = self.attempts().iter().filter(|attempt| attempt.hedge).count();
+        let outrun = self.attempts().iter().filter(|attempt| attempt.end == End::Outrun).count();
+        if hedges > 1 || outrun > hedges { Err(Flaw::TooManyBeside) } else { Ok(()) }
     }
 }
 

@@ -10,11 +10,13 @@ use crate::{
     allowance::Allowance,
     breaker::Seat,
     exchange::Session,
+    hedges::Allotment,
     moment::{Moment, NS_PER_MS, NS_PER_US},
+    pace::Size,
     retries::Budget,
     waiting::{Overdue, Slot, Watch, Watchman},
 };
-use policy::{Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
+use policy::{ChainId, Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
     OnceLock,
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -50,6 +52,8 @@ pub struct Board {
     keys: Box<[KeyRow]>,
     /// Where sessions stay: `what tells them (50 bits) | target (14 bits)`, and one more than that target.
     homes: OnceLock<Box<[AtomicU64]>>,
+    /// Of every chain, where a policy has one that asks twice.
+    hedges: OnceLock<Box<[Allotment]>>,
     /// By pages as well.
     tenants: Box<[OnceLock<Box<[TenantRow]>>]>,
 }
@@ -154,11 +158,12 @@ impl Board {
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
             keys: (0..keys).map(|_| KeyRow::default()).collect(),
             homes: OnceLock::new(),
+            hedges: OnceLock::new(),
             tenants: (0..limits::TENANTS_MAX.div_ceil(TENANTS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    /// A board that fits every policy within the limits: about 1.2 MiB, and 44 KiB more for every
+    /// A board that fits every policy within the limits: about 1.2 MiB, and 92 KiB more for every
     /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
@@ -224,6 +229,9 @@ impl Board {
         if snapshot.chains.iter().any(|(_, chain)| chain.steps.iter().any(stays)) {
             self.homes.get_or_init(|| (0..HOMES).map(|_| AtomicU64::new(0)).collect());
         }
+        if snapshot.chains.iter().any(|(_, chain)| chain.hedge.is_some()) {
+            self.hedges.get_or_init(|| (0..limits::CHAINS_MAX).map(|_| Allotment::default()).collect());
+        }
         for (id, _) in snapshot.targets.iter() {
             self.target(id);
         }
@@ -265,6 +273,11 @@ impl Board {
     /// What further attempts at a provider are taken out of.
     pub fn retries(&self, id: ProviderId) -> &Budget {
         &self.providers[id.index()].retries
+    }
+
+    /// What second attempts of a chain's requests are taken out of; `None` where no chain makes any.
+    pub fn hedges(&self, id: ChainId) -> Option<&Allotment> {
+        self.hedges.get().map(|hedges| &hedges[id.index()])
     }
 
     /// Leaves a credential alone until `until`. Of two pauses the longer counts.
@@ -360,13 +373,25 @@ impl TargetRow {
 
     /// The first token of a stream, or the end of a whole answer, has come so long after the attempt
     /// began.
-    pub(crate) fn answered(&self, stream: bool, slot: Option<Slot>, ns: u64, now: Moment) {
+    pub(crate) fn answered(&self, stream: bool, size: Size, slot: Option<Slot>, ns: u64, now: Moment) {
         let watch = self.watch(stream);
-        watch.pace.observe(ns, now);
+        watch.pace.observe(size, ns, now);
         self.heard.store(now.0, Relaxed);
         if let Some(slot) = slot {
             watch.waiting.give_back(slot);
         }
+    }
+
+    /// An attempt was given up after so long, since another had answered: it would have taken longer still.
+    pub(crate) fn outrun(&self, stream: bool, size: Size, ns: u64, now: Moment) {
+        self.watch(stream).pace.observe(size, ns, now);
+        self.observe(ns, now);
+    }
+
+    /// The time within which this share of such answers has begun, or, of whole ones, ended, in nanoseconds;
+    /// `None` while too little is known.
+    pub(crate) fn usual_ns(&self, stream: bool, size: Size, share: f64, now: Moment) -> Option<u64> {
+        self.watch(stream).pace.quantile_at(size, share, now)
     }
 
     /// True when it may be asked in spite of its breaker.
@@ -439,11 +464,11 @@ impl TargetRow {
     /// The usual time to an answer, be it a stream's first token or a whole one, where that is longer than
     /// `most` nanoseconds: the median, once enough is known. Nobody who has a minute is in a hurry, and for
     /// them nothing is counted.
-    pub fn slower_than(&self, most: u64, stream: bool, now: Moment) -> Option<u64> {
+    pub fn slower_than(&self, most: u64, stream: bool, size: Size, now: Moment) -> Option<u64> {
         if most > HURRY_NS {
             return None;
         }
-        self.watch(stream).pace.quantile(0.5, now).filter(|usual| *usual > most)
+        self.usual_ns(stream, size, 0.5, now).filter(|usual| *usual > most)
     }
 
     /// The time within which this share of streams has begun to answer, in nanoseconds; `None` while
@@ -477,7 +502,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 }
 
 const _: () = {
-    assert!(size_of::<TargetRow>() == 704);
+    assert!(size_of::<TargetRow>() == 1_472);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<KeyRow>() == 64);
     assert!(size_of::<TenantRow>() == 64);

@@ -6,10 +6,15 @@
 //!     Between --> Attempting: Attempt
 //!     Between --> Surrendered: Surrender
 //!     Between --> Ended: Abandon
+//!     Attempting --> Racing: Attempt
 //!     Attempting --> Between: Fail
+//!     Attempting --> Between: Yield
 //!     Attempting --> Committed: Commit
 //!     Attempting --> Ended: Succeed
 //!     Attempting --> Ended: Abandon
+//!     Racing --> Attempting: Fail
+//!     Racing --> Attempting: Yield
+//!     Racing --> Ended: Abandon
 //!     Committed --> Cut: Fail
 //!     Committed --> Ended: Succeed
 //!     Committed --> Ended: Abandon
@@ -34,6 +39,7 @@ use crate::{
     judge::{self, Parameter, Verdict},
     machine::machine,
     moment::{Moment, NS_PER_US},
+    pace::Size,
     prepared::{Place, Prepared, Way},
     vectors::{self, Vectors},
     waiting::Slot,
@@ -44,8 +50,10 @@ use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId
 pub mod affinity;
 pub mod balance;
 pub mod candidate;
+mod hedge;
 pub mod surrender;
 pub mod trail;
+mod view;
 
 pub use affinity::Session;
 pub use candidate::{Candidate, Skip};
@@ -59,6 +67,8 @@ machine! {
         Between,
         /// One runs, and the tenant has seen nothing.
         Attempting,
+        /// A second one runs beside it.
+        Racing,
         /// One runs, and the tenant has seen something of it.
         Committed,
         /// That one failed.
@@ -74,6 +84,8 @@ machine! {
         Attempt,
         /// It failed.
         Fail,
+        /// It gives way to the other one.
+        Yield,
         /// The tenant saw something of it.
         Commit,
         /// It came to its good end.
@@ -87,10 +99,15 @@ machine! {
         Between: Attempt => Attempting;
         Between: Surrender => Surrendered;
         Between: Abandon => Ended;
+        Attempting: Attempt => Racing;
         Attempting: Fail => Between;
+        Attempting: Yield => Between;
         Attempting: Commit => Committed;
         Attempting: Succeed => Ended;
         Attempting: Abandon => Ended;
+        Racing: Fail => Attempting;
+        Racing: Yield => Attempting;
+        Racing: Abandon => Ended;
         Committed: Fail => Cut;
         Committed: Succeed => Ended;
         Committed: Abandon => Ended;
@@ -180,6 +197,8 @@ pub struct Exchange {
     /// When the tenant must have seen something. `commit_by <= deadline`.
     commit_by: Moment,
     stream: bool,
+    /// Of the prompt.
+    size: Size,
     state: State,
     /// `attempts_made <= attempts_max`; the one that did not count is not among them.
     attempts_made: u8,
@@ -189,6 +208,8 @@ pub struct Exchange {
     fresh_used: bool,
     /// Set by a failure that ends the exchange.
     over: bool,
+    /// The attempt that failed last; of two that run, the first may.
+    last_ended: Option<u8>,
     /// Parameters that candidates did not know, and are asked without.
     left_out: [Option<(u8, Parameter)>; LEFT_OUT_MAX],
     /// What it goes on with.
@@ -199,6 +220,8 @@ pub struct Exchange {
     only_after: Option<Class>,
     again: Option<Again>,
     running: Option<Running>,
+    /// The one that began beside it.
+    beside: Option<Running>,
     /// The members of the chain, step by step.
     candidates: Few<Candidate, CANDIDATES_FEW>,
     /// The attempts, in order; at most [`TRAIL_MAX`].
@@ -253,18 +276,21 @@ impl Exchange {
             deadline: if ask.stream { deadline } else { commit_by },
             commit_by,
             stream: ask.stream,
+            size: Size::of(ask.wants.tokens),
             state: State::Between,
             attempts_made: 0,
             attempts_max: rules.attempts_max,
             waits: 0,
             fresh_used: false,
             over: false,
+            last_ended: None,
             left_out: [None; LEFT_OUT_MAX],
             session: Session::default(),
             failures: ClassSet::EMPTY,
             only_after: None,
             again: None,
             running: None,
+            beside: None,
             candidates: Few::new(Candidate::BLANK, prepared.places(chain).len()),
             trail: Few::new(Trail::BLANK, 0),
         };
@@ -289,91 +315,9 @@ impl Exchange {
         exchange
     }
 
-    /// The generation that it was decided under, and is served under to its end.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The chain that answers.
-    pub fn chain(&self) -> ChainId {
-        self.chain
-    }
-
-    /// How it came to that chain.
-    pub fn way(&self) -> Way {
-        self.way
-    }
-
-    /// Who asked.
-    pub fn tenant(&self) -> Option<TenantId> {
-        self.tenant
-    }
-
-    /// When it began.
-    pub fn started(&self) -> Moment {
-        self.started
-    }
-
-    /// When it is over, whatever happens.
-    pub fn deadline(&self) -> Moment {
-        self.deadline
-    }
-
     /// Has it go where its session is at home. Told before the first attempt.
     pub fn belongs_to(&mut self, session: Session) {
         self.session = session;
-    }
-
-    /// When the tenant must have seen something, if it is to see anything.
-    pub fn commit_by(&self) -> Moment {
-        self.commit_by
-    }
-
-    /// The answer is to be a stream.
-    pub fn is_stream(&self) -> bool {
-        self.stream
-    }
-
-    /// Where it stands.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// The targets of the chain, in order, with why each was not asked.
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
-    }
-
-    /// The attempts, in order.
-    pub fn trail(&self) -> &[Trail] {
-        &self.trail
-    }
-
-    /// The target of an attempt.
-    pub fn target(&self, attempt_index: usize) -> TargetId {
-        self.candidates[usize::from(self.trail()[attempt_index].candidate)].target
-    }
-
-    /// The step of an attempt's target, and its place among the members of the step.
-    pub fn place(&self, attempt_index: usize) -> (usize, usize) {
-        let candidate = &self.candidates[usize::from(self.trail()[attempt_index].candidate)];
-        (candidate.step.into(), candidate.member.into())
-    }
-
-    /// The parameters that an attempt is made without, since its target did not know them.
-    pub fn without(&self, attempt_index: usize) -> impl Iterator<Item = &'static str> {
-        let candidate = self.trail()[attempt_index].candidate;
-        self.left_out.iter().flatten().filter(move |(at, _)| *at == candidate).map(|(_, parameter)| parameter.name())
-    }
-
-    /// How many attempts count against the cap.
-    pub fn attempts_made(&self) -> u8 {
-        self.attempts_made
-    }
-
-    /// The most that may count.
-    pub fn attempts_max(&self) -> u8 {
-        self.attempts_max
     }
 
     /// What to do next. Asked at the start, after every failure, and when a wait is over.
@@ -449,7 +393,7 @@ impl Exchange {
         let rules = prepared.breaker(chain, target);
         if self.stream {
             let ns = u64::from(us.saturating_sub(begun_us)) * NS_PER_US;
-            row.answered(true, running.slot.take(), ns, now);
+            row.answered(true, self.size, running.slot.take(), ns, now);
             breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);
         }
         if running.admission != Admission::Pass {
@@ -468,12 +412,15 @@ impl Exchange {
     pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
+        self.last_ended = Some(running.index);
+        // What the other of two called for is past, but for a connection that it is owed.
+        self.again = self.again.filter(|again| again.fresh);
         self.failures.insert(verdict.class);
         let place = usize::from(running.candidate);
         let target = self.candidates[place].target;
         let row = board.target(target);
         let rules = prepared.breaker(self.chain, target);
-        let stale = verdict.fresh && !self.fresh_used && self.state == State::Between;
+        let stale = verdict.fresh && !self.fresh_used && self.state != State::Cut;
         // The second time in a row it is no accident of the pool's, and counts as what it is.
         let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
         if counts {
@@ -539,7 +486,7 @@ impl Exchange {
         let trail = &mut self.trail[attempt_index];
         if !self.stream {
             let ns = u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US;
-            row.answered(false, None, ns, now);
+            row.answered(false, self.size, None, ns, now);
             breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);
         }
         if trail.token_us == 0
@@ -559,12 +506,8 @@ impl Exchange {
         if self.state == State::Ended {
             return;
         }
-        if let Some(running) = self.running {
-            let index = usize::from(running.index);
-            self.release(board, prepared, index);
-            breaker::neutral(&board.target(self.target(index)).breaker, running.admission, now);
-            self.trail[index].end = End::Abandoned;
-            self.trail[index].end_us = now.us_since(self.started);
+        for running in [self.running, self.beside].into_iter().flatten() {
+            self.part(board, prepared, running.index.into(), End::Abandoned, now);
         }
         self.step(Event::Abandon);
     }
@@ -583,9 +526,26 @@ impl Exchange {
         &prepared.chains[self.chain]
     }
 
-    /// Gives back what the running attempt holds; the only place that does.
+    /// Ends an attempt that says nothing about its target.
+    #[cold]
+    fn part(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, end: End, now: Moment) {
+        let running = self.release(board, prepared, attempt_index);
+        breaker::neutral(&board.target(self.target(attempt_index)).breaker, running.admission, now);
+        let end_us = now.us_since(self.started);
+        let trail = self.trail_mut(attempt_index);
+        trail.end = end;
+        trail.end_us = end_us;
+    }
+
+    /// Gives back what an attempt holds; the only place that does.
     fn release(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize) -> Running {
-        let running = self.running.take().expect("an attempt ends once, and before the next begins");
+        // Of two, the one that is left is the one that runs.
+        let beside = self.beside.take();
+        let running = match beside {
+            Some(beside) if usize::from(beside.index) == attempt_index => Some(beside),
+            other => std::mem::replace(&mut self.running, other),
+        };
+        let running = running.expect("an attempt ends once, and before the next begins");
         assert_eq!(usize::from(running.index), attempt_index, "the attempt that runs is the one that ends");
         let target = self.target(attempt_index);
         board.target(target).end(self.stream, running.slot);

@@ -34,6 +34,7 @@ pub mod account;
 pub mod backoff;
 pub mod board;
 pub mod breaker;
+pub mod hedges;
 pub mod pace;
 pub mod retries;
 pub mod waiting;

@@ -18,6 +18,8 @@ pub const ENOUGH: u64 = 20;
 /// What one observation adds, so that a single one can still be halved.
 const GRAIN: u32 = 16;
 const MARKS: usize = 47;
+/// What is faded is counted in parts of a grain, so that little does not fade to nothing too soon.
+const PARTS_LOG2: u32 = 16;
 /// The first mark takes all that is below 2^15 µs, 33 ms: nothing that is decided by a quantile
 /// would be decided otherwise below.
 const FIRST_LOG2: u32 = 15;
@@ -65,26 +67,18 @@ impl Pace {
     /// The time within which this share of attempts has answered, in nanoseconds; `None` until
     /// [`ENOUGH`] is known. `share` is between 0 and 1.
     pub fn quantile(&self, share: f64, now: Moment) -> Option<u64> {
+        let mut counts = [0; MARKS];
+        self.add_to(&mut counts, now);
+        quantile_of(&counts, share)
+    }
+
+    /// Adds what is known, faded until `now`, in parts of a [`GRAIN`].
+    fn add_to(&self, counts: &mut [u64; MARKS], now: Moment) {
         let lag = half_lives(now).wrapping_sub(self.halved.load(Relaxed));
         let lag = if lag <= u32::MAX / 2 { lag } else { 0 };
-        let mut counts = [0_u64; MARKS];
         for (count, mark) in counts.iter_mut().zip(&self.marks.0) {
-            *count = u64::from(mark.load(Relaxed));
+            *count += (u64::from(mark.load(Relaxed)) << PARTS_LOG2).checked_shr(lag).unwrap_or(0);
         }
-        let total: u64 = counts.iter().sum();
-        if total.checked_shr(lag).unwrap_or(0) < ENOUGH * u64::from(GRAIN) {
-            return None;
-        }
-        let mut left = (share.clamp(0.0, 1.0) * total as f64).ceil().max(1.0) as u64;
-        for (mark, count) in counts.into_iter().enumerate() {
-            if left <= count {
-                let (from, to) = (begin_us(mark), begin_us(mark + 1));
-                let within = u128::from(to - from) * u128::from(left) / u128::from(count.max(1));
-                return Some((from + within as u64).saturating_mul(NS_PER_US));
-            }
-            left -= count;
-        }
-        Some(LAST_US * NS_PER_US)
     }
 
     /// Forgets what was seen.
@@ -93,6 +87,67 @@ impl Pace {
             mark.store(0, Relaxed);
         }
     }
+}
+
+/// How large a request is, by the tokens of its prompt: what is larger takes longer to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size(u8);
+
+/// Sizes that are told apart.
+pub const SIZES: usize = 3;
+/// From so many tokens on, a request is of the second size, and of the third.
+const SIZE_TOKENS: [u32; SIZES - 1] = [2_000, 16_000];
+
+impl Size {
+    /// The size of a prompt of so many tokens.
+    pub fn of(tokens: u32) -> Size {
+        Size(SIZE_TOKENS.iter().filter(|least| tokens >= **least).count() as u8)
+    }
+}
+
+/// Times to first token of one target, by the size of what was asked.
+#[derive(Debug, Default)]
+pub struct Paces([Pace; SIZES]);
+
+impl Paces {
+    /// Takes one time into account.
+    pub fn observe(&self, size: Size, ns: u64, now: Moment) {
+        self.0[usize::from(size.0)].observe(ns, now);
+    }
+
+    /// As [`Pace::quantile`], over all sizes.
+    pub fn quantile(&self, share: f64, now: Moment) -> Option<u64> {
+        let mut counts = [0; MARKS];
+        self.0.iter().for_each(|pace| pace.add_to(&mut counts, now));
+        quantile_of(&counts, share)
+    }
+
+    /// As [`Pace::quantile`], of requests of this size; over all sizes while too little is known of it.
+    pub fn quantile_at(&self, size: Size, share: f64, now: Moment) -> Option<u64> {
+        self.0[usize::from(size.0)].quantile(share, now).or_else(|| self.quantile(share, now))
+    }
+
+    /// Forgets what was seen.
+    pub fn reset(&self) {
+        self.0.iter().for_each(Pace::reset);
+    }
+}
+
+fn quantile_of(counts: &[u64; MARKS], share: f64) -> Option<u64> {
+    let total: u64 = counts.iter().sum();
+    if total < (ENOUGH * u64::from(GRAIN)) << PARTS_LOG2 {
+        return None;
+    }
+    let mut left = (share.clamp(0.0, 1.0) * total as f64).ceil().max(1.0) as u64;
+    for (mark, count) in counts.iter().copied().enumerate() {
+        if left <= count {
+            let (from, to) = (begin_us(mark), begin_us(mark + 1));
+            let within = u128::from(to - from) * u128::from(left) / u128::from(count.max(1));
+            return Some((from + within as u64).saturating_mul(NS_PER_US));
+        }
+        left -= count;
+    }
+    Some(LAST_US * NS_PER_US)
 }
 
 fn half_lives(now: Moment) -> u32 {
@@ -116,6 +171,7 @@ fn begin_us(mark: usize) -> u64 {
 }
 
 const _: () = assert!(size_of::<Pace>() == 192);
+const _: () = assert!(size_of::<Paces>() == SIZES * 192);
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@
 
 use crate::{
     moment::{Moment, NS_PER_MS},
-    pace::Pace,
+    pace::Paces,
 };
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -199,7 +199,7 @@ pub struct Overdue {
 #[derive(Debug, Default)]
 pub struct Watch {
     /// How long they took.
-    pub pace: Pace,
+    pub pace: Paces,
     /// Those that run.
     pub waiting: Waiting,
 }
@@ -229,7 +229,7 @@ impl Watchman {
     }
 }
 
-const _: () = assert!(size_of::<Watch>() == 256);
+const _: () = assert!(size_of::<Watch>() == 640);
 
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,28 @@ pub struct Chain {
     pub price_max: Price,
     /// What is said when no target could answer: the text of an answer.
     pub template: Option<String>,
+    /// A second attempt beside a slow first one.
+    pub hedge: Option<Hedge>,
+}
+
+/// A second attempt beside a slow first one. Whichever has something to show first is the answer, and the
+/// other is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hedge {
+    /// When the first one is slow.
+    pub after: Slowness,
+    /// Share of the chain's requests that may be asked twice, in thousandths. `1 <= share_permille <= 1000`.
+    pub share_permille: u16,
+}
+
+/// When an attempt is slow: a stream that has shown nothing, a whole answer that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Slowness {
+    /// After so many milliseconds.
+    Ms(u64),
+    /// When this share of the answers of its target to requests of its size, in thousandths, is known to have
+    /// been quicker. `1 <= share <= 999`.
+    Permille(u16),
 }
 
 impl Chain {
@@ -53,6 +75,7 @@ impl Chain {
             mix_dimensions: false,
             price_max: Price::default(),
             template: None,
+            hedge: None,
         }
     }
 }

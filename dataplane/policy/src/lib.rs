@@ -22,7 +22,7 @@ pub mod tenant;
 pub mod trigger;
 pub mod wire;
 
-pub use chain::{Backoff, Balance, Breaker, Chain, Member, Patience, Step, Wording};
+pub use chain::{Backoff, Balance, Breaker, Chain, Hedge, Member, Patience, Slowness, Step, Wording};
 pub use chaos::{Blow, Chaos, Strike};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
 pub use network::Network;

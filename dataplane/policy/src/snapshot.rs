@@ -2,7 +2,7 @@
 
 use crate::{
     Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId,
-    TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
+    Slowness, TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};
@@ -255,6 +255,13 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     within(id, "attempts_max", chain.attempts_max as usize, 1, limits::ATTEMPTS_MAX)?;
     within(id, "template", chain.template.as_ref().map_or(1, String::len), 1, limits::TEMPLATE_BYTES_MAX)?;
     within(id, "deadline_ms", chain.patience.deadline_ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?;
+    if let Some(hedge) = &chain.hedge {
+        within(id, "share of second attempts", hedge.share_permille.into(), 1, 1_000)?;
+        match hedge.after {
+            Slowness::Ms(ms) => within(id, "time before a second attempt", ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?,
+            Slowness::Permille(share) => within(id, "share of quicker answers", share.into(), 1, 999)?,
+        }
+    }
     for step in &chain.steps {
         within(id, "members of a step", step.members.len(), 1, limits::CHAIN_TARGETS_MAX)?;
         for member in &step.members {

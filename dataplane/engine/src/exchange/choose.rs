@@ -89,7 +89,7 @@ impl Exchange {
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
-                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), self.stream, now) {
+                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), self.stream, self.size, now) {
                         Some(usual_ns) => Err(Skip::TooSlow { usual_ms: u32::try_from(usual_ns / NS_PER_MS).unwrap_or(u32::MAX) }),
                         None => Ok(()),
                     },
@@ -235,7 +235,7 @@ impl Exchange {
         let mut count = 0;
         let first = self.candidates[places.start];
         for at in places {
-            if self.candidates[at].failures == 0 && spare.admits(self.look(prepared, board, at, now)) {
+            if self.candidates[at].failures == 0 && !self.runs_at(at) && spare.admits(self.look(prepared, board, at, now)) {
                 eligible[count] = at as u8;
                 count += 1;
             }
@@ -370,7 +370,7 @@ impl Exchange {
     }
 
     /// Takes everything that an attempt needs, or nothing.
-    fn open(
+    pub(super) fn open(
         &mut self,
         prepared: &Prepared,
         board: &Board,
@@ -405,6 +405,9 @@ impl Exchange {
         if !further && !manner.fresh {
             board.retries(place.provider).earn(&place.retries, now);
         }
+        if self.trail.is_empty() {
+            self.earn_hedge(prepared, board);
+        }
         let slot = row.begin(self.stream, now);
         self.candidates[at].skip = Packed::NONE;
         self.step(Event::Attempt);
@@ -419,7 +422,11 @@ impl Exchange {
             ..Trail::with_key(key)
         });
         self.attempts_made += 1;
-        self.running = Some(Running { index: index as u8, candidate: at as u8, admission, slot, jitter: [random(), random()] });
+        let running = Some(Running { index: index as u8, candidate: at as u8, admission, slot, jitter: [random(), random()] });
+        match self.running {
+            None => self.running = running,
+            Some(_) => self.beside = running,
+        }
         let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
         Some(Attempt {
             index,
@@ -454,9 +461,9 @@ impl Exchange {
 
 /// How an attempt is made.
 #[derive(Clone, Copy, Default)]
-struct Manner {
-    fresh: bool,
-    forced: bool,
+pub(super) struct Manner {
+    pub(super) fresh: bool,
+    pub(super) forced: bool,
 }
 
 fn ms(until: Moment, now: Moment) -> u32 {

@@ -32,7 +32,12 @@ impl Drop for Seed {
 /// What one exchange is up to.
 struct Life {
     exchange: Option<Exchange>,
-    attempt: Option<(Attempt, Fate)>,
+    /// What runs: mostly one, and when it ends. Two after a second attempt.
+    attempts: Vec<(Attempt, Fate, Moment)>,
+    /// When a second one is due.
+    hedge_at: Option<Moment>,
+    /// It waits until then.
+    not_before: Moment,
     /// A caller's own error has been seen; nothing may follow it.
     refused: bool,
     asked: u32,
@@ -48,6 +53,8 @@ struct Promises {
     /// By provider: attempts that were the first of an exchange there, and those that were not.
     asked: Vec<(u64, u64)>,
     begun: Moment,
+    /// Second attempts.
+    hedges: u64,
     /// Probes that run, and when they lapse.
     probes: Vec<(TargetId, usize, Moment)>,
 }
@@ -72,8 +79,8 @@ impl Simulation {
             // Half of them are known, so that attempts can be overdue.
             let usual = dice.among(&[1, 400, 3_000]) * NS_PER_MS;
             let known = if dice.chance(50) { 50 } else { 0 };
-            (0..known).for_each(|_| world.board.target(id).answered(true, None, usual, world.now));
-            (0..known).for_each(|_| world.board.target(id).answered(false, None, usual, world.now));
+            (0..known).for_each(|_| world.board.target(id).answered(true, Size::default(), None, usual, world.now));
+            (0..known).for_each(|_| world.board.target(id).answered(false, Size::default(), None, usual, world.now));
         }
         let asked = vec![(0, 0); world.prepared.providers.slots()];
         let promises = Promises { asked, begun: world.now, ..Promises::default() };
@@ -81,7 +88,16 @@ impl Simulation {
         for at in 0..EXCHANGES {
             let start = simulation.world.now.plus_ms(simulation.dice.below(20_000));
             let hangs_up = simulation.dice.chance(10);
-            simulation.lives.push(Life { exchange: None, attempt: None, refused: false, asked: 0, hangs_up, outcome: None });
+            simulation.lives.push(Life {
+                exchange: None,
+                attempts: vec![],
+                hedge_at: None,
+                not_before: Moment::START,
+                refused: false,
+                asked: 0,
+                hangs_up,
+                outcome: None,
+            });
             simulation.wake(at, start);
         }
         simulation
@@ -92,7 +108,7 @@ impl Simulation {
         self.due.push(Reverse((when, self.order, at)));
     }
 
-    fn run(mut self) -> usize {
+    fn run(mut self) -> (usize, u64) {
         while let Some(Reverse((when, _, at))) = self.due.pop() {
             assert!(when >= self.world.now, "virtual time runs forward");
             self.world.now = when;
@@ -106,14 +122,28 @@ impl Simulation {
             assert_eq!(self.world.board.in_flight(id), 0);
         }
         assert!(self.lives.iter().all(|life| life.outcome.is_some()));
-        self.records
+        let share = self.world.prepared.chains[ChainId(0)].hedge.map_or(0, |hedge| u64::from(hedge.share_permille));
+        assert!(self.promises.hedges * 1_000 <= share * EXCHANGES as u64, "{} second attempts", self.promises.hedges);
+        (self.records, self.promises.hedges)
     }
 
     fn turn(&mut self, at: usize) {
         let now = self.world.now;
+        if self.lives[at].outcome.is_some() {
+            return;
+        }
         let mut life = std::mem::replace(
             &mut self.lives[at],
-            Life { exchange: None, attempt: None, refused: false, asked: 0, hangs_up: false, outcome: None },
+            Life {
+                exchange: None,
+                attempts: vec![],
+                hedge_at: None,
+                not_before: Moment::START,
+                refused: false,
+                asked: 0,
+                hangs_up: false,
+                outcome: None,
+            },
         );
         let mut exchange = life.exchange.take().unwrap_or_else(|| self.begin());
         life.asked += 1;
@@ -121,10 +151,15 @@ impl Simulation {
         if life.hangs_up && self.dice.chance(30) {
             exchange.abandoned(&self.world.board, &self.world.prepared, now);
             self.promises.probes.retain(|(_, owner, _)| *owner != at);
+            life.attempts.clear();
             life.outcome = Some(Outcome::HungUp);
-        } else if let Some((attempt, fate)) = life.attempt.take() {
+        } else if life.hedge_at.is_some_and(|due| due <= now) && life.attempts.len() == 1 {
+            life.hedge_at = None;
+            self.hedge(at, &mut life, &mut exchange);
+        } else if let Some(ended) = life.attempts.iter().position(|(_, _, end)| *end <= now) {
+            let (attempt, fate, _) = life.attempts.remove(ended);
             self.finish(at, &mut life, &mut exchange, attempt, fate);
-        } else {
+        } else if life.attempts.is_empty() && now >= life.not_before {
             self.proceed(at, &mut life, &mut exchange);
         }
         if let Some(outcome) = life.outcome {
@@ -168,24 +203,17 @@ impl Simulation {
                 self.check_attempt(at, exchange, attempt, &before, &eligible);
                 self.check_spared(exchange, attempt, &eligible);
                 self.check_further(exchange, attempt);
-                let fate = fate(&mut self.dice, self.ill[attempt.target.index()]);
-                let took = self.dice.among(&[0, 1, 40, 3_000, 20_000]);
-                let took_ns = took * NS_PER_MS;
-                // Who takes too long is timed out by who moves the bytes.
-                let end = now.plus_ns(took_ns);
-                let (end, fate) = if end >= attempt.deadline {
-                    (attempt.deadline, Fate::Fails(judge::transport(Transport::Deadline)))
-                } else if end > attempt.first_token_by {
-                    (attempt.first_token_by, Fate::Fails(judge::transport(Transport::FirstTokenTimeout)))
-                } else {
-                    (end, fate)
-                };
-                life.attempt = Some((attempt, fate));
-                self.wake(at, end);
+                self.run_attempt(at, life, attempt);
+                life.hedge_at = exchange.hedge_at(&self.world.prepared, &self.world.board, now);
+                if let Some(due) = life.hedge_at {
+                    assert!(due < exchange.commit_by() && exchange.attempts_made() < exchange.attempts_max());
+                    self.wake(at, due.max(now));
+                }
             }
             Next::Wait(until) => {
                 assert!(until > now && until < exchange.commit_by(), "a wait is ahead and before the deadline");
                 assert!(eligible.is_empty() && spared.is_empty(), "nobody waits while a target is left to ask");
+                life.not_before = until;
                 self.wake(at, until);
             }
             Next::Surrender(surrender) => {
@@ -205,6 +233,50 @@ impl Simulation {
                 });
             }
         }
+    }
+
+    /// Lets an attempt take its time, and come out as it will.
+    fn run_attempt(&mut self, at: usize, life: &mut Life, attempt: Attempt) {
+        let now = self.world.now;
+        let fate = fate(&mut self.dice, self.ill[attempt.target.index()]);
+        let took_ns = self.dice.among(&[0, 1, 40, 3_000, 20_000]) * NS_PER_MS;
+        // Who takes too long is timed out by who moves the bytes.
+        let end = now.plus_ns(took_ns);
+        let (end, fate) = if end >= attempt.deadline {
+            (attempt.deadline, Fate::Fails(judge::transport(Transport::Deadline)))
+        } else if end > attempt.first_token_by {
+            (attempt.first_token_by, Fate::Fails(judge::transport(Transport::FirstTokenTimeout)))
+        } else {
+            (end, fate)
+        };
+        life.attempts.push((attempt, fate, end));
+        self.wake(at, end);
+    }
+
+    /// A second attempt beside one that is slow, if there is to be one.
+    fn hedge(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange) {
+        let now = self.world.now;
+        let (first, _, _) = life.attempts[0];
+        let refused: Vec<bool> = self.world.prepared.targets.iter().map(|(id, _)| self.refuses(id)).collect();
+        let (prepared, board) = (&self.world.prepared, &self.world.board);
+        let Some(attempt) = exchange.hedge(prepared, board, now, &mut || self.dice.roll()) else { return };
+        assert!(!refused[attempt.target.index()] && !attempt.fresh && !exchange.trail()[attempt.index].forced);
+        assert!(now < exchange.commit_by() && exchange.attempts_made() <= exchange.attempts_max());
+        let provider = &self.world.prepared.providers[attempt.provider];
+        assert!(self.world.board.in_flight(attempt.provider) <= provider.in_flight_max);
+        // Another target where there is one, and within what the provider may be asked again.
+        assert_eq!(exchange.trail().iter().filter(|trail| trail.hedge).count(), 1);
+        assert!(first.index < attempt.index);
+        self.check_further(exchange, attempt);
+        self.promises.hedges += 1;
+        self.promises.probes.retain(|(_, _, lapses)| now < *lapses);
+        if attempt.probe {
+            assert!(self.promises.probes.iter().all(|(target, _, _)| *target != attempt.target), "two probes at once");
+            let rules = self.world.prepared.breaker(exchange.chain(), attempt.target);
+            let lapses = now.plus_ms(rules.cooldown_max_ms.max(crate::breaker::PROBE_MS_MIN));
+            self.promises.probes.push((attempt.target, at, Moment(lapses.0 / NS_PER_US * NS_PER_US)));
+        }
+        self.run_attempt(at, life, attempt);
     }
 
     /// True when the breaker of a target refuses, looked at from outside.
@@ -277,7 +349,9 @@ impl Simulation {
     fn check_spared(&self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId]) {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let keys = &prepared.providers[attempt.provider].keys;
-        let is_slow = |id: TargetId| board.target(id).slower_than(exchange.commit_by().since(now), exchange.is_stream(), now).is_some();
+        let is_slow = |id: TargetId| {
+            board.target(id).slower_than(exchange.commit_by().since(now), exchange.is_stream(), Size::default(), now).is_some()
+        };
         let spared = |id: TargetId| self.is_spent(id) || is_slow(id);
         let eligible: Vec<TargetId> = eligible.iter().copied().filter(|id| !spared(*id)).collect();
         if is_slow(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target) {
@@ -326,22 +400,31 @@ impl Simulation {
                 left >= eligible.len(),
                 "a retry took the chance of a target that was not asked: {left} left, {eligible:?}, {attempt:?}"
             );
-            let before = earlier.iter().rev().find(|other| same(other)).expect("there is one");
-            let other_key = before.key() != attempt.key;
+            // Of two that ran beside each other, either may have been the last to fail.
+            let mut before = earlier.iter().rev().filter(|other| same(other)).take_while(|other| other.hedge || other.key() != attempt.key);
+            let other_key = before.any(|other| other.key() != attempt.key);
             assert!(eligible.is_empty() || other_key || attempt.fresh, "asked again with the same credential while others were left");
         }
-        // A fresh connection is asked for right after a stale one, at the same target.
-        let stale = earlier.last().filter(|last| last.end == End::Stale);
+        // A fresh connection is asked for right after a stale one, at the same target, or when the one beside
+        // that has failed too.
+        let beside = earlier.last().is_some_and(|last| last.hedge);
+        let stale = earlier.iter().rev().take(1 + usize::from(beside)).find(|last| last.end == End::Stale);
         assert!(!attempt.fresh || stale.is_some_and(|stale| exchange.target_of(stale) == attempt.target));
     }
 
     fn finish(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange, attempt: Attempt, fate: Fate) {
         let now = self.world.now;
         let (board, prepared) = (&self.world.board, &self.world.prepared);
-        self.promises.probes.retain(|(_, owner, _)| *owner != at);
+        self.promises.probes.retain(|(target, owner, _)| *owner != at || *target != attempt.target);
         if self.dice.chance(15) {
             let ms = self.dice.among(&[0, 1, 900, 30_000, u64::MAX]);
             exchange.spent(board, prepared, attempt.index, ms, now);
+        }
+        if !matches!(fate, Fate::Fails(_))
+            && let Some((other, _, _)) = life.attempts.pop()
+        {
+            exchange.outrun(board, prepared, other.index, now);
+            self.promises.probes.retain(|(_, owner, _)| *owner != at);
         }
         let verdict = match fate {
             Fate::Well => {
@@ -365,6 +448,12 @@ impl Simulation {
         };
         exchange.concluded(board, prepared, attempt.index, verdict, now);
         life.refused = !verdict.move_on;
+        if exchange.is_lost()
+            && let Some((other, _, _)) = life.attempts.pop()
+        {
+            exchange.outrun(board, prepared, other.index, now);
+            self.promises.probes.retain(|(_, owner, _)| *owner != at);
+        }
         if let (Class::RateLimit, Some(ms)) = (verdict.class, verdict.retry_after_ms) {
             let until = now.plus_ms(ms.min(limits::PAUSE_MS_MAX));
             match attempt.key {
@@ -372,7 +461,9 @@ impl Simulation {
                 _ => self.promises.targets.push((attempt.target, until)),
             }
         }
-        self.wake(at, now);
+        if life.attempts.is_empty() {
+            self.wake(at, now);
+        }
     }
 }
 
@@ -385,11 +476,14 @@ impl Exchange {
 #[test]
 fn every_promise_holds_in_every_outage() {
     let seeds = std::env::var("ENGINE_SEEDS").map_or(SEEDS, |text| text.parse().expect("ENGINE_SEEDS is a number"));
-    let mut records = 0;
+    let (mut records, mut hedges) = (0, 0);
     for seed in 0..seeds {
         let named = Seed(seed);
-        records += Simulation::new(seed).run();
+        let (more, beside) = Simulation::new(seed).run();
+        records += more;
+        hedges += beside;
         drop(named);
     }
+    assert!(hedges * 20 > seeds, "{hedges} second attempts in {seeds} seeds");
     assert_eq!(records, seeds as usize * EXCHANGES);
 }

@@ -65,7 +65,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
     if exchange.state() == State::Cut {
         return Surrender::Cut;
     }
-    let last = exchange.trail().len().checked_sub(1);
+    let last = exchange.last_ended.map(usize::from);
     if let Some(attempt_index) = last
         && relays(exchange, prepared, attempt_index)
     {

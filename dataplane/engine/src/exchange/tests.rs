@@ -11,6 +11,7 @@ mod affinity;
 mod again;
 mod domains;
 mod guards;
+mod hedge;
 mod order;
 mod pauses;
 mod silence;
@@ -30,6 +31,7 @@ impl World {
         let prepared = policies::prepare(draft);
         let board = Board::new(prepared.targets.slots(), prepared.providers.slots(), 16);
         assert!(board.fits(&prepared));
+        board.seat(&prepared);
         World { prepared, board, now: Moment::START.plus_ms(1_000), seed: 1 }
     }
 

@@ -11,6 +11,8 @@ pub enum End {
     Answered,
     /// The tenant hung up.
     Abandoned,
+    /// Another one that ran beside it was quicker, with an answer or with what ends the exchange.
+    Outrun,
     /// Its connection had been closed before it was used; it does not count.
     Stale,
     /// With a failure.
@@ -49,6 +51,8 @@ pub struct Trail {
     pub fresh: bool,
     /// It was made to fail, in a rehearsal.
     pub struck: bool,
+    /// It began beside another one that was slow.
+    pub hedge: bool,
 }
 
 const NO_KEY: u32 = u32::MAX;
@@ -70,6 +74,7 @@ impl Trail {
         forced: false,
         fresh: false,
         struck: false,
+        hedge: false,
     };
 
     pub(crate) fn with_key(key: Option<KeyId>) -> Trail {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pace::Size;
 
 fn at(ms: u64) -> Moment {
     Moment::START.plus_ms(ms)
@@ -19,7 +20,7 @@ impl Dice {
 /// A watch that knows attempts to take 400 ms, so that they are overdue after about 1.3 s.
 fn watch() -> Watch {
     let watch = Watch::default();
-    (0..1_000).for_each(|_| watch.pace.observe(400 * NS_PER_MS, at(0)));
+    (0..1_000).for_each(|_| watch.pace.observe(Size::default(), 400 * NS_PER_MS, at(0)));
     watch
 }
 
@@ -47,9 +48,9 @@ fn the_limit_has_a_floor_and_a_ceiling_and_needs_knowledge() {
     let slot = watch.waiting.take(at(0));
     assert_eq!(overdue(&watch, 3_000_000).all, 0, "nothing is known, so nothing is overdue");
     assert!(slot.is_some());
-    (0..100).for_each(|_| watch.pace.observe(1, at(0)));
+    (0..100).for_each(|_| watch.pace.observe(Size::default(), 1, at(0)));
     assert_eq!(watch.overdue_ns(u64::MAX, at(0)), Some(OVERDUE_NS_MIN));
-    (0..100).for_each(|_| watch.pace.observe(60_000 * NS_PER_MS, at(0)));
+    (0..100).for_each(|_| watch.pace.observe(Size::default(), 60_000 * NS_PER_MS, at(0)));
     assert_eq!(watch.overdue_ns(30_000 * NS_PER_MS, at(0)), Some(30_000 * NS_PER_MS));
 }
 
@@ -85,7 +86,7 @@ fn slots_are_given_back_exactly_once() {
                     let (_, slot) = alive.swap_remove(dice.below(alive.len() as u64) as usize);
                     slot.into_iter().for_each(|slot| watch.waiting.give_back(slot));
                 }
-                1 => watch.pace.observe(usual * NS_PER_MS, at(now)),
+                1 => watch.pace.observe(Size::default(), usual * NS_PER_MS, at(now)),
                 // No attempt lasts longer than an hour.
                 _ if alive.iter().all(|(begun, _)| now - begun < 3_000_000) => alive.push((now, watch.waiting.take(at(now)))),
                 _ => {}
@@ -139,7 +140,7 @@ fn at_any_rate_those_that_are_overdue_are_within_sight() {
     for usual in [1, 300, 400, 1_000, 3_000, 9_000] {
         for every in [1, 10, 700, 5_000] {
             let watch = Watch::default();
-            (0..1_000).for_each(|_| watch.pace.observe(usual * NS_PER_MS, at(0)));
+            (0..1_000).for_each(|_| watch.pace.observe(Size::default(), usual * NS_PER_MS, at(0)));
             let limit = watch.overdue_ns(30_000 * NS_PER_MS, at(0)).expect("enough is known") / NS_PER_MS;
             let told = (0..)
                 .map(|n| 1_000 + n * every)

@@ -4,7 +4,7 @@ use crate::{
     judge::{self, ErrorFields, Transport, Verdict},
     prepared::tests as policies,
 };
-use policy::{Backoff, Balance, Breaker, Class, Draft, Member, Patience, ProviderId, Retries, Step, TargetId, limits};
+use policy::{Backoff, Balance, Breaker, Class, Draft, Hedge, Member, Patience, ProviderId, Retries, Slowness, Step, TargetId, limits};
 
 /// SplitMix64.
 pub(super) struct Dice(pub(super) u64);
@@ -86,6 +86,10 @@ pub(super) fn draft(dice: &mut Dice) -> Draft {
         slow_permille: dice.among(&[200, 800, 1_000]),
         slow_start_ms: dice.among(&[0, 500, 30_000]),
     };
+    chain.hedge = dice.chance(30).then(|| Hedge {
+        after: dice.among(&[Slowness::Ms(1), Slowness::Ms(30), Slowness::Permille(500), Slowness::Permille(950)]),
+        share_permille: dice.among(&[50, 300, 1_000]),
+    });
     chain.triggers.latency_ms = dice.chance(30).then(|| dice.among(&[5, 500]));
     for class in [Class::RateLimit, Class::ServerError, Class::Timeout] {
         if dice.chance(5) {

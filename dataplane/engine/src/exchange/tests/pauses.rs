@@ -196,7 +196,7 @@ fn of_several_credentials_the_one_that_is_spent_is_spared() {
 fn a_target_too_slow_for_what_is_left_is_passed_over_and_asked_last() {
     let mut world = World::new(in_order(2, 1));
     for _ in 0..40 {
-        world.board.target(TargetId(0)).answered(true, None, 4_000 * NS_PER_MS, world.now);
+        world.board.target(TargetId(0)).answered(true, Size::default(), None, 4_000 * NS_PER_MS, world.now);
     }
     let wants = |within_ms| decide::Wants { within_ms, ..decide::Wants::default() };
     let mut hasty = world.begin_with("c", wants(3_000));
