@@ -2,7 +2,7 @@
 
 use crate::{
     current::Policy,
-    downstream::{Downstream, Gone},
+    downstream::{Gone, Waiter},
     io::{Connect, Errno, Instant, SECURES, Stream},
     meters::{Meter, Spread},
     pool::Upstream,
@@ -100,7 +100,7 @@ impl Addresses {
 ///
 /// # Errors
 /// Why there is none, as the engine judges it; or the tenant went away.
-pub async fn obtain(scene: &Scene<'_>, tenant: &mut Downstream) -> Result<Upstream, Outcome> {
+pub async fn obtain(scene: &Scene<'_>, waiter: &mut Waiter<'_>) -> Result<Upstream, Outcome> {
     let Scene { shard, policy, attempt, .. } = scene;
     let origin = policy.providers[attempt.provider].origin;
     // The pool's connections may all be as stale as the one that just failed.
@@ -112,7 +112,7 @@ pub async fn obtain(scene: &Scene<'_>, tenant: &mut Downstream) -> Result<Upstre
     }
     // Boxed: rare, and larger than all the rest of the walk together.
     let opening = Box::pin(open(shard, policy, origin, Instant(attempt.connect_by.0)));
-    match tenant.unless_gone(opening).await {
+    match waiter.unless_gone(opening).await {
         Ok(Ok(wire)) => Ok(shard.pools.adopt(shard, origin, wire)),
         Ok(Err(transport)) => Err(transport.into()),
         Err(Gone) => Err(Outcome::HungUp),

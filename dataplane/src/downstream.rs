@@ -69,6 +69,73 @@ pub enum Arrival {
     Gone,
 }
 
+/// Who waits while an attempt has nothing to show.
+pub enum Waiter<'t> {
+    /// The tenant.
+    Tenant(&'t mut Downstream),
+    /// A race of two attempts, which looks after the tenant for both: a timer of the attempt's own.
+    Race(Deadline),
+}
+
+impl Waiter<'_> {
+    /// Bytes of the provider's, or whatever else happens first.
+    pub async fn arrival(&mut self, upstream: &mut Wire, by: Instant) -> Arrival {
+        match self {
+            Waiter::Tenant(tenant) => tenant.arrival(upstream, by).await,
+            Waiter::Race(timer) => {
+                let mut armed = false;
+                poll_fn(|cx| {
+                    if let Poll::Ready(received) = upstream.poll_recv(cx) {
+                        return Poll::Ready(Arrival::from(received));
+                    }
+                    if !std::mem::replace(&mut armed, true) {
+                        timer.reset(by);
+                    }
+                    if timer.poll_expired(cx) { Poll::Ready(Arrival::Late) } else { Poll::Pending }
+                })
+                .await
+            }
+        }
+    }
+
+    /// Runs `work` until it is done or the tenant goes away, which drops it.
+    pub async fn unless_gone<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
+        match self {
+            Waiter::Tenant(tenant) => tenant.unless_gone(work).await,
+            Waiter::Race(_) => Ok(work.await),
+        }
+    }
+
+    /// Waits until `at`.
+    pub async fn wait(&mut self, at: Instant) -> Result<(), Gone> {
+        match self {
+            Waiter::Tenant(tenant) => tenant.wait(at).await,
+            Waiter::Race(timer) => {
+                timer.reset(at);
+                poll_fn(|cx| if timer.poll_expired(cx) { Poll::Ready(Ok(())) } else { Poll::Pending }).await
+            }
+        }
+    }
+
+    /// When the tenant is told that somebody is at work.
+    pub fn keepalive_at(&self) -> Instant {
+        match self {
+            Waiter::Tenant(tenant) => tenant.keepalive_at,
+            Waiter::Race(_) => Instant::FAR,
+        }
+    }
+}
+
+impl From<Result<Option<Bytes>, Broken>> for Arrival {
+    fn from(received: Result<Option<Bytes>, Broken>) -> Arrival {
+        match received {
+            Ok(Some(bytes)) => Arrival::Bytes(bytes),
+            Ok(None) => Arrival::End,
+            Err(broken) => Arrival::Broken(broken),
+        }
+    }
+}
+
 /// What a connection does after an exchange.
 pub enum Next {
     /// Its next request has begun to come.
@@ -157,11 +224,8 @@ impl Downstream {
     pub async fn arrival(&mut self, upstream: &mut Wire, by: Instant) -> Arrival {
         let mut armed = false;
         poll_fn(|cx| {
-            match upstream.poll_recv(cx) {
-                Poll::Ready(Ok(Some(bytes))) => return Poll::Ready(Arrival::Bytes(bytes)),
-                Poll::Ready(Ok(None)) => return Poll::Ready(Arrival::End),
-                Poll::Ready(Err(broken)) => return Poll::Ready(Arrival::Broken(broken)),
-                Poll::Pending => {}
+            if let Poll::Ready(received) = upstream.poll_recv(cx) {
+                return Poll::Ready(Arrival::from(received));
             }
             if self.wire.poll_gone(cx) {
                 return Poll::Ready(Arrival::Gone);

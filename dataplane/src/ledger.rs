@@ -118,6 +118,19 @@ impl Story {
         }
     }
 
+    /// What one of two attempts is told with while nobody knows which of them is the answer.
+    pub fn beside(&self) -> Story {
+        Story { declined: None, measures: Measures::default(), failed_at: None, surface: self.surface, model: self.model, ..*self }
+    }
+
+    /// Takes over what an attempt was told with.
+    pub fn adopt(&mut self, beside: &Story) {
+        let (own, told) = (&mut self.measures, beside.measures);
+        if told.tokens_in > 0 || told.tokens_out > 0 {
+            (own.tokens_in, own.tokens_out) = (told.tokens_in, told.tokens_out);
+        }
+    }
+
     /// The request is whole, and asks for this.
     pub fn asked_for(&mut self, shard: &Shard, model: &str, body: &Body<'_>, stream: bool) {
         self.model.push(model);
@@ -131,8 +144,7 @@ impl Story {
     }
 
     /// An attempt's bytes were handed to the ring.
-    pub fn sent(&mut self, shard: &Shard, exchange: &mut Exchange, attempt: &Attempt) {
-        let now = shard.io.precise();
+    pub fn sent(&mut self, shard: &Shard, exchange: &mut Exchange, attempt: &Attempt, now: Instant) {
         exchange.sent(attempt.index, Moment(now.0));
         shard.meters().count(Meter::Attempts);
         if attempt.index == 0 {
@@ -259,7 +271,8 @@ impl Story {
     fn tell(&self, shard: &Shard, policy: &Serving, record: &Record) {
         let (Some(first), Some(last)) = (record.attempts().first(), record.attempts().last()) else { return };
         let (from, to) = (record.target(first), record.target(last));
-        if from == to || last.end != End::Answered {
+        // Who was only slower than the one beside it has not failed.
+        if from == to || last.end != End::Answered || record.fallback_reason().is_none() {
             return;
         }
         shard.meters().count(Meter::Fallbacks);

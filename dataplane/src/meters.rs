@@ -76,6 +76,8 @@ table! {
         Attempts = "attempts_total", Counter, "Attempts made at targets.";
         AttemptsFailed = "attempts_failed_total", Counter, "Attempts that did not give the answer.";
         Spent = "spent_total", Counter, "Times that an answer said that nothing remains of its provider's limits, and others were asked first.";
+        Hedges = "hedges_total", Counter, "Second attempts beside a slow first one.";
+        HedgesWon = "hedges_won_total", Counter, "Second attempts that had something to show before the first.";
         Fallbacks = "fallbacks_total", Counter, "Exchanges that were answered by another target than the first that was asked.";
         PromptTokens = "prompt_tokens_total", Counter, "Prompt tokens, as providers count them.";
         AnswerTokens = "answer_tokens_total", Counter, "Answer tokens, as providers count them.";

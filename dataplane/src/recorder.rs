@@ -341,6 +341,7 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         End::Answered => "answered",
         End::Abandoned => "abandoned",
         End::Stale => "stale",
+        End::Outrun => "outrun",
         End::Failed(class) => class.word(),
     };
     word(out, key!("end"), end);
@@ -370,6 +371,7 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         (key!("forced"), attempt.forced),
         (key!("fresh"), attempt.fresh),
         (key!("struck"), attempt.struck),
+        (key!("hedge"), attempt.hedge),
     ];
     for (key, set) in flags {
         if set {

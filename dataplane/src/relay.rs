@@ -7,7 +7,7 @@
 use crate::{
     body::Body,
     current::{Held as Serving, credential_field},
-    downstream::{Arrival, Downstream},
+    downstream::{Arrival, Downstream, Waiter},
     held::Pooled,
     io::Instant,
     ledger::{self, Story},
@@ -37,13 +37,17 @@ mod count;
 mod edit;
 mod embeddings;
 mod failure;
+mod matter;
 pub(crate) mod passage;
+mod race;
 mod stream;
 mod template;
 mod without;
 
 pub use count::estimate;
 pub use failure::ErrorAnswer;
+pub use matter::Matter;
+pub use race::race;
 
 /// What came of an attempt.
 pub enum Outcome {
@@ -113,32 +117,32 @@ pub fn attempt(
             Ok(terms) => terms,
             Err(transport) => return transport.into(),
         };
-        story.sent(scene.shard, exchange, scene.attempt);
-        let (head, bytes) = match answer_head(scene, tenant, &mut upstream).await {
+        story.sent(scene.shard, exchange, scene.attempt, scene.shard.io.precise());
+        let (head, bytes) = match answer_head(scene, &mut Waiter::Tenant(tenant), &mut upstream).await {
             Ok(found) => found,
             Err(outcome) => return outcome,
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
-        heed_limits(scene, exchange, &head, &bytes);
+        heed_limits(scene, &head, &bytes);
         match head.status {
             // Any of them: comments may have gone out, and only a stream can follow those.
             200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
-            _ => failure::read(scene, tenant, upstream, &head, bytes).await,
+            _ => failure::read(scene, &mut Waiter::Tenant(tenant), upstream, &head, bytes).await,
         }
     }
 }
 
 /// When the answer says that nothing remains of the provider's limits, whoever comes next is spared the
 /// refusal. A Retry-After says more exactly what the provider wants, and is heeded by the verdict.
-fn heed_limits(scene: &Scene<'_>, exchange: &Exchange, head: &Response, bytes: &[u8]) {
+fn heed_limits(scene: &Scene<'_>, head: &Response, bytes: &[u8]) {
     let Scene { shard, policy, attempt, .. } = scene;
     let told = |field| head.span(field).is_some();
     let Some(ms) = limits::spent_ms(head, bytes, || shard.io.wall().0 / 1_000) else { return };
     if told(ResponseField::RetryAfter) || told(ResponseField::RetryAfterMs) {
         return;
     }
-    if exchange.spent(&shard.process.board, policy.prepared(), attempt.index, ms, Moment(shard.io.now().0)) {
+    if attempt.spent(&shard.process.board, policy.prepared(), ms, Moment(shard.io.now().0)) {
         ledger::tell_spent(shard, policy, attempt, ms);
     }
 }
@@ -187,12 +191,12 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Agreed, Transport>
 }
 
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.
-async fn answer_head(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream) -> Result<(Response, Pooled), Outcome> {
+async fn answer_head(scene: &Scene<'_>, waiter: &mut Waiter<'_>, upstream: &mut Upstream) -> Result<(Response, Pooled), Outcome> {
     let mut by = Instant(scene.attempt.first_token_by.0);
     let mut interim = 0;
     let mut joined: Option<Vec<u8>> = None;
     loop {
-        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
+        let bytes = match next(scene, waiter, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
             Arrived::Bytes(bytes) => bytes,
             // A pooled connection that ends before a byte of an answer was closed before we asked.
             _ if upstream.reused && joined.is_none() && interim == 0 => return Err(Transport::StaleConnection.into()),
@@ -244,17 +248,17 @@ enum Arrived {
 
 /// The next bytes of an answer, by `by`, or `late`. While a stream has nothing to show, comments keep the
 /// tenant's connection alive.
-async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &mut Instant, late: Transport) -> Result<Arrived, Outcome> {
+async fn next(scene: &Scene<'_>, waiter: &mut Waiter<'_>, wire: &mut Wire, by: &mut Instant, late: Transport) -> Result<Arrived, Outcome> {
     let deadline = Instant(scene.attempt.deadline.0);
     loop {
-        let keepalive = tenant.keepalive_at;
+        let keepalive = waiter.keepalive_at();
         let until = (*by).min(deadline).min(keepalive);
-        match tenant.arrival(wire, until).await {
+        match waiter.arrival(wire, until).await {
             Arrival::Bytes(bytes) => return Ok(Arrived::Bytes(bytes)),
             Arrival::End => return Ok(Arrived::End),
             Arrival::Broken(_) => return Ok(Arrived::Broken),
             Arrival::Gone => return Err(Outcome::HungUp),
-            Arrival::Late if until == keepalive => stream::keep_alive(scene, tenant),
+            Arrival::Late if until == keepalive => stream::keep_alive(scene, waiter),
             Arrival::Late if until == deadline => return Err(Transport::Deadline.into()),
             Arrival::Late => return Err(late.into()),
         }
@@ -262,16 +266,16 @@ async fn next(scene: &Scene<'_>, tenant: &mut Downstream, wire: &mut Wire, by: &
 }
 
 /// Waits without a provider, until `until`; comments keep the tenant's connection alive.
-pub async fn idle(scene: &Scene<'_>, tenant: &mut Downstream, until: Instant) -> Result<(), Outcome> {
+pub async fn idle(scene: &Scene<'_>, waiter: &mut Waiter<'_>, until: Instant) -> Result<(), Outcome> {
     loop {
-        let keepalive = tenant.keepalive_at;
-        if tenant.wait(until.min(keepalive)).await.is_err() {
+        let keepalive = waiter.keepalive_at();
+        if waiter.wait(until.min(keepalive)).await.is_err() {
             return Err(Outcome::HungUp);
         }
         if until <= keepalive {
             return Ok(());
         }
-        stream::keep_alive(scene, tenant);
+        stream::keep_alive(scene, waiter);
     }
 }
 
@@ -378,6 +382,9 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
         out.extend_from_slice(b"x-throwover-fallback-reason: ");
         out.extend_from_slice(class.word().as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+    if let Some(hedge) = exchange.trail().iter().position(|attempt| attempt.hedge) {
+        out.extend_from_slice(if hedge == attempt.index { b"x-throwover-hedge: second\r\n" } else { b"x-throwover-hedge: first\r\n" });
     }
     number(out, "x-throwover-overhead-us: ", story.overhead_ns(shard) / 1_000);
 }

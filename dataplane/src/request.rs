@@ -4,7 +4,7 @@
 //! does is in the file of that name, and what it thinks is in `codec` and `engine`.
 
 use crate::{
-    accept, allowance, body, connect,
+    accept, allowance, body,
     current::{Held as Serving, Policy},
     deadline,
     downstream::{Downstream, Gone},
@@ -186,6 +186,7 @@ async fn walk(
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
         return Ok(relay::estimate(shard, tenant, exchange, story));
     }
+    let matter = relay::Matter { shard, policy, asked: &asked, body: &body, surface, stream, requested, wished };
     loop {
         let now = Moment(shard.io.now().0);
         let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
@@ -197,38 +198,18 @@ async fn walk(
             }
             Next::Surrender(surrender) => return Ok(relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)),
         };
-        let model = policy.prepared().model_for(attempt.target, requested).unwrap_or_default();
-        let (step, member) = exchange.place(attempt.index);
-        let unknown: Vec<&str> = exchange.without(attempt.index).chain(wished.map(|_| strike::MOCK_TESTING)).collect();
-        let scene = relay::Scene {
-            shard,
-            policy,
-            asked: &asked,
-            body: &body,
-            surface,
-            at: surface.at(&policy.providers[attempt.provider], &policy.targets[attempt.target], stream),
-            stream,
-            chain: exchange.chain(),
-            wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
-            unknown: &unknown,
-            requested,
-            model,
-            attempt: &attempt,
+        let unknown = matter.unknown(exchange, &attempt);
+        let scene = matter.scene(exchange, &attempt, &unknown);
+        let ended = match exchange.hedge_at(policy.prepared(), &shard.process.board, now) {
+            // Boxed: rare, and it is more than twice as large.
+            Some(at) => Box::pin(relay::race(&matter, &scene, tenant, exchange, Instant(at.0), story)).await,
+            None => {
+                let outcome = matter.attempt(&scene, tenant, exchange, story).await; // 6, 7, 8
+                relay::conclude(&scene, exchange, outcome, story) // 9
+            }
         };
-        let struck = match policy.chaos.is_some() || wished.is_some() {
-            // Boxed: rare, and as large as all that it waits with.
-            true => Box::pin(strike::strike(&scene, tenant, exchange, wished)).await,
-            false => None,
-        };
-        let outcome = match struck {
-            Some(outcome) => outcome,
-            None => match connect::obtain(&scene, tenant).await {
-                Ok(upstream) => relay::attempt(&scene, tenant, exchange, upstream, story).await, // 6, 7, 8
-                Err(outcome) => outcome,
-            },
-        };
-        if let Some(ended) = relay::conclude(&scene, exchange, outcome, story) {
-            return Ok(ended); // 9
+        if let Some(ended) = ended {
+            return Ok(ended);
         }
     }
 }

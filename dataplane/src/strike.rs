@@ -7,7 +7,7 @@
 use crate::{
     body::Body,
     current::Policy,
-    downstream::Downstream,
+    downstream::Waiter,
     io::Instant,
     meters::Meter,
     relay::{self, Outcome, Scene, passage},
@@ -48,9 +48,19 @@ pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Opti
     Ok(fails.then_some(Blow::Status { status: 500, retry_after_ms: None }))
 }
 
-/// What an attempt comes to that is struck: as its request asks, or as a rehearsal has it. `None` when it is to
-/// be made.
-pub async fn strike(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut Exchange, wished: Option<Blow>) -> Option<Outcome> {
+/// What strikes an attempt.
+#[derive(Clone, Copy)]
+pub struct Struck {
+    blow: Blow,
+    /// Its own request asks for it.
+    wished: bool,
+}
+
+/// What strikes an attempt, if anything does: as its request asks, or as a rehearsal has it.
+pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Blow>) -> Option<Struck> {
+    if scene.policy.chaos.is_none() && wished.is_none() {
+        return None;
+    }
     let shard = scene.shard;
     let first = exchange.candidates().first().map(|candidate| candidate.target);
     let unix_ms = || shard.io.wall().0 / 1_000;
@@ -59,17 +69,21 @@ pub async fn strike(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut E
     let blow = own.or_else(rehearsed)?;
     shard.meters().count(Meter::Struck);
     exchange.struck(scene.attempt.index);
-    match land(scene, tenant, blow).await {
+    Some(Struck { blow, wished: own.is_some() })
+}
+
+/// What an attempt comes to that is struck; `None` when it is to be made all the same.
+pub async fn land(scene: &Scene<'_>, waiter: &mut Waiter<'_>, struck: Struck) -> Option<Outcome> {
+    match fall(scene, waiter, struck.blow).await {
         // What one tenant tries out is no news to anybody else: no breaker counts it, and nothing is left alone.
-        Some(Outcome::Failed(verdict)) if own.is_some() => {
+        Some(Outcome::Failed(verdict)) if struck.wished => {
             Some(Outcome::Failed(Verdict { pauses: false, counts_for_breaker: false, ..verdict }))
         }
         outcome => outcome,
     }
 }
 
-/// What a blow comes to; `None` when the attempt is to be made all the same.
-async fn land(scene: &Scene<'_>, tenant: &mut Downstream, blow: Blow) -> Option<Outcome> {
+async fn fall(scene: &Scene<'_>, waiter: &mut Waiter<'_>, blow: Blow) -> Option<Outcome> {
     let shard = scene.shard;
     match blow {
         Blow::Status { status, retry_after_ms } => {
@@ -82,13 +96,13 @@ async fn land(scene: &Scene<'_>, tenant: &mut Downstream, blow: Blow) -> Option<
         Blow::Slow { ms } => {
             let until = shard.io.now().plus_millis(ms);
             let by = Instant(scene.attempt.first_token_by.0);
-            match relay::idle(scene, tenant, until.min(by)).await {
+            match relay::idle(scene, waiter, until.min(by)).await {
                 Err(outcome) => Some(outcome),
                 Ok(()) if until < by => None,
                 Ok(()) => Some(Transport::FirstTokenTimeout.into()),
             }
         }
-        Blow::Stall => match relay::idle(scene, tenant, Instant(scene.attempt.first_token_by.0)).await {
+        Blow::Stall => match relay::idle(scene, waiter, Instant(scene.attempt.first_token_by.0)).await {
             Err(outcome) => Some(outcome),
             Ok(()) => Some(Transport::HeadTimeout.into()),
         },

@@ -166,6 +166,19 @@ pub struct Attempt {
     pub deadline: Moment,
 }
 
+impl Attempt {
+    /// The answer's head says that nothing remains of a limit for `ms`: whoever comes next asks others
+    /// first, before the provider has to say "later". True when that is news.
+    pub fn spent(&self, board: &Board, prepared: &Prepared, ms: u64, now: Moment) -> bool {
+        let keys = prepared.providers[self.provider].keys.len();
+        match (failover::spare(ms, keys, now), self.key) {
+            (Rest::Nothing, _) => false,
+            (Rest::Key(until), Some(key)) => board.spare_key(key, until, now),
+            (Rest::Target(until) | Rest::Key(until), _) => board.target(self.target).spare(until, now),
+        }
+    }
+}
+
 /// What a running attempt holds.
 #[derive(Clone, Copy, Debug)]
 struct Running {
@@ -360,18 +373,6 @@ impl Exchange {
         let trail = self.trail_mut(attempt_index);
         trail.head_us = us;
         trail.status = status;
-    }
-
-    /// The answer's head says that nothing remains of a limit for `ms`: whoever comes next asks others
-    /// first, before the provider has to say "later". True when that is news.
-    pub fn spent(&self, board: &Board, prepared: &Prepared, attempt_index: usize, ms: u64, now: Moment) -> bool {
-        let target = self.target(attempt_index);
-        let keys = prepared.providers[prepared.targets[target].provider].keys.len();
-        match (failover::spare(ms, keys, now), self.trail[attempt_index].key()) {
-            (Rest::Nothing, _) => false,
-            (Rest::Key(until), Some(key)) => board.spare_key(key, until, now),
-            (Rest::Target(until) | Rest::Key(until), _) => board.target(target).spare(until, now),
-        }
     }
 
     /// The first token has come: the target is well, which the board is told at once, since the

@@ -1,8 +1,8 @@
 //! The compiled policy: a draft that anybody may write, and the snapshot that is proved from it.
 
 use crate::{
-    Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Table, Target, TargetId, Tenant, TenantId,
-    Slowness, TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
+    Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Slowness, Table, Target, TargetId, Tenant,
+    TenantId, TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};

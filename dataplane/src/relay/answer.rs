@@ -2,7 +2,15 @@
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
 use super::{Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, next, passage, write_provider_fields, write_who};
-use crate::{downstream::Downstream, held::Held, io::Instant, ledger::Story, pool::Upstream, surface::Surface, wire::Bytes};
+use crate::{
+    downstream::{Downstream, Waiter},
+    held::Held,
+    io::Instant,
+    ledger::Story,
+    pool::Upstream,
+    surface::Surface,
+    wire::Bytes,
+};
 use codec::{
     body::Decoder,
     dialect::{self, Dialect},
@@ -15,6 +23,21 @@ use engine::{
 };
 use policy::limits;
 
+/// An answer that may be shown.
+pub(super) enum Answer {
+    /// The whole of it, and what it says in the client's language where that is another.
+    Whole(Held, Option<Vec<u8>>),
+    /// What has come of one that is too large to be held.
+    Part(Box<Part>),
+}
+
+/// What has come of an answer that is too large to be held.
+pub(super) struct Part {
+    decoder: Decoder,
+    held: Held,
+    beyond: Vec<u8>,
+}
+
 /// Relays a JSON answer.
 pub(super) async fn relay(
     scene: &Scene<'_>,
@@ -25,10 +48,30 @@ pub(super) async fn relay(
     head_bytes: &[u8],
     (terms, story): (Agreed, &mut Story),
 ) -> Outcome {
-    if !is_json(head, head_bytes) {
-        return Transport::WrongContentType.into();
+    match receive(scene, &mut Waiter::Tenant(tenant), &mut upstream, head, head_bytes, (terms, story)).await {
+        Ok(Answer::Whole(held, told)) => {
+            conclude(scene, tenant, exchange, upstream, head, head_bytes, (held, told), story);
+            Outcome::Answered
+        }
+        // Boxed: rare, and as large as all the rest of this.
+        Ok(Answer::Part(part)) => Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, part, story)).await,
+        Err(outcome) => outcome,
     }
-    let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Transport::TooLarge.into() };
+}
+
+/// Receives an answer, and checks it, until it may be shown.
+pub(super) async fn receive(
+    scene: &Scene<'_>,
+    waiter: &mut Waiter<'_>,
+    upstream: &mut Upstream,
+    head: &Response,
+    head_bytes: &[u8],
+    (terms, story): (Agreed, &mut Story),
+) -> Result<Answer, Outcome> {
+    if !is_json(head, head_bytes) {
+        return Err(Transport::WrongContentType.into());
+    }
+    let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Err(Transport::TooLarge.into()) };
     if matches!(head.framing, Framing::Length(length) if length as usize > limits::BODY_INLINE_BYTES) {
         upstream.wire.bulk();
     }
@@ -38,27 +81,26 @@ pub(super) async fn relay(
         // Who drips is never silent, and must not take the time of those who were not asked.
         let (idle, end) = (failure::idle_by(scene), Instant(scene.attempt.first_token_by.0));
         let late = if idle < end { Transport::IdleTimeout } else { Transport::FirstTokenTimeout };
-        let received = match next(scene, tenant, &mut upstream.wire, &mut idle.min(end), late).await {
+        let received = match next(scene, waiter, &mut upstream.wire, &mut idle.min(end), late).await {
             Ok(Arrived::Bytes(received)) => received,
             // Without a length, the JSON itself tells whether this is all.
             Ok(Arrived::End | Arrived::Broken) if decoder.close().is_ok() => break,
-            Ok(Arrived::End | Arrived::Broken) => return Transport::ResetStream.into(),
-            Err(outcome) => return outcome,
+            Ok(Arrived::End | Arrived::Broken) => return Err(Transport::ResetStream.into()),
+            Err(outcome) => return Err(outcome),
         };
-        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, &mut upstream) {
-            return transport.into();
+        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, upstream) {
+            return Err(transport.into());
         }
         if !decoder.done() {
             held.settle(&scene.shard.io);
         }
         let translated = scene.translates();
         if translated && (held.len() > limits::ANSWER_TRANSLATED_BYTES_MAX || !beyond.is_empty()) {
-            return Transport::TooLarge.into();
+            return Err(Transport::TooLarge.into());
         }
         // Neither a large answer nor a full memory is the provider's fault: both commit.
         if !translated && (held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty()) {
-            // Boxed: rare, and as large as all the rest of this.
-            return Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, decoder, held, beyond, story)).await;
+            return Ok(Answer::Part(Box::new(Part { decoder, held, beyond })));
         }
     }
     let told = match scene.at.dialect() {
@@ -68,10 +110,21 @@ pub(super) async fn relay(
         _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
         dialect => read(scene, dialect, &held, terms, story),
     };
-    let told = match told {
-        Ok(told) => told,
-        Err(verdict) => return Outcome::Failed(verdict),
-    };
+    told.map(|told| Answer::Whole(held, told)).map_err(Outcome::Failed)
+}
+
+/// Sends a whole answer.
+#[allow(clippy::too_many_arguments)] // Everything that was got hold of until here.
+pub(super) fn conclude(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &mut Exchange,
+    upstream: Upstream,
+    head: &Response,
+    head_bytes: &[u8],
+    (held, told): (Held, Option<Vec<u8>>),
+    story: &mut Story,
+) {
     exchange.commit();
     match told {
         None => deliver(scene, tenant, exchange, head, head_bytes, &held, story),
@@ -81,7 +134,6 @@ pub(super) async fn relay(
     if head.reusable {
         upstream.give_back();
     }
-    Outcome::Answered
 }
 
 pub(super) fn is_json(head: &Response, bytes: &[u8]) -> bool {
@@ -250,18 +302,17 @@ fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head
 
 /// Passes an answer through that is too large to be held: from here on it cannot be failed over.
 #[allow(clippy::too_many_arguments)] // Everything that `relay` had got hold of, handed on.
-async fn pass(
+pub(super) async fn pass(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
     mut upstream: Upstream,
     head: &Response,
     head_bytes: &[u8],
-    mut decoder: Decoder,
-    held: Held,
-    beyond: Vec<u8>,
+    part: Box<Part>,
     story: &mut Story,
 ) -> Outcome {
+    let Part { mut decoder, held, beyond } = *part;
     exchange.commit();
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
@@ -284,7 +335,7 @@ async fn pass(
         }
         let mut by = failure::idle_by(scene);
         part.clear();
-        match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+        match next(scene, &mut Waiter::Tenant(tenant), &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
             Ok(Arrived::Bytes(bytes)) => {
                 let mut at = 0;
                 while at < bytes.len() && !decoder.done() {

@@ -2,7 +2,14 @@
 
 use super::{Arrived, Outcome, Scene, answer, fields_of, next, write_provider_fields};
 use crate::{
-    current::Held as Serving, downstream::Downstream, held::Pooled, io::Instant, pool::Upstream, request::Asked, respond, shard::Shard,
+    current::Held as Serving,
+    downstream::{Downstream, Waiter},
+    held::Pooled,
+    io::Instant,
+    pool::Upstream,
+    request::Asked,
+    respond,
+    shard::Shard,
     surface,
 };
 use codec::{
@@ -57,8 +64,8 @@ impl ErrorAnswer {
 }
 
 /// Reads an error answer and judges it.
-pub(super) async fn read(scene: &Scene<'_>, tenant: &mut Downstream, mut upstream: Upstream, head: &Response, bytes: Pooled) -> Outcome {
-    let (body, whole) = match body(scene, tenant, &mut upstream, head).await {
+pub(super) async fn read(scene: &Scene<'_>, waiter: &mut Waiter<'_>, mut upstream: Upstream, head: &Response, bytes: Pooled) -> Outcome {
+    let (body, whole) = match body(scene, waiter, &mut upstream, head).await {
         Ok(read) => read,
         Err(outcome) => return outcome,
     };
@@ -98,7 +105,7 @@ fn tells(fields: &json::ErrorFields) -> bool {
 /// that a rate limit is heeded as one.
 pub(super) async fn read_instead(
     scene: &Scene<'_>,
-    tenant: &mut Downstream,
+    waiter: &mut Waiter<'_>,
     mut upstream: Upstream,
     head: &Response,
     bytes: &[u8],
@@ -106,7 +113,7 @@ pub(super) async fn read_instead(
     if !answer::is_json(head, bytes) {
         return Transport::WrongContentType.into();
     }
-    let (body, whole) = match body(scene, tenant, &mut upstream, head).await {
+    let (body, whole) = match body(scene, waiter, &mut upstream, head).await {
         Ok(read) => read,
         Err(outcome) => return outcome,
     };
@@ -118,12 +125,12 @@ pub(super) async fn read_instead(
 }
 
 /// The body, as far as it is of use, and whether that was all of it.
-async fn body(scene: &Scene<'_>, tenant: &mut Downstream, upstream: &mut Upstream, head: &Response) -> Result<(Vec<u8>, bool), Outcome> {
+async fn body(scene: &Scene<'_>, waiter: &mut Waiter<'_>, upstream: &mut Upstream, head: &Response) -> Result<(Vec<u8>, bool), Outcome> {
     let mut read = scene.shard.io.vec();
     let Ok(mut decoder) = Decoder::new(head.framing, limits::ERROR_BODY_BYTES_MAX as u64) else { return Ok((read, false)) };
     let mut by = scene.shard.io.now().plus_millis(idle_ms(scene));
     while !decoder.done() {
-        let bytes = match next(scene, tenant, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+        let bytes = match next(scene, waiter, &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
             Ok(Arrived::Bytes(bytes)) => bytes,
             // However it ended: what it said so far is what there is, and the connection is gone.
             Ok(Arrived::End | Arrived::Broken) => return Ok((read, false)),

@@ -2,7 +2,15 @@
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
 use super::{Agreed, Arrived, Outcome, Scene, count_answer, failure, next, write_provider_fields, write_who};
-use crate::{downstream::Downstream, io::Instant, ledger::Story, meters::Spread, pool::Upstream, respond, wire::Bytes};
+use crate::{
+    downstream::{Downstream, Waiter},
+    io::Instant,
+    ledger::Story,
+    meters::Spread,
+    pool::Upstream,
+    respond,
+    wire::Bytes,
+};
 use codec::{
     body::Decoder,
     dialect::{self, Dialect, Ear, Event, Kind, Outcome as End},
@@ -12,7 +20,7 @@ use codec::{
 };
 use engine::{
     Moment,
-    exchange::{Exchange, State},
+    exchange::Exchange,
     judge::{self, Transport, Verdict},
 };
 use policy::{Class, limits};
@@ -21,8 +29,11 @@ use policy::{Class, limits};
 const KEEPALIVE_MS: u64 = 10_000;
 
 /// What a stream has shown so far.
-struct Stream<'s> {
+pub(super) struct Stream<'s> {
     scene: &'s Scene<'s>,
+    decoder: Decoder,
+    /// Why it ends after what is ready.
+    failed: Option<Verdict>,
     dialect: Dialect,
     /// Reads what is not OpenAI's, and says what is to be said otherwise. Boxed: every exchange would keep room
     /// for it.
@@ -60,39 +71,47 @@ pub(super) async fn relay(
 ) -> Outcome {
     if !is_events(head, bytes) {
         // Boxed: rare, and it would lie beside all that a stream needs.
-        return Box::pin(failure::read_instead(scene, tenant, upstream, head, bytes)).await;
+        return Box::pin(failure::read_instead(scene, &mut Waiter::Tenant(tenant), upstream, head, bytes)).await;
     }
-    let Ok(mut decoder) = Decoder::new(head.framing, u64::MAX) else { return Transport::Http.into() };
-    if decoder.done() {
-        return Transport::Empty.into();
+    let mut stream = match Stream::open(scene, head, terms, story) {
+        Ok(stream) => stream,
+        Err(transport) => return transport.into(),
+    };
+    if let Err(outcome) = stream.begin(&mut Waiter::Tenant(tenant), &mut upstream, story).await {
+        return outcome;
     }
-    let chain = &scene.policy.chains[exchange.chain()];
-    let mut stream = Stream::new(scene, chain.stream_reasoning, terms);
-    stream.may_say_nothing = story.may_say_nothing;
-    let mut by = Instant(scene.attempt.first_token_by.0);
-    while !stream.over {
-        let arrived = match next(scene, tenant, &mut upstream.wire, &mut by, stream.late()).await {
-            Ok(arrived) => arrived,
-            Err(outcome) => return stream.ended(outcome),
-        };
-        let verdict = match &arrived {
-            Arrived::Bytes(bytes) => stream.take(&mut decoder, bytes, &mut upstream, story),
-            Arrived::End | Arrived::Broken => Err(stream.end(&mut decoder)),
-        };
-        if stream.committed {
-            if exchange_commits(exchange, story, scene) {
-                by = failure::idle_by(scene);
-            }
-            stream.flush(tenant, exchange, head, bytes, story);
-        }
-        match verdict {
-            Ok(()) if stream.committed || stream.alive => by = failure::idle_by(scene).max(if stream.committed { Instant(0) } else { by }),
-            Ok(()) => {}
-            Err(None) => break,
-            Err(Some(verdict)) => return stream.ended(Outcome::Failed(verdict)),
+    go_on(scene, tenant, exchange, upstream, head, bytes, &mut stream, story).await
+}
+
+/// Relays a stream that has something to show, to its end.
+#[allow(clippy::too_many_arguments)] // Everything that `relay` had got hold of, handed on.
+pub(super) async fn go_on(
+    scene: &Scene<'_>,
+    tenant: &mut Downstream,
+    exchange: &mut Exchange,
+    mut upstream: Upstream,
+    head: &Response,
+    bytes: &[u8],
+    stream: &mut Stream<'_>,
+    story: &mut Story,
+) -> Outcome {
+    exchange_commits(exchange, story, scene);
+    loop {
+        stream.flush(tenant, exchange, head, bytes, story);
+        if let Some(verdict) = stream.failed.take() {
+            return Outcome::Cut(verdict);
         }
         if tenant.room(scene.shard, scene.policy.gateway.write_stall_ms).await.is_err() {
             return Outcome::HungUp;
+        }
+        if stream.over {
+            break;
+        }
+        let mut by = failure::idle_by(scene);
+        match next(scene, &mut Waiter::Tenant(tenant), &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
+            Ok(arrived) => stream.failed = stream.arrived(arrived, &mut upstream, story).err(),
+            Err(Outcome::Failed(verdict)) => return Outcome::Cut(verdict),
+            Err(outcome) => return outcome,
         }
     }
     let mut out = scene.shard.io.vec();
@@ -101,24 +120,20 @@ pub(super) async fn relay(
         tenant.wire.send(out);
     }
     if head.reusable {
-        upstream.give_back_after(decoder);
+        upstream.give_back_after(stream.decoder.clone());
     }
     Outcome::Answered
 }
 
-/// Tells the exchange that the user has seen something; true the first time.
-fn exchange_commits(exchange: &mut Exchange, story: &mut Story, scene: &Scene<'_>) -> bool {
-    if exchange.state() == State::Committed {
-        return false;
-    }
+/// Tells the exchange that the user has seen something.
+fn exchange_commits(exchange: &mut Exchange, story: &mut Story, scene: &Scene<'_>) {
     exchange.commit();
     let now = Moment(scene.shard.io.now().0);
     exchange.first_token(scene.policy.prepared(), &scene.shard.process.board, scene.attempt.index, now);
     story.first_token(scene.shard);
-    true
 }
 
-fn is_events(head: &Response, bytes: &[u8]) -> bool {
+pub(super) fn is_events(head: &Response, bytes: &[u8]) -> bool {
     head.field(bytes, ResponseField::ContentEncoding).is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"))
         && head.field(bytes, ResponseField::ContentType).is_some_and(|kind| {
             let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
@@ -127,12 +142,19 @@ fn is_events(head: &Response, bytes: &[u8]) -> bool {
 }
 
 impl<'s> Stream<'s> {
-    fn new(scene: &'s Scene<'s>, reasoning_shows: bool, terms: Agreed) -> Stream<'s> {
+    /// A stream whose head has come.
+    pub(super) fn open(scene: &'s Scene<'s>, head: &Response, terms: Agreed, story: &Story) -> Result<Stream<'s>, Transport> {
+        let decoder = Decoder::new(head.framing, u64::MAX).map_err(|_| Transport::Http)?;
+        if decoder.done() {
+            return Err(Transport::Empty);
+        }
         let dialect = scene.at.dialect();
         let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(terms.map(|terms| *terms).unwrap_or_default())));
         let listens = to.is_some() || matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
-        Stream {
+        Ok(Stream {
             scene,
+            decoder,
+            failed: None,
             dialect,
             ear: listens.then(|| Box::new(Ear::new(dialect, to))),
             said: Vec::new(),
@@ -143,32 +165,56 @@ impl<'s> Stream<'s> {
             finished: false,
             over: false,
             alive: false,
-            may_say_nothing: false,
-            reasoning_shows,
+            may_say_nothing: story.may_say_nothing,
+            reasoning_shows: scene.policy.chains[scene.chain].stream_reasoning,
             content_at: None,
+        })
+    }
+
+    /// Waits until there is something to show; what comes of it then is the tenant's to see.
+    pub(super) async fn begin(&mut self, waiter: &mut Waiter<'_>, upstream: &mut Upstream, story: &mut Story) -> Result<(), Outcome> {
+        let scene = self.scene;
+        let mut by = Instant(scene.attempt.first_token_by.0);
+        while !self.committed {
+            let arrived = next(scene, waiter, &mut upstream.wire, &mut by, Transport::FirstTokenTimeout).await?;
+            match self.arrived(arrived, upstream, story) {
+                Ok(()) if self.alive => by = failure::idle_by(scene).max(by),
+                Ok(()) => {}
+                Err(verdict) if self.committed => self.failed = Some(verdict),
+                Err(verdict) => return Err(Outcome::Failed(verdict)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come of the provider.
+    fn arrived(&mut self, arrived: Arrived, upstream: &mut Upstream, story: &mut Story) -> Result<(), Verdict> {
+        match arrived {
+            Arrived::Bytes(bytes) => self.take(&bytes, upstream, story),
+            Arrived::End | Arrived::Broken => self.end(),
         }
     }
 
-    /// Takes one reception in. An error is a verdict, or `None` for a clean end.
-    fn take(&mut self, decoder: &mut Decoder, bytes: &Bytes, upstream: &mut Upstream, story: &mut Story) -> Result<(), Option<Verdict>> {
+    /// Takes one reception in.
+    fn take(&mut self, bytes: &Bytes, upstream: &mut Upstream, story: &mut Story) -> Result<(), Verdict> {
         let mut at = 0;
-        while at < bytes.len() && !decoder.done() && !self.over {
-            let step = decoder.decode(&bytes[at..]).map_err(|_| Some(judge::transport(Transport::Http)))?;
-            self.events(&bytes[at + step.data.start..at + step.data.end], story).map_err(Some)?;
+        while at < bytes.len() && !self.decoder.done() && !self.over {
+            let step = self.decoder.decode(&bytes[at..]).map_err(|_| judge::transport(Transport::Http))?;
+            self.events(&bytes[at + step.data.start..at + step.data.end], story)?;
             at += step.used;
         }
-        while at < bytes.len() && !decoder.done() {
-            let Ok(step) = decoder.decode(&bytes[at..]) else { break };
+        while at < bytes.len() && !self.decoder.done() {
+            let Ok(step) = self.decoder.decode(&bytes[at..]) else { break };
             at += step.used;
         }
         upstream.wire.unread(bytes.slice(at..bytes.len()));
-        if decoder.done() && !self.over { Err(self.end(decoder)) } else { Ok(()) }
+        if self.decoder.done() && !self.over { self.end() } else { Ok(()) }
     }
 
-    /// The provider has ended. `None` when the stream is complete all the same: a server that is
-    /// compatible but for the marker, which is then written for it.
-    fn end(&mut self, decoder: &mut Decoder) -> Option<Verdict> {
-        let clean = decoder.done() || decoder.close().is_ok();
+    /// The provider has ended. The stream may be complete all the same: from a server that is compatible but
+    /// for the marker, which is then written for it.
+    fn end(&mut self) -> Result<(), Verdict> {
+        let clean = self.decoder.done() || self.decoder.close().is_ok();
         // Gemini's streams have no marker: the last choice's end, and then the body's, is theirs.
         let may_end = matches!(self.dialect, Dialect::Openai | Dialect::Gemini);
         if clean && may_end && self.finished && self.splitter.pending() == 0 {
@@ -179,9 +225,9 @@ impl<'s> Stream<'s> {
             }
             self.over = true;
             self.committed = true;
-            return None;
+            return Ok(());
         }
-        Some(judge::transport(if clean { Transport::CutStream } else { Transport::ResetStream }))
+        Err(judge::transport(if clean { Transport::CutStream } else { Transport::ResetStream }))
     }
 
     fn events(&mut self, mut data: &[u8], story: &mut Story) -> Result<(), Verdict> {
@@ -310,23 +356,12 @@ impl<'s> Stream<'s> {
         tenant.send_events(shard, out, &self.ready);
         self.ready.clear();
     }
-
-    /// The attempt ends without an answer: invisibly before the commit point, as a cut after it.
-    fn ended(&self, outcome: Outcome) -> Outcome {
-        match outcome {
-            Outcome::Failed(verdict) if self.committed => Outcome::Cut(verdict),
-            other => other,
-        }
-    }
-
-    /// What silence means now.
-    fn late(&self) -> Transport {
-        if self.committed { Transport::IdleTimeout } else { Transport::FirstTokenTimeout }
-    }
 }
 
 /// Sends a comment, with a head before it if none is out. From here on errors are events.
-pub(super) fn keep_alive(scene: &Scene<'_>, tenant: &mut Downstream) {
+pub(super) fn keep_alive(scene: &Scene<'_>, waiter: &mut Waiter<'_>) {
+    // A race does so for both of its attempts.
+    let Waiter::Tenant(tenant) = waiter else { return };
     tenant.keepalive_at = scene.shard.io.now().plus_millis(KEEPALIVE_MS);
     let mut out = scene.shard.io.vec();
     if !tenant.head_sent {

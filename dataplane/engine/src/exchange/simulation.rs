@@ -418,7 +418,7 @@ impl Simulation {
         self.promises.probes.retain(|(target, owner, _)| *owner != at || *target != attempt.target);
         if self.dice.chance(15) {
             let ms = self.dice.among(&[0, 1, 900, 30_000, u64::MAX]);
-            exchange.spent(board, prepared, attempt.index, ms, now);
+            attempt.spent(board, prepared, ms, now);
         }
         if !matches!(fate, Fate::Fails(_))
             && let Some((other, _, _)) = life.attempts.pop()

@@ -102,7 +102,7 @@ fn a_refused_credential_is_left_alone_and_the_tenant_never_sees_a_401() {
 fn answer_last(world: &mut World, model: &str, ms: u64) -> TargetId {
     let mut exchange = world.begin(model);
     let attempt = world.attempt(&mut exchange);
-    exchange.spent(&world.board, &world.prepared, attempt.index, ms, world.now);
+    attempt.spent(&world.board, &world.prepared, ms, world.now);
     world.succeed(&mut exchange, attempt);
     attempt.target
 }
@@ -174,8 +174,8 @@ fn of_several_credentials_the_one_that_is_spent_is_spared() {
         let attempt = world.attempt(&mut exchange);
         let key = attempt.key.unwrap();
         assert!(!spent.contains(&key), "{left}: another one is used");
-        assert!(exchange.spent(&world.board, &world.prepared, attempt.index, 10_000 - left * 1_000, world.now), "it is news");
-        assert!(!exchange.spent(&world.board, &world.prepared, attempt.index, 500, world.now), "and then it is not");
+        assert!(attempt.spent(&world.board, &world.prepared, 10_000 - left * 1_000, world.now), "it is news");
+        assert!(!attempt.spent(&world.board, &world.prepared, 500, world.now), "and then it is not");
         world.succeed(&mut exchange, attempt);
         spent.push(key);
     }

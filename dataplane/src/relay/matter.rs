@@ -1,0 +1,79 @@
+//! What an exchange asks, whoever is to answer.
+
+use super::{Outcome, Scene, attempt};
+use crate::{
+    body::Body,
+    connect,
+    current::Held as Serving,
+    downstream::{Downstream, Waiter},
+    ledger::Story,
+    request::Asked,
+    shard::Shard,
+    strike,
+    surface::Surface,
+};
+use engine::exchange::{Attempt, Exchange};
+use policy::Blow;
+use std::rc::Rc;
+
+/// What an exchange asks, whoever is to answer.
+pub struct Matter<'a> {
+    /// Where it happens.
+    pub shard: &'a Rc<Shard>,
+    /// The policy that the exchange began with.
+    pub policy: &'a Serving,
+    /// The request's head.
+    pub asked: &'a Asked,
+    /// The request's body.
+    pub body: &'a Body<'a>,
+    /// What is asked of us.
+    pub surface: Surface,
+    /// The answer is to be a stream.
+    pub stream: bool,
+    /// What the request called the model.
+    pub requested: &'a str,
+    /// What it asks to have happen to its first target.
+    pub wished: Option<Blow>,
+}
+
+impl Matter<'_> {
+    /// The parameters that an attempt is made without.
+    pub fn unknown(&self, exchange: &Exchange, attempt: &Attempt) -> Vec<&'static str> {
+        exchange.without(attempt.index).chain(self.wished.map(|_| strike::MOCK_TESTING)).collect()
+    }
+
+    /// The same as one attempt sees it.
+    pub fn scene<'s>(&'s self, exchange: &Exchange, attempt: &'s Attempt, unknown: &'s [&'static str]) -> Scene<'s> {
+        let &Matter { shard, policy, asked, body, surface, stream, requested, .. } = self;
+        let (step, member) = exchange.place(attempt.index);
+        Scene {
+            shard,
+            policy,
+            asked,
+            body,
+            surface,
+            at: surface.at(&policy.providers[attempt.provider], &policy.targets[attempt.target], stream),
+            stream,
+            chain: exchange.chain(),
+            wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
+            unknown,
+            requested,
+            model: policy.prepared().model_for(attempt.target, requested).unwrap_or_default(),
+            attempt,
+        }
+    }
+
+    /// Makes one attempt, with nothing beside it.
+    pub async fn attempt(&self, scene: &Scene<'_>, tenant: &mut Downstream, exchange: &mut Exchange, story: &mut Story) -> Outcome {
+        if let Some(struck) = strike::struck(scene, exchange, self.wished) {
+            // Boxed: rare, and as large as all that it waits with.
+            if let Some(outcome) = Box::pin(strike::land(scene, &mut Waiter::Tenant(tenant), struck)).await {
+                return outcome;
+            }
+        }
+        match connect::obtain(scene, &mut Waiter::Tenant(tenant)).await {
+            Ok(upstream) => attempt(scene, tenant, exchange, upstream, story).await,
+            Err(outcome) => outcome,
+        }
+    }
+}
