@@ -257,6 +257,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         mix_dimensions: chain.mix_dimensions,
         price_max: chain.price_max,
         template: chain.template.clone(),
+        hedge: chain.hedge,
     }
 }
 

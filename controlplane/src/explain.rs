@@ -212,6 +212,9 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         let (share, slow) = (f64::from(breaker.slow_permille) / 10.0, crate::time::words(breaker.slow_ms));
         text.push_str(&format!("breaker   opens also when {share}% of answers take longer than {slow}\n"));
     }
+    if let Some(hedge) = chain.hedge {
+        text.push_str(&format!("hedge     {}\n", hedge_words(hedge)));
+    }
     let ending: Vec<&str> =
         policy::Class::ALL.iter().filter(|class| chain.triggers.disabled.contains(**class)).map(|class| class.word()).collect();
     if !ending.is_empty() {
@@ -221,6 +224,15 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
         "ends_at": ending});
     Answer::new(text, data)
+}
+
+/// When a second attempt is made, and how often.
+fn hedge_words(hedge: policy::Hedge) -> String {
+    let when = match hedge.after {
+        policy::Slowness::Ms(ms) => format!("after {}", crate::time::words(ms)),
+        policy::Slowness::Permille(share) => format!("when {}% of such answers were quicker", f64::from(share) / 10.0),
+    };
+    format!("the next target is asked beside a slow first one {when}, for {}% of requests at most", f64::from(hedge.share_permille) / 10.0)
 }
 
 /// What the gateway answers when no target of the chain is fit for the request.

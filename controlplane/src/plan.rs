@@ -108,6 +108,8 @@ pub struct Chain {
     pub price_max: policy::Price,
     /// What is said when no target could answer.
     pub template: Option<String>,
+    /// A second attempt beside a slow first one.
+    pub hedge: Option<policy::Hedge>,
 }
 
 /// One position of a chain.

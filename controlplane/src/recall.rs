@@ -62,6 +62,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 mix_dimensions: chain.mix_dimensions,
                 price_max: chain.price_max,
                 template: chain.template.clone(),
+                hedge: chain.hedge,
             },
         );
     }

@@ -173,6 +173,8 @@ section! {
         balance: Balance, "weighted";
         /// Requests of one session go to one place while it is well, since prompt caches are worth more than balance.
         affinity: Affinity, "none";
+        /// A second attempt beside a slow first one, at another deployment: `{after: p95, budget: 2%}`.
+        hedge: Hedge, "none";
         /// Tokens of prompt and answer together.
         context_window: Count, "the catalogue's, or unknown";
         /// Most tokens of an answer.
@@ -235,8 +237,8 @@ section! {
         breaker: Breaker, "see each";
         /// What follows when a stream breaks after the first token was shown.
         midstream: Midstream, "error", inert "a stream that breaks after its first token ends with an error event";
-        /// A second attempt beside a slow first one.
-        hedge: Hedge, "none", inert "a slow target is left at the `latency` trigger instead";
+        /// A second attempt beside a slow first one, at the next target that can be asked: `{after: p95, budget: 2%}`.
+        hedge: Hedge, "none";
         /// A whole exchange, over all attempts.
         deadline: Duration, "that of `defaults`";
         /// Request sent to first token.
@@ -340,9 +342,9 @@ section! {
     }
     /// A second attempt beside a slow first one.
     Hedge = "`hedge`" {
-        /// When: a duration, or a percentile such as `p95`.
-        after: String, "required";
-        /// Share of requests that may be sent twice.
+        /// When a stream that has shown nothing, or an answer that has not ended, is slow: a duration, or a percentile of what its target took for requests of that size: `p95`.
+        after: String, "p95";
+        /// Share of requests that may be sent twice; what is left unused adds up to ten.
         budget: Share, "2%";
     }
     /// Which request takes which chain.

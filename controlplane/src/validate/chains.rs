@@ -19,7 +19,8 @@ impl Validator<'_> {
             let Some(steps) = self.deployments(name, &model.value) else { continue };
             self.aliases.insert(name.value.clone(), Alias { steps: steps.clone() });
             self.chain_lives(name, &format!("model `{}`", name.value), &steps);
-            let chain = self.chain_of(steps, &Chain::default(), &defaults);
+            let chain = Chain { hedge: model.value.hedge.clone(), ..Chain::default() };
+            let chain = self.chain_of(steps, &chain, &defaults);
             self.plan.chains.insert(name.value.clone(), chain);
             self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
             self.lengths(name);
@@ -296,6 +297,7 @@ impl Validator<'_> {
             mix_dimensions: chain.mix_dimensions.as_ref().is_some_and(|at| at.value),
             price_max: self.price_max(chain),
             template: self.template(chain),
+            hedge: self.hedge(chain),
         }
     }
 

@@ -3,8 +3,12 @@
 
 use super::Validator;
 use crate::document::{AfterFailure, At, Chain, Link, Model, TriggerType};
-use policy::{ClassSet, Price, limits};
+use policy::{ClassSet, Price, Slowness, limits};
 
+/// Share of answers, in thousandths, that are quicker than a slow one, unless a policy says otherwise.
+const HEDGE_PERMILLE: u16 = 950;
+/// Share of requests, in thousandths, that may be sent twice, unless a policy says otherwise.
+const HEDGE_SHARE: u32 = 20;
 /// Millionths of a US dollar in one.
 const MICROS: f64 = 1e6;
 
@@ -53,6 +57,29 @@ impl Validator<'_> {
         Price { input: of(&max.input), output: of(&max.output) }
     }
 
+    /// A second attempt beside a slow first one.
+    pub(super) fn hedge(&mut self, chain: &Chain) -> Option<policy::Hedge> {
+        let hedge = chain.hedge.as_ref()?;
+        let after = match &hedge.after {
+            None => Slowness::Permille(HEDGE_PERMILLE),
+            Some(after) => match slowness(after) {
+                Some(found) => found,
+                None => {
+                    self.error(after, format!("`{}` is neither a duration nor a percentile", after.value))
+                        .help("for example `800ms`, or `p95`, `p99.5`: what 95 of 100 answers of the same target took at most")
+                        .push();
+                    return None;
+                }
+            },
+        };
+        let share = hedge.budget.as_ref().map_or(HEDGE_SHARE, |share| share.0);
+        let Some(at) = hedge.budget.as_ref().filter(|share| share.0 == 0) else {
+            return Some(policy::Hedge { after, share_permille: share as u16 });
+        };
+        self.error(at, "with a budget of nothing, no request is ever sent twice").help("leave `hedge` out, or allow `2%`").push();
+        None
+    }
+
     /// The text that a chain ends with: one, behind everything else.
     pub(super) fn template(&mut self, chain: &Chain) -> Option<String> {
         let mut found: Option<String> = None;
@@ -71,4 +98,15 @@ impl Validator<'_> {
         }
         found
     }
+}
+
+/// `800ms`, or `p95`; `None` when it is neither, or none that could be.
+fn slowness(text: &str) -> Option<Slowness> {
+    if let Some(percent) = text.strip_prefix('p') {
+        let percent: f64 = percent.parse().ok()?;
+        let permille = (percent * 10.0).round();
+        return (1.0..=999.0).contains(&permille).then_some(Slowness::Permille(permille as u16));
+    }
+    let ms = crate::document::units::Duration::of(text)?.0;
+    (1..=limits::DEADLINE_MS_MAX).contains(&ms).then_some(Slowness::Ms(ms))
 }

@@ -211,6 +211,15 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: [latency]}]}]}", "only a class of failures"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: []}]}]}", "names no failure"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], max_price: {}}]}", "says no price"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p100}}]}",
+            "neither a duration nor a percentile",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: soon}}]}",
+            "neither a duration nor a percentile",
+        ),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {budget: 0%}}]}", "with a budget of nothing"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], retry: {base: 9s, cap: 1s}}]}", "`base` is above `cap`"),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: timeout, threshold: 0.1}]}]}",
@@ -232,7 +241,6 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
         ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 5}]}}", "has no effect yet: `rpm`"),
         ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]", "has no effect yet: `budget`"),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
-        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p95}}]}", "has no effect yet: `hedge`"),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t, priority: 1}]}]}",
             "a template comes after everything else",

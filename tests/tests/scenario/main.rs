@@ -17,6 +17,7 @@ mod embeddings;
 mod failover;
 mod fidelity;
 mod hangup;
+mod hedging;
 mod metrics;
 mod midstream;
 mod outages;
