@@ -26,10 +26,10 @@ pub(super) fn history(stage: &Stage) -> Vec<String> {
     }
     for (&request, told) in &book.told {
         let entries: Vec<&Entry> = stage.entries.iter().filter(|entry| is_of(entry, told, request)).collect();
-        let case = Case { book: &book, request, told, seen: book.attempts(request) };
+        let case = Case { book: &book, request, told, seen: book.attempts(request), decisive: None };
         let complaint = match entries[..] {
             [] => case.unrecorded(),
-            [entry] => case.recorded(entry),
+            [entry] => case.recorded_of_any(entry),
             _ => Err(format!("{} records of one request", entries.len())),
         };
         if let Err(complaint) = complaint {
@@ -53,6 +53,20 @@ struct Case<'b> {
     request: u32,
     told: &'b Told,
     seen: &'b [Seen],
+    /// Of attempts beside each other: which the tenant has heard.
+    decisive: Option<usize>,
+}
+
+/// Of attempts beside each other, the provider whose word counted: that of the one that answered, or that
+/// failed last.
+fn decisive(entry: &Entry) -> Option<usize> {
+    let record = entry.record.as_ref()?;
+    if !record.attempts().iter().any(|one| one.hedge) {
+        return None;
+    }
+    let answered = record.attempts().iter().find(|one| one.end == End::Answered || one.token_us != 0);
+    let failed = || record.attempts().iter().filter(|one| matches!(one.end, End::Failed(_))).max_by_key(|one| one.end_us);
+    answered.or_else(failed).map(|one| record.target(one).0 as usize)
 }
 
 fn demand(holds: bool, what: &str) -> Result<(), String> {
@@ -99,6 +113,20 @@ impl Case<'_> {
         Ok(())
     }
 
+    /// Of attempts beside each other at one provider, nobody can tell which came first there.
+    fn recorded_of_any(&self, entry: &Entry) -> Result<(), String> {
+        let Some(provider) = decisive(entry) else { return self.recorded(entry) };
+        let of_provider = (0..self.seen.len()).filter(|at| self.seen[*at].provider == provider);
+        let mut complaint = None;
+        for at in of_provider {
+            match (Case { decisive: Some(at), ..*self }).recorded(entry) {
+                Ok(()) => return Ok(()),
+                Err(what) => complaint = Some(what),
+            }
+        }
+        complaint.map_or_else(|| self.recorded(entry), Err)
+    }
+
     fn recorded(&self, entry: &Entry) -> Result<(), String> {
         let Some(record) = &entry.record else { return self.undecided(entry) };
         record.validate().map_err(|flaw| format!("{flaw:?}"))?;
@@ -138,12 +166,18 @@ impl Case<'_> {
     fn attempts(&self, record: &Record) -> Result<(), String> {
         let stale = record.attempts().iter().filter(|one| one.end == End::Stale).count();
         demand(self.seen.len() <= usize::from(record.attempts_max) + stale, "more attempts than the cap allows")?;
-        let made: Vec<(usize, bool)> = record.attempts().iter().map(|one| (record.target(one).0 as usize, one.status != 0)).collect();
-        let seen: Vec<usize> = self.seen.iter().map(|seen| seen.provider).collect();
+        let beside = record.attempts().iter().any(|one| one.hedge);
+        let mut made: Vec<(usize, bool)> = record.attempts().iter().map(|one| (record.target(one).0 as usize, one.status != 0)).collect();
+        let mut seen: Vec<usize> = self.seen.iter().map(|seen| seen.provider).collect();
+        if beside {
+            // The second may have been seen before the first.
+            made.sort_unstable();
+            seen.sort_unstable();
+        }
         demand(agree(&made, &seen), "the record tells of other attempts than the providers saw")?;
         // A caller's own mistake is asked once.
         let mistake = self.seen.iter().position(|seen| matches!(seen.meant, Meant::Error { status: 400, .. }));
-        demand(mistake.is_none_or(|at| at + 1 == self.seen.len()), "a caller's own mistake was asked again")
+        demand(beside || mistake.is_none_or(|at| at + 1 == self.seen.len()), "a caller's own mistake was asked again")
     }
 
     /// Each provider got the tenant's body, but for the model's name and the wish for the usage.
@@ -181,7 +215,8 @@ impl Case<'_> {
     }
 
     fn meant(&self) -> Result<&Meant, String> {
-        self.seen.last().map(|seen| &seen.meant).ok_or("there is an answer and nobody was asked".to_owned())
+        let seen = self.decisive.map_or_else(|| self.seen.last(), |at| self.seen.get(at));
+        seen.map(|seen| &seen.meant).ok_or("there is an answer and nobody was asked".to_owned())
     }
 
     fn answered(&self) -> Result<(), String> {

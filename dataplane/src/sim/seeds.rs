@@ -13,7 +13,7 @@ use super::{
     tenant::{self, Habits},
 };
 use crate::io::Errno;
-use policy::{Balance, ChainId, Draft, TargetId};
+use policy::{Balance, ChainId, Draft, Hedge, Slowness, TargetId};
 use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -161,6 +161,10 @@ fn draft(dice: &mut Dice, providers: usize) -> Draft {
         let chain = draft.chains.get_mut(ChainId(index as u32)).expect("it was just added");
         chain.attempts_max = 1 + dice.below(5) as u8;
         chain.stream_reasoning = dice.chance(300);
+        chain.hedge = dice.chance(250).then(|| Hedge {
+            after: dice.pick(&[Slowness::Ms(1), Slowness::Ms(20), Slowness::Ms(200), Slowness::Permille(500)]),
+            share_permille: dice.pick(&[100, 1_000]),
+        });
         chain.patience.deadline_ms = dice.pick(&[500, 2_000, 6_000]);
         chain.patience.keepalive_after_ms = dice.pick(&[50, 300, 10_000]);
     }

@@ -62,6 +62,7 @@ impl Stage {
 
     fn store(&self) {
         let snapshot = Snapshot::try_new(self.draft.clone()).expect("the plan is sound");
+        self.process.board.seat(&snapshot);
         let before = self.process.current.load();
         let policy = Policy::build(snapshot, &plan::secrets(&self.draft), [0; 32], before.as_deref()).expect("no file is read");
         self.process.current.store(Arc::new(policy));
