@@ -3,7 +3,7 @@
 mod load;
 
 use crate::{
-    child, compare, cost, gateways, idle, inside, machine, peers, reloads, replay, report, run,
+    child, compare, cost, gateways, hedging, idle, inside, machine, outage, peers, reloads, replay, report, run,
     sink::{Answers, Sink},
     soak,
     stage::Stage,
@@ -40,6 +40,8 @@ use std::{
         throwover-bench peers --answer-bytes 204800 --connections 16\n  \
         throwover-bench inside --seconds 60\n  \
         throwover-bench reloads --reloads 1000\n  \
+        throwover-bench outage\n  \
+        throwover-bench hedging --rate 200 --seconds 60\n  \
         throwover-bench soak --minutes 10\n  \
         throwover-bench idle --connections 10000\n  \
         throwover-bench startup\n  \
@@ -73,6 +75,10 @@ enum Command {
     Inside(Box<inside::Line>),
     /// What reloads do to the latency of whoever asks meanwhile
     Reloads(reloads::Line),
+    /// What an outage of the first target costs whoever asks meanwhile, at four fifths of saturation
+    Outage(outage::Line),
+    /// What a second attempt beside a slow first one does to the tail, and how many there are
+    Hedging(hedging::Line),
     /// Minutes of a mixed load with churn, failures and reloads, and whether memory grows
     Soak(soak::Line),
     /// Memory of Throwover and nginx with idle connections
@@ -272,6 +278,8 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         }
         Command::Inside(line) => inside::run(&line),
         Command::Reloads(line) => reloads::run(&line),
+        Command::Outage(line) => outage::run(&line),
+        Command::Hedging(line) => hedging::run(&line),
         Command::Soak(line) => soak::run(&line),
         Command::Idle(line) => print(line.places.format, idle::run(&wanted(&line.places), line.connections)?),
         Command::Startup(line) => print(line.places.format, startup::startup(&timed(line.runs, &line.places))?),

@@ -74,6 +74,11 @@ impl Validator<'_> {
         };
         let share = hedge.budget.as_ref().map_or(HEDGE_SHARE, |share| share.0);
         let Some(at) = hedge.budget.as_ref().filter(|share| share.0 == 0) else {
+            // Fewer than the slow ones may be sent twice: the slowest of them, not whoever comes first.
+            let after = match after {
+                Slowness::Permille(found) => Slowness::Permille(found.max(1_000 - (share as u16).min(999))),
+                ms => ms,
+            };
             return Some(policy::Hedge { after, share_permille: share as u16 });
         };
         self.error(at, "with a budget of nothing, no request is ever sent twice").help("leave `hedge` out, or allow `2%`").push();
