@@ -29,7 +29,10 @@ use engine::{
     exchange::{Attempt, Exchange, Surrender, trail::End},
     judge::{self, ErrorFields, Transport, Verdict},
 };
-use policy::limits::{ANSWER_HEAD_BYTES_MAX, INTERIM_HEADS_MAX};
+use policy::{
+    ClassSet,
+    limits::{ANSWER_HEAD_BYTES_MAX, INTERIM_HEADS_MAX},
+};
 use std::rc::Rc;
 
 mod answer;
@@ -92,6 +95,8 @@ pub struct Scene<'a> {
     pub chain: policy::ChainId,
     /// What is said differently at this place of it.
     pub wording: Option<&'a policy::Wording>,
+    /// Failures that the chain has targets for which were not asked yet.
+    pub turns_on: ClassSet,
     /// Parameters that the target has said it does not know.
     pub unknown: &'a [&'static str],
     /// What the request called the model.

@@ -60,6 +60,7 @@ const fn usual(class: Class) -> Usual {
         Class::Malformed => Usual::Event(Transport::MalformedBody),
         Class::Empty => Usual::Event(Transport::Empty),
         Class::SchemaViolation => Usual::Event(Transport::SchemaViolation),
+        Class::Refusal => Usual::Event(Transport::Refused),
     }
 }
 

@@ -207,6 +207,7 @@ pub const ROWS: &[Row] = &[
             "models err at random: another try may fit, and only many in a short time say that something is ill",
         )
     },
+    caller(Class::Refusal, "refusal", "an answer like any other, and no failure, unless the chain names a model for it"),
 ];
 
 const _: () = {

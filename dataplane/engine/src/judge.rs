@@ -165,6 +165,10 @@ pub enum Transport {
     Empty,
     /// Well formed, and not in the form that was asked for.
     SchemaViolation,
+    /// The answer was ended by a filter, and the chain has a model for that.
+    Filtered,
+    /// The answer is a refusal, and the chain has a model for that.
+    Refused,
     /// Larger than may be held.
     TooLarge,
     /// Where one message ends and the next begins is in doubt.
@@ -190,6 +194,7 @@ pub const DETAILS: &[&str] = &[
     "engine_dead",
     "error_event",
     "failed_dependency",
+    "filtered_answer",
     "first_token_timeout",
     "forbidden",
     "gateway_timeout",
@@ -217,6 +222,7 @@ pub const DETAILS: &[&str] = &[
     "ramp",
     "rate_limit",
     "redirect",
+    "refused_answer",
     "request_exceeds_limit",
     "request_timeout",
     "reset_before_head",
@@ -272,6 +278,8 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::ErrorEvent(class) => Verdict::of(class, "error_event"),
         Transport::Empty => Verdict::of(Class::Empty, "empty"),
         Transport::SchemaViolation => Verdict::of(Class::SchemaViolation, "schema_violation"),
+        Transport::Filtered => Verdict::of(Class::ContentFilter, "filtered_answer"),
+        Transport::Refused => Verdict::of(Class::Refusal, "refused_answer"),
         Transport::TooLarge => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "too_large") },
         Transport::Http => Verdict::of(Class::Malformed, "http"),
         Transport::Unreadable => Verdict::of(Class::InvalidRequest, "untranslatable"),

@@ -65,6 +65,8 @@ classes! {
     /// The answer is not in the form that was asked for: a text that breaks its schema, arguments that are
     /// none, a call of a tool that there is not.
     SchemaViolation = "schema_violation";
+    /// The model refused to answer, in an answer.
+    Refusal = "refusal";
 }
 
 /// A set of classes.
@@ -83,6 +85,12 @@ impl ClassSet {
     /// Takes `class` out.
     pub fn remove(&mut self, class: Class) {
         self.0 &= !(1 << class as u8);
+    }
+
+    /// The members of either.
+    #[must_use]
+    pub const fn and(self, other: ClassSet) -> ClassSet {
+        ClassSet(self.0 | other.0)
     }
 
     /// True when some class is a member of both.

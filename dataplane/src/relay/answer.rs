@@ -21,7 +21,7 @@ use engine::{
     exchange::Exchange,
     judge::{self, Transport, Verdict},
 };
-use policy::limits;
+use policy::{Class, limits};
 
 /// An answer that may be shown.
 pub(super) enum Answer {
@@ -199,13 +199,35 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if let Some(usage) = &facts.usage {
         story.usage(usage);
     }
-    if story.in_form {
+    if story.in_form || !scene.turns_on.is_empty() && scene.surface.generates() {
         let mut joined = Vec::new();
         let body = passage::contiguous(held, &mut joined);
         let answer = dialect::read_answer(scene.at.dialect(), body, &mut dialect::Tree::new(), &dialect::Terms::default());
-        return formed(&answer.map_err(|failure| judged(scene, failure))?);
+        let answer = answer.map_err(|failure| judged(scene, failure))?;
+        heeded(scene, &answer)?;
+        return if story.in_form { formed(&answer) } else { Ok(()) };
     }
     Ok(())
+}
+
+/// An answer that is none in the eyes of a chain that has a model for that.
+fn heeded(scene: &Scene<'_>, answer: &dialect::answer::Answer) -> Result<(), Verdict> {
+    if scene.turns_on.is_empty() {
+        return Ok(());
+    }
+    let filtered = answer.choices.iter().any(|choice| choice.finish == Some(json::Finish::ContentFilter));
+    turned_away(scene, filtered, answer.refuses())
+}
+
+/// A filter's end or a refusal, where the chain has a model for that. Some dialects tell of either by the same
+/// word.
+pub(super) fn turned_away(scene: &Scene<'_>, filtered: bool, refused: bool) -> Result<(), Verdict> {
+    let (filter, refusal) = (scene.turns_on.contains(Class::ContentFilter), scene.turns_on.contains(Class::Refusal));
+    match () {
+        () if refused && refusal || filtered && refusal && !filter => Err(judge::transport(Transport::Refused)),
+        () if filtered && filter => Err(judge::transport(Transport::Filtered)),
+        () => Ok(()),
+    }
 }
 
 /// An answer that was to be JSON is JSON.
@@ -247,6 +269,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     if answer.choices.is_empty() || !shows && !meant && !story.may_say_nothing {
         return Err(judge::transport(Transport::Empty));
     }
+    heeded(scene, &answer)?;
     if story.in_form {
         formed(&answer)?;
     }

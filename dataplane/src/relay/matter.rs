@@ -56,6 +56,7 @@ impl Matter<'_> {
             stream,
             chain: exchange.chain(),
             wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
+            turns_on: exchange.turns_on(policy.prepared()),
             unknown,
             requested,
             model: policy.prepared().model_for(attempt.target, requested).unwrap_or_default(),

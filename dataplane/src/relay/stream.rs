@@ -1,7 +1,7 @@
 //! Streams: scanned event by event, held back until there is something to show, then passed on as
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
-use super::{Agreed, Arrived, Outcome, Scene, count_answer, failure, next, write_provider_fields, write_who};
+use super::{Agreed, Arrived, Outcome, Scene, answer, count_answer, failure, next, write_provider_fields, write_who};
 use crate::{
     downstream::{Downstream, Waiter},
     io::Instant,
@@ -13,7 +13,7 @@ use crate::{
 };
 use codec::{
     body::Decoder,
-    dialect::{self, Dialect, Ear, Event, Kind, Outcome as End},
+    dialect::{self, Content, Dialect, Ear, Event, Kind, Outcome as End},
     head::{self, Response, ResponseField},
     json::Finish,
     sse::{self, Splitter},
@@ -271,6 +271,9 @@ impl<'s> Stream<'s> {
             story.usage(usage);
         }
         self.alive |= reasoning;
+        if !self.committed && !self.scene.turns_on.is_empty() {
+            self.turned_away(&kind)?;
+        }
         match kind {
             Kind::Content(_) => {
                 self.show();
@@ -310,6 +313,13 @@ impl<'s> Stream<'s> {
             self.show();
         }
         Ok(())
+    }
+
+    /// A filter's end, or a refusal, before anything else was said, where the chain has a model for that.
+    #[cold]
+    fn turned_away(&self, kind: &Kind) -> Result<(), Verdict> {
+        let filtered = matches!(kind, Kind::Finish { reason: Finish::ContentFilter, .. });
+        answer::turned_away(self.scene, filtered, *kind == Kind::Content(Content::Refusal))
     }
 
     /// It has said nothing, and that cannot be meant.

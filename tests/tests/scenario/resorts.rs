@@ -49,6 +49,47 @@ fn a_filter_has_the_last_word_unless_the_chain_names_another_model() {
     }
 }
 
+/// An answer that a filter ended, or that the model refused to give, is an answer; a chain that has a model for
+/// that turns to it, as long as the tenant has seen nothing.
+#[test]
+fn an_answer_that_is_none_to_a_chain_turns_to_the_model_that_it_names() {
+    let provider = Provider::new();
+    let cases = [("filtered", "content_filter", "finish;content=drop"), ("refused", "refusal", "refusal")];
+    let mut policy = Policy::over(&provider);
+    let mut faults = Vec::new();
+    for (way, _) in WAYS {
+        for (case, class, fault) in cases {
+            for (kind, after) in
+                [("strict", String::new()), ("lenient", format!(", after: [{class}]")), ("other", ", after: [empty]".into())]
+            {
+                let name = format!("{kind}-{case}-{way}");
+                let models = format!("[{{provider: primary, model: {name}}}, {{provider: backup, model: {name}{after}}}]");
+                policy = policy.chain_of(&name, &models, "");
+                faults.push(format!("{fault};model={name}"));
+            }
+        }
+    }
+    provider.fault("primary", &faults.join(","));
+    let gateway = Gateway::start(&policy);
+    for (way, ask) in WAYS {
+        for (case, class, _) in cases {
+            let tell = |kind: &str| {
+                let name = format!("{kind}-{case}-{way}");
+                Story::of(&name, gateway.tenant().ask(&ask(&name)), &provider, &name)
+            };
+            for kind in ["strict", "other"] {
+                let story = tell(kind);
+                assert_eq!((story.answer.head.status, story.asked("backup")), (200, 0), "{story}");
+                assert!(story.answer.text().contains(if case == "filtered" { "content_filter" } else { "refusal" }), "{story}");
+            }
+            let story = tell("lenient");
+            story.answered_by("backup");
+            assert_eq!(story.answer.head.field("x-throwover-fallback-reason"), Some(class), "{story}");
+        }
+    }
+    assert_eq!(gateway.meter("throwover_fallbacks_total"), 4.0);
+}
+
 #[test]
 fn what_does_not_fit_goes_to_who_is_larger_and_to_nobody_else() {
     let provider = Provider::with(&["primary", "backup", "third"], &mock::Answers::default());

@@ -95,6 +95,11 @@ impl Answer {
         })
     }
 
+    /// True when some choice is a refusal, and says so.
+    pub fn refuses(&self) -> bool {
+        self.choices.iter().flat_map(|choice| &choice.blocks).any(|block| matches!(block, Block::Refusal(text) if !text.is_empty()))
+    }
+
     /// True when every choice that came to its own end says a JSON object, as it was to, and every call's
     /// arguments are one. A refusal is in no form.
     pub fn keeps_form(&self) -> bool {

@@ -1,8 +1,11 @@
 //! What others may know of an exchange.
 
 use super::{Candidate, Exchange, State, Trail};
-use crate::{moment::Moment, prepared::Way};
-use policy::{ChainId, TargetId, TenantId};
+use crate::{
+    moment::Moment,
+    prepared::{Prepared, Way},
+};
+use policy::{ChainId, ClassSet, TargetId, TenantId};
 
 impl Exchange {
     /// The generation that it was decided under, and is served under to its end.
@@ -75,6 +78,17 @@ impl Exchange {
     pub fn without(&self, attempt_index: usize) -> impl Iterator<Item = &'static str> {
         let candidate = self.trail()[attempt_index].candidate;
         self.left_out.iter().flatten().filter(move |(at, _)| *at == candidate).map(|(_, parameter)| parameter.name())
+    }
+
+    /// The failures that targets wait for which were not asked yet.
+    pub fn turns_on(&self, prepared: &Prepared) -> ClassSet {
+        let mut classes = ClassSet::EMPTY;
+        for (candidate, place) in self.candidates.iter().zip(prepared.places(self.chain)) {
+            if candidate.is_untried() && !place.after.meets(self.failures) {
+                classes = classes.and(place.after);
+            }
+        }
+        classes
     }
 
     /// How many attempts count against the cap.

@@ -46,7 +46,7 @@ fn a_target_is_asked_again_only_when_every_other_can_be() {
 #[test]
 fn rows_keep_what_the_documents_promise() {
     for row in ROWS {
-        let callers = matches!(row.class, Class::ContextWindow | Class::ContentFilter | Class::InvalidRequest);
+        let callers = matches!(row.class, Class::ContextWindow | Class::ContentFilter | Class::InvalidRequest | Class::Refusal);
         assert_eq!(!row.move_on, callers, "{:?}: the caller's own errors, and only those, end the exchange", row.class);
         assert_eq!(row.fault == Fault::Tenant, callers, "{:?}", row.class);
         assert_ne!(row.shown.status, 401, "{:?}: our credentials are not the tenant's", row.class);
@@ -99,6 +99,7 @@ const CUSTOM: &[(Class, [bool; 3], u16)] = &[
     (Class::Malformed, [true, true, true], 502),
     (Class::Empty, [true, true, true], 502),
     (Class::SchemaViolation, [true, true, false], 502),
+    (Class::Refusal, [false, false, false], 400),
 ];
 
 #[test]

@@ -73,6 +73,7 @@ const fn word(class: Class) -> &'static str {
         Class::StreamCut => "cut_stream",
         Class::Malformed => "malformed_body",
         Class::Empty => "empty",
+        Class::Refusal => "refused_answer",
     }
 }
 
