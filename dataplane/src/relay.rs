@@ -327,7 +327,7 @@ pub fn surrender(
     surrender: Surrender,
 ) -> Ended {
     if let Surrender::Own(own) = &surrender
-        && own.fault != judge::Fault::Tenant
+        && (own.fault != judge::Fault::Tenant || exchange.wants_template(policy.prepared()))
         && let Some(text) = template::of(policy, exchange, story)
     {
         return template::answer(shard, tenant, exchange, story, text);

@@ -4,8 +4,8 @@ use super::{
     read::{At, Named, Several},
     units::{Amount, Count, Duration, Millis, Share, Size},
     words::{
-        AfterFailure, Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards, Speak, Thinking,
-        TriggerType,
+        Action, AfterFailure, Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards, Speak,
+        Thinking, TriggerType,
     },
 };
 use crate::{read_as_map, section};
@@ -301,7 +301,9 @@ section! {
         /// `error_rate`: share of attempts that may fail.
         threshold: Share, "that of `breaker`";
         /// What follows the failure.
-        action: String, "the best for the class", inert "the class decides: retry, next key, next target or error";
+        action: Action, "the best for the class";
+        /// Whether the breaker counts it.
+        breaker: bool, "the best for the class";
     }
     /// Attempts and waits.
     Retry = "`retry`" {

@@ -78,6 +78,17 @@ vocabulary! {
         /// The same, by another name.
         Constant = "constant";
     }
+    /// What follows a failure.
+    Action {
+        /// The same target again, where attempts are left, and then the next one.
+        Retry = "retry";
+        /// The next target, and the same one never again.
+        Next = "next";
+        /// The chain's template.
+        Template = "template";
+        /// An error.
+        Error = "error";
+    }
     /// What follows when a stream breaks.
     Midstream {
         /// Another target goes on.

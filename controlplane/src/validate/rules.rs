@@ -1,7 +1,8 @@
 //! How a chain waits, rests and moves on: its own word, else that of `defaults`, else a preset.
 
 use super::Validator;
-use crate::document::{At, Backoff, Breaker, Chain, Defaults, Retry, Trigger, TriggerType, units::Share};
+use crate::document::{Action, At, Backoff, Breaker, Chain, Defaults, Retry, Trigger, TriggerType, units::Share};
+use engine::{failover, judge::Fault};
 use policy::{Class, Patience, Triggers, limits};
 
 impl Validator<'_> {
@@ -102,8 +103,61 @@ impl Validator<'_> {
                     Class::ALL.iter().for_each(|class| triggers.disabled.insert(*class));
                 }
             }
+            self.what_follows(chain, trigger, kind, &mut triggers);
         }
         triggers
+    }
+
+    /// What a trigger has follow its class, or every class.
+    fn what_follows(&mut self, chain: &Chain, trigger: &At<Trigger>, kind: TriggerType, triggers: &mut Triggers) {
+        let classes: &[Class] = match &kind {
+            TriggerType::Class(class) => std::slice::from_ref(class),
+            TriggerType::All => Class::ALL,
+            TriggerType::Latency | TriggerType::ErrorRate => {
+                if trigger.action.is_some() || trigger.breaker.is_some() {
+                    self.error(trigger, "`action` and `breaker` belong to a class of failures, or to `all`").push();
+                }
+                return;
+            }
+        };
+        let templates = || chain.models.iter().flat_map(|links| &links.value).any(|link| link.template.is_some());
+        if let Some(at) = trigger.action.as_ref().filter(|at| at.value == Action::Template)
+            && !templates()
+        {
+            self.error(at, "this chain has no template")
+                .help("add `{template: \"We are busy; please try again.\"}` to its `models`")
+                .push();
+        }
+        let action = trigger.action.as_ref().map(|at| at.value);
+        let onward = matches!(action, Some(Action::Retry | Action::Next));
+        if onward && kind == TriggerType::Class(Class::InvalidRequest) {
+            self.warning(trigger, "a caller's own mistake is a mistake everywhere: every target will be asked for nothing").push();
+        }
+        for class in classes {
+            // Of all, those that are a caller's own keep their end.
+            if kind == TriggerType::All && onward && failover::row(*class).fault == Fault::Tenant {
+                continue;
+            }
+            for set in [&mut triggers.retry, &mut triggers.next, &mut triggers.template].into_iter().filter(|_| action.is_some()) {
+                set.remove(*class);
+            }
+            match action {
+                None => {}
+                Some(Action::Retry) => triggers.retry.insert(*class),
+                Some(Action::Next) => triggers.next.insert(*class),
+                Some(Action::Template) => triggers.template.insert(*class),
+                Some(Action::Error) => triggers.disabled.insert(*class),
+            }
+            if let Some(counts) = trigger.breaker.as_ref().map(|at| at.value) {
+                let (into, out) = if counts {
+                    (&mut triggers.counted, &mut triggers.uncounted)
+                } else {
+                    (&mut triggers.uncounted, &mut triggers.counted)
+                };
+                into.insert(*class);
+                out.remove(*class);
+            }
+        }
     }
 
     fn thresholds(&mut self, trigger: &At<Trigger>, kind: TriggerType) {

@@ -212,6 +212,14 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: []}]}]}", "names no failure"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], max_price: {}}]}", "says no price"),
         (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: empty, action: template}]}]}",
+            "has no template",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], triggers: [{type: latency, action: next}]}]}",
+            "belong to a class",
+        ),
+        (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], hedge: {after: p100}}]}",
             "neither a duration nor a percentile",
         ),

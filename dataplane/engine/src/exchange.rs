@@ -411,6 +411,7 @@ impl Exchange {
 
     /// An attempt failed.
     pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
+        let verdict = failover::overruled(&self.rules(prepared).triggers, verdict);
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
         self.last_ended = Some(running.index);
@@ -459,7 +460,8 @@ impl Exchange {
         let chain = &prepared.chains[self.chain];
         let without = chain.drop_params && verdict.drop.is_some_and(|parameter| self.leave_out(running.candidate, parameter));
         self.count_failure(target, verdict.retry_same || other_key || without);
-        self.over |= chain.triggers.disabled.contains(verdict.class) || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
+        let ends = chain.triggers.disabled.contains(verdict.class) || chain.triggers.template.contains(verdict.class);
+        self.over |= ends || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
         if !self.over && (without || matches!(rest, Rest::Key(_))) {
             // Another request may be understood. Another credential is another account, and the chain's order is by model.
             self.again = Some(Again { candidate: running.candidate, fresh: false });

@@ -9,7 +9,7 @@ use crate::{
     judge::{Fault, Verdict},
     moment::{Moment, NS_PER_MS},
 };
-use policy::{Class, limits};
+use policy::{Class, ClassSet, Triggers, limits};
 
 /// What is left alone after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,6 +248,18 @@ pub fn table() -> String {
 /// The row of a class.
 pub const fn row(class: Class) -> &'static Row {
     &ROWS[class as usize]
+}
+
+/// A verdict as a chain wants it: what follows from a class may be changed for each.
+pub fn overruled(triggers: &Triggers, verdict: Verdict) -> Verdict {
+    let has = |set: ClassSet| set.contains(verdict.class);
+    let (retry, next) = (has(triggers.retry), has(triggers.next));
+    Verdict {
+        retry_same: retry || verdict.retry_same && !next,
+        move_on: retry || next || verdict.move_on,
+        counts_for_breaker: has(triggers.counted) || verdict.counts_for_breaker && !has(triggers.uncounted),
+        ..verdict
+    }
 }
 
 /// What is to be left alone after a verdict, and until when.

@@ -123,4 +123,14 @@ pub struct Triggers {
     /// A target that fails more than this share of its attempts, in thousandths, is skipped while
     /// it does. `None` leaves it to [`crate::Breaker::failure_permille`].
     pub error_permille: Option<u32>,
+    /// After these the same target may be asked again, where attempts are left.
+    pub retry: ClassSet,
+    /// After these another target is asked, and the same one never again.
+    pub next: ClassSet,
+    /// After these nobody else is asked, and the chain's template answers.
+    pub template: ClassSet,
+    /// The breaker counts these, whatever it would do.
+    pub counted: ClassSet,
+    /// The breaker does not count these.
+    pub uncounted: ClassSet,
 }

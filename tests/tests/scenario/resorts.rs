@@ -91,6 +91,27 @@ fn an_answer_that_is_none_to_a_chain_turns_to_the_model_that_it_names() {
 }
 
 #[test]
+fn what_follows_a_class_is_the_chains_word() {
+    let provider = Provider::new();
+    let mut policy = Policy::over(&provider);
+    for (name, action) in [("again", "retry"), ("onward", "next"), ("over", "error"), ("text", "template")] {
+        let models = format!("[{{provider: primary, model: {name}}}, {{provider: backup, model: {name}}}, {{template: \"{}\"}}]", "Later.");
+        let members = format!("triggers: [{{type: content_filter, action: {action}}}], retry: {{max_attempts: 4, base: 1ms}}");
+        policy = policy.chain_of(name, &models, &members);
+    }
+    let gateway = Gateway::start(&policy);
+    provider.fault("primary", "400;code=content_filter");
+    let tell = |name: &str| Story::of(name, gateway.tenant().ask(&Ask::chat(name)), &provider, name);
+    for name in ["again", "onward"] {
+        tell(name).answered_by("backup");
+    }
+    let story = tell("over");
+    assert_eq!((story.answer.head.status, story.asked("backup")), (400, 0), "{story}");
+    let story = tell("text");
+    assert_eq!((story.answer.head.status, story.asked("backup"), story.answer.content().as_str()), (200, 0, "Later."), "{story}");
+}
+
+#[test]
 fn what_does_not_fit_goes_to_who_is_larger_and_to_nobody_else() {
     let provider = Provider::with(&["primary", "backup", "third"], &mock::Answers::default());
     let mut policy = Policy::over(&provider);

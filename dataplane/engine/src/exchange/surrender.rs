@@ -141,6 +141,9 @@ fn none_fits(exchange: &Exchange, prepared: &Prepared) -> Option<Own> {
 /// The provider's answer is the tenant's business: its own mistake, or a model that it named.
 fn relays(exchange: &Exchange, prepared: &Prepared, attempt_index: usize) -> bool {
     let Some(class) = failed(exchange.trail()[attempt_index].end) else { return false };
+    if exchange.wants_template(prepared) {
+        return false;
+    }
     let named_by_tenant = prepared.targets[exchange.target(attempt_index)].model == Model::Rest;
     failover::row(class).fault == Fault::Tenant || (class == Class::ModelGone && named_by_tenant)
 }

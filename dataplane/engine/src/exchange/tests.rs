@@ -13,6 +13,7 @@ mod domains;
 mod guards;
 mod hedge;
 mod order;
+mod overruled;
 mod pauses;
 mod silence;
 mod time;

@@ -1,6 +1,6 @@
 //! What others may know of an exchange.
 
-use super::{Candidate, Exchange, State, Trail};
+use super::{Candidate, End, Exchange, State, Trail};
 use crate::{
     moment::Moment,
     prepared::{Prepared, Way},
@@ -89,6 +89,12 @@ impl Exchange {
             }
         }
         classes
+    }
+
+    /// The chain wants its template after what failed last, whosever fault that was.
+    pub fn wants_template(&self, prepared: &Prepared) -> bool {
+        let last = self.last_ended.map(|at| self.trail[usize::from(at)].end);
+        matches!(last, Some(End::Failed(class)) if prepared.chains[self.chain].triggers.template.contains(class))
     }
 
     /// How many attempts count against the cap.
