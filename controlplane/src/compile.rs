@@ -202,6 +202,7 @@ fn providers(
                 keys: own,
                 in_flight_max: provider.in_flight_max,
                 retries: provider.retries,
+                concurrency: provider.concurrency,
                 headers: provider.headers.clone(),
                 regions: provider.regions.clone(),
             },
@@ -258,6 +259,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         price_max: chain.price_max,
         template: chain.template.clone(),
         hedge: chain.hedge,
+        standby_permille: chain.standby_permille,
     }
 }
 

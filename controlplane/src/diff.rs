@@ -122,7 +122,7 @@ impl Names<'_> {
             });
             let keys: Vec<String> = provider.keys.iter().map(|key| format!("{:?}x{}", key.id, key.weight)).collect();
             format!(
-                "{place}{} {} ({}){} {:?} keys [{}] in_flight {} retries {}‰ and {}/s headers {:?} regions {:?}",
+                "{place}{} {} ({}){} {:?} keys [{}] in_flight {} retries {}‰ and {}/s concurrency {:?} headers {:?} regions {:?}",
                 provider.base_path,
                 provider.dialect.word(),
                 spoken(provider.speaks),
@@ -132,6 +132,7 @@ impl Names<'_> {
                 provider.in_flight_max,
                 provider.retries.share_permille,
                 provider.retries.per_second,
+                provider.concurrency,
                 provider.headers,
                 provider.regions
             )

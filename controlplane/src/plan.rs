@@ -51,6 +51,8 @@ pub struct Provider {
     pub in_flight_max: u32,
     /// Further attempts.
     pub retries: policy::Retries,
+    /// How many attempts a target may have in flight.
+    pub concurrency: policy::Concurrency,
     /// Further fields of every request.
     pub headers: Vec<(String, String)>,
     /// Where it processes data.
@@ -110,6 +112,8 @@ pub struct Chain {
     pub template: Option<String>,
     /// A second attempt beside a slow first one.
     pub hedge: Option<policy::Hedge>,
+    /// The share of requests that is tried first at a later target, in thousandths.
+    pub standby_permille: u32,
 }
 
 /// One position of a chain.

@@ -63,6 +63,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 price_max: chain.price_max,
                 template: chain.template.clone(),
                 hedge: chain.hedge,
+                standby_permille: chain.standby_permille,
             },
         );
     }
@@ -123,6 +124,7 @@ fn provider_of(
         keys: found,
         in_flight_max: provider.in_flight_max,
         retries: provider.retries,
+        concurrency: provider.concurrency,
         headers: provider.headers.clone(),
         regions: provider.regions.clone(),
         disabled: None,

@@ -150,6 +150,9 @@ impl Story {
         if attempt.index == 0 {
             self.request_ns = now.0.saturating_sub(self.begun.0);
             shard.meters().spread(Spread::OverheadRequest, self.request_ns);
+            if exchange.trail()[0].standby {
+                shard.meters().count(Meter::Standby);
+            }
         }
         if let Some(failed_at) = self.failed_at.take() {
             self.switch_ns = now.0.saturating_sub(failed_at.0);

@@ -18,9 +18,9 @@ use engine::{
     account::Record,
     exchange::{Skip, Trail, trail::End},
 };
-use policy::wire::Event;
+use policy::{KeyId, wire::Event};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     sync::{
@@ -68,7 +68,15 @@ impl Recorder {
 pub fn start(process: Arc<Process>, path: String, reopen: Arc<AtomicBool>) -> Result<Recorder, String> {
     let end = Arc::new(AtomicBool::new(false));
     let log = Log::open(path)?;
-    let state = State { process, log, policies: VecDeque::new(), breakers: Vec::new(), policy_since: None, out: Vec::new() };
+    let state = State {
+        process,
+        log,
+        policies: VecDeque::new(),
+        breakers: Vec::new(),
+        accounts: HashMap::new(),
+        policy_since: None,
+        out: Vec::new(),
+    };
     let ending = end.clone();
     let thread = std::thread::Builder::new()
         .name("recorder".to_owned())
@@ -144,6 +152,8 @@ struct State {
     policies: VecDeque<Arc<Policy>>,
     /// State of each target's breaker when last looked at, by id.
     breakers: Vec<&'static str>,
+    /// The same of each account, by its credential's id, where a provider has several.
+    accounts: HashMap<KeyId, &'static str>,
     policy_since: Option<Instant>,
     out: Vec<u8>,
 }
@@ -240,6 +250,27 @@ impl State {
                     ("to".to_owned(), word.to_owned()),
                 ];
                 tell(&process, "breaker", details);
+            }
+        }
+        self.watch_accounts(&process, &policy, now);
+    }
+
+    /// Tells when the breaker of an account changes.
+    fn watch_accounts(&mut self, process: &Process, policy: &Policy, now: Instant) {
+        for (_, provider) in policy.providers.iter().filter(|(_, provider)| provider.keys.len() > 1) {
+            for key in &provider.keys {
+                let word = breaker_word(&process.board.standing(key.id).breaker, Moment(now.0));
+                let before = self.accounts.insert(key.id, word).unwrap_or("closed");
+                if before != word {
+                    let detail = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+                    let details = vec![
+                        detail("provider", &provider.name),
+                        detail("key", &key.id.0.to_string()),
+                        detail("from", before),
+                        detail("to", word),
+                    ];
+                    tell(process, "breaker", details);
+                }
             }
         }
     }
@@ -372,6 +403,7 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         (key!("fresh"), attempt.fresh),
         (key!("struck"), attempt.struck),
         (key!("hedge"), attempt.hedge),
+        (key!("standby"), attempt.standby),
     ];
     for (key, set) in flags {
         if set {

@@ -64,6 +64,7 @@ fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
         failed_class: failed.map_or(String::new(), |(_, class)| class.word().to_owned()),
         first_token_us: row.average_ns(now).map_or(0, |nanos| nanos as u64 / 1_000),
         in_flight: row.in_flight(),
+        limit: row.limit.most(now).unwrap_or(0),
     }
 }
 
@@ -73,7 +74,9 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
         policy.providers.iter().flat_map(|(_, provider)| provider.keys.iter().zip(1..).map(move |(key, place)| (provider, key, place)));
     let state = |(provider, key, place): (&policy::Provider, &policy::Key, u16)| {
         let (pause, spent) = (board.key_pause(key.id, now), board.key_spent(key.id, now));
-        (pause.is_some() || spent.is_some()).then(|| KeyState {
+        let breaker = (provider.keys.len() > 1).then(|| &board.standing(key.id).breaker);
+        let word = breaker.map_or("", |seat| breaker_word(seat, now));
+        (pause.is_some() || spent.is_some() || !matches!(word, "" | "closed")).then(|| KeyState {
             provider: provider.name.clone(),
             key: key.id.0,
             place,
@@ -82,6 +85,8 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
             class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
             disabled: board.key_disabled(key.id, now),
             spent_ms: spent.map_or(0, |until| until.since(now) / NS_PER_MS),
+            breaker: word.to_owned(),
+            breaker_ms: breaker.map_or(0, |seat| seat.state().1.since(now) / NS_PER_MS),
         })
     };
     places.filter_map(state).take(limits::KEYS_TOLD_MAX).collect()

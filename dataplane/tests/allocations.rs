@@ -105,6 +105,7 @@ fn draft(provider: SocketAddr) -> Draft {
             keys: vec![Key { id: KeyId(0), weight: 1 }],
             in_flight_max: 8,
             retries: policy::Retries::default(),
+            concurrency: policy::Concurrency::default(),
             headers: Vec::new(),
             regions: Vec::new(),
         },

@@ -77,6 +77,7 @@ fn providers(draft: &mut Draft) {
             keys: vec![Key { id: KeyId(at), weight: 1 }],
             in_flight_max: 1_000,
             retries: ::policy::Retries::default(),
+            concurrency: ::policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
         });

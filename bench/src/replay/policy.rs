@@ -38,6 +38,7 @@ pub(super) fn snapshot(month: &Month, chain: &[usize], deadline_ms: u64) -> Snap
             headers: vec![],
             regions: vec![],
             retries: policy::Retries::default(),
+            concurrency: policy::Concurrency::default(),
         });
         let target = draft.targets.push(Target {
             name: format!("{name}/m"),

@@ -4,8 +4,8 @@ use super::{
     read::{At, Named, Several},
     units::{Amount, Count, Duration, Millis, Share, Size},
     words::{
-        Action, AfterFailure, Auth, Backoff, Balance, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards, Speak,
-        Thinking, TriggerType,
+        Action, AfterFailure, Auth, Backoff, Balance, Concurrency, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards,
+        Speak, Thinking, TriggerType,
     },
 };
 use crate::{read_as_map, section};
@@ -139,6 +139,8 @@ section! {
         in_flight: Count, "4096";
         /// How many further attempts it is asked for by exchanges that have made one there: `{share: 20%, per_second: 10}`.
         retries: Retries, "see each";
+        /// How many attempts one of its models may have in flight: with `adaptive`, fewer than `in_flight` once it has refused some or kept them waiting too long, and more again as it answers; with `fixed`, `in_flight`.
+        concurrency: Concurrency, "adaptive";
     }
     /// How many further attempts a provider is asked for, over all shards; beyond, the next provider is asked.
     Retries = "`retries`" {
@@ -253,6 +255,8 @@ section! {
         mix_dimensions: bool, "false";
         /// Models that cost more are not asked.
         max_price: MaxPrice, "none";
+        /// This share of requests, up to half, is tried first at a later model, each in its turn, so that it is known to work when it is needed.
+        standby: Share, "none";
     }
     /// What a million tokens may cost, in US dollars.
     MaxPrice = "`max_price`" {

@@ -69,6 +69,13 @@ vocabulary! {
         /// Where it went.
         Stay = "stay";
     }
+    /// How many attempts a model may have in flight.
+    Concurrency {
+        /// As many as it has shown that it can take.
+        Adaptive = "adaptive";
+        /// As many as its provider may.
+        Fixed = "fixed";
+    }
     /// How waits grow.
     Backoff {
         /// Doubling.
@@ -118,6 +125,16 @@ impl Dialect {
             Dialect::OpenAi => policy::Dialect::OpenAi,
             Dialect::Anthropic => policy::Dialect::Anthropic,
             Dialect::Gemini => policy::Dialect::Gemini,
+        }
+    }
+}
+
+impl Concurrency {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::Concurrency {
+        match self {
+            Concurrency::Adaptive => policy::Concurrency::Adaptive,
+            Concurrency::Fixed => policy::Concurrency::Fixed,
         }
     }
 }

@@ -286,6 +286,7 @@ impl Validator<'_> {
                 .push();
         }
         plan::Chain {
+            standby_permille: self.standby(chain, &steps),
             steps,
             triggers: self.triggers(chain),
             attempts_max,

@@ -125,6 +125,7 @@ impl Validator<'_> {
             keys,
             in_flight_max,
             retries: self.retries(declared),
+            concurrency: declared.concurrency.as_ref().map_or_else(policy::Concurrency::default, |at| at.value.policy()),
             headers,
             regions: declared.regions.iter().flat_map(|regions| &regions.0).map(|region| region.value.clone()).collect(),
             disabled,

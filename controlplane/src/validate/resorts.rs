@@ -2,7 +2,10 @@
 //! and a text of the operator's own at the end.
 
 use super::Validator;
-use crate::document::{AfterFailure, At, Chain, Link, Model, TriggerType};
+use crate::{
+    document::{AfterFailure, At, Chain, Link, Model, TriggerType},
+    plan::Step,
+};
 use policy::{ClassSet, Price, Slowness, limits};
 
 /// Share of answers, in thousandths, that are quicker than a slow one, unless a policy says otherwise.
@@ -83,6 +86,16 @@ impl Validator<'_> {
         };
         self.error(at, "with a budget of nothing, no request is ever sent twice").help("leave `hedge` out, or allow `2%`").push();
         None
+    }
+
+    /// The share of requests that is tried first at a later model.
+    pub(super) fn standby(&mut self, chain: &Chain, steps: &[Step]) -> u32 {
+        let permille = self.bounded(&chain.standby, "standby", 0, limits::STANDBY_PERMILLE_MAX.into(), 0) as u32;
+        let later = steps.iter().skip(1).any(|step| step.after == ClassSet::EMPTY);
+        if let Some(at) = chain.standby.as_ref().filter(|_| permille > 0 && !later) {
+            self.note(at, "has no effect yet: no later model is asked as its turn comes").push();
+        }
+        permille
     }
 
     /// The text that a chain ends with: one, behind everything else.

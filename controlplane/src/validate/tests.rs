@@ -364,6 +364,37 @@ fn a_provider_is_asked_again_so_often() {
 }
 
 #[test]
+fn a_standby_has_a_share_and_somebody_to_have_it() {
+    let of = |models: &str, text: &str| {
+        let text = format!("providers: {{openai: {{}}}}\nfallback: {{chains: [{{name: c, models: [{models}], {text}}}]}}");
+        let (checked, rendered) = check(&text, &surroundings());
+        (checked.plan.chains.get("c").map(|chain| chain.standby_permille), rendered)
+    };
+    let (one, two) = ("{provider: openai, model: m}", "{provider: openai, model: m}, {provider: openai, model: n}");
+    assert_eq!(of(two, "standby: 5%").0, Some(50));
+    assert_eq!(of(two, "stream_reasoning: true").0, Some(0));
+    assert!(of(two, "standby: 51%").1.contains("standby must be within 0% and 50%"));
+    assert!(!of(two, "standby: 5%").1.contains("has no effect"));
+    assert!(of(one, "standby: 5%").1.contains("has no effect yet"));
+    let reserved = "{provider: openai, model: m}, {provider: openai, model: n, after: [content_filter]}";
+    assert!(of(reserved, "standby: 5%").1.contains("has no effect yet"));
+}
+
+#[test]
+fn how_many_attempts_a_model_takes_is_learned_or_fixed() {
+    let of = |text: &str| {
+        let text =
+            format!("providers: {{openai: {{{text}}}}}\nfallback: {{chains: [{{name: c, models: [{{provider: openai, model: m}}]}}]}}");
+        let (checked, rendered) = check(&text, &surroundings());
+        (checked.plan.providers.get("openai").map(|provider| provider.concurrency), rendered)
+    };
+    assert_eq!(of("in_flight: 5").0, Some(policy::Concurrency::Adaptive));
+    assert_eq!(of("concurrency: adaptive").0, Some(policy::Concurrency::Adaptive));
+    assert_eq!(of("concurrency: fixed").0, Some(policy::Concurrency::Fixed));
+    assert!(of("concurrency: fixd").1.contains("fixed"));
+}
+
+#[test]
 fn the_load_comes_back_by_and_by_unless_the_policy_says_otherwise() {
     let (checked, rendered) = check(
         "defaults: {breaker: {slow_start: 5s}}

@@ -43,6 +43,7 @@ fn draft() -> Draft {
             keys: vec![Key { id: KeyId(at), weight: 1 }],
             in_flight_max: 4_096,
             retries: policy::Retries::default(),
+            concurrency: policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
         });

@@ -11,9 +11,13 @@ use crate::{
     breaker::Seat,
     exchange::Session,
     hedges::Allotment,
+    limit::Limit,
     moment::{Moment, NS_PER_MS, NS_PER_US},
     pace::Size,
+    pages::Pages,
     retries::Budget,
+    shares::Shares,
+    standing::Standing,
     waiting::{Overdue, Slot, Watch, Watchman},
 };
 use policy::{ChainId, Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
@@ -50,6 +54,10 @@ pub struct Board {
     target_count: usize,
     providers: Box<[ProviderRow]>,
     keys: Box<[KeyRow]>,
+    /// Where a provider has several credentials.
+    standings: Pages<Standing>,
+    /// Where a chain has a standby: its requests, to be shared out.
+    turns: Pages<AtomicU64>,
     /// Where sessions stay: `what tells them (50 bits) | target (14 bits)`, and one more than that target.
     homes: OnceLock<Box<[AtomicU64]>>,
     /// Of every chain, where a policy has one that asks twice.
@@ -64,6 +72,8 @@ pub struct Board {
 pub struct TargetRow {
     /// Its breaker.
     pub breaker: Seat,
+    /// How many attempts it takes at once.
+    pub limit: Limit,
     pause: AtomicU64,
     /// As a pause; see [`TargetRow::spent`].
     spent: AtomicU64,
@@ -91,6 +101,8 @@ pub struct TargetRow {
 struct ProviderRow {
     in_flight: AtomicU32,
     retries: Budget,
+    /// Whose they are, where there are several tenants.
+    shares: OnceLock<Box<Shares>>,
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +169,8 @@ impl Board {
             target_count: targets,
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
             keys: (0..keys).map(|_| KeyRow::default()).collect(),
+            standings: Pages::new(keys),
+            turns: Pages::new(limits::CHAINS_MAX),
             homes: OnceLock::new(),
             hedges: OnceLock::new(),
             tenants: (0..limits::TENANTS_MAX.div_ceil(TENANTS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
@@ -192,6 +206,7 @@ impl Board {
         for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed, &row.forced] {
             word.store(0, Relaxed);
         }
+        row.limit.reset();
         row.streams.pace.reset();
         row.wholes.pace.reset();
     }
@@ -235,6 +250,17 @@ impl Board {
         for (id, _) in snapshot.targets.iter() {
             self.target(id);
         }
+        for (id, provider) in snapshot.providers.iter() {
+            for key in provider.keys.iter().filter(|_| provider.keys.len() > 1) {
+                self.standing(key.id);
+            }
+            if snapshot.is_shared() {
+                self.shares(id);
+            }
+        }
+        for (id, _) in snapshot.chains.iter().filter(|(_, chain)| chain.standby_permille > 0) {
+            self.turns.row(id.index());
+        }
         for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
             self.tenant(id);
         }
@@ -268,6 +294,23 @@ impl Board {
     pub fn leave(&self, id: ProviderId) {
         let before = self.providers[id.index()].in_flight.fetch_sub(1, Relaxed);
         assert!(before > 0, "an attempt left {id:?} that never entered");
+    }
+
+    /// Whose attempts are in flight at a provider. The first question makes the counters, which
+    /// [`Board::seat`] does before a shard can ask.
+    pub fn shares(&self, id: ProviderId) -> &Shares {
+        self.providers[id.index()].shares.get_or_init(Box::default)
+    }
+
+    /// The number of this request of a chain, counting up.
+    pub(crate) fn take_turn(&self, id: ChainId) -> u64 {
+        self.turns.row(id.index()).fetch_add(1, Relaxed)
+    }
+
+    /// What is known of a credential's account, beside its pauses. The first question about a page makes it,
+    /// which [`Board::seat`] does before a shard can ask.
+    pub fn standing(&self, id: KeyId) -> &Standing {
+        self.standings.row(id.index())
     }
 
     /// What further attempts at a provider are taken out of.
@@ -310,6 +353,9 @@ impl Board {
         let row = &self.keys[id.index()];
         row.pause.store(0, Relaxed);
         row.spent.store(0, Relaxed);
+        if let Some(standing) = self.standings.known(id.index()) {
+            standing.reset();
+        }
     }
 }
 

@@ -185,6 +185,8 @@ struct Running {
     index: u8,
     candidate: u8,
     admission: Admission,
+    /// What its account's breaker said, where the provider has several.
+    account: Option<Admission>,
     /// Its place among those that wait for their first token, or for their end.
     slot: Option<Slot>,
     /// Drawn when it began, for the times that its failure may set.
@@ -343,6 +345,7 @@ impl Exchange {
         if may_attempt {
             let attempt = self
                 .same_at_once(prepared, board, now, random)
+                .or_else(|| self.standby(prepared, board, now, random))
                 .or_else(|| self.untried(prepared, board, Spare::Heed, now, random))
                 .or_else(|| self.spared(prepared, board, now, random))
                 .map(Next::Attempt)
@@ -402,6 +405,7 @@ impl Exchange {
             // What is still to come counts as of any other attempt.
             running.admission = Admission::Pass;
         }
+        self.account_began(prepared, board, now);
     }
 
     /// The tenant has seen something of this answer: from now on no other attempt is made.
@@ -425,6 +429,8 @@ impl Exchange {
         let stale = verdict.fresh && !self.fresh_used && self.state != State::Cut;
         // The second time in a row it is no accident of the pool's, and counts as what it is.
         let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
+        let counts = !self.account_failed(prepared, board, &running, &verdict, now) && counts;
+        self.room_was_short(prepared, board, &running, &verdict, now);
         if counts {
             // A silent attempt that began before the breaker opened tells what is known: as overdue it
             // may have opened it.
@@ -475,8 +481,10 @@ impl Exchange {
     /// An attempt came to its good end. `first_token_ns` is the time from the request to its first
     /// token, unless [`Exchange::first_token`] was told before.
     pub fn succeeded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, first_token_ns: Option<u64>, now: Moment) {
+        self.room_was_enough(prepared, board, attempt_index, now);
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Succeed);
+        self.account_worked(prepared, board, &running, now);
         let target = self.target(attempt_index);
         let step = &self.rules(prepared).steps[usize::from(self.candidates[usize::from(running.candidate)].step)];
         if !self.session.is_none() && step.affinity.is_some_and(|affinity| affinity.stays) {
@@ -533,6 +541,7 @@ impl Exchange {
     #[cold]
     fn part(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, end: End, now: Moment) {
         let running = self.release(board, prepared, attempt_index);
+        self.account_left(board, &running, now);
         breaker::neutral(&board.target(self.target(attempt_index)).breaker, running.admission, now);
         let end_us = now.us_since(self.started);
         let trail = self.trail_mut(attempt_index);
@@ -553,6 +562,7 @@ impl Exchange {
         let target = self.target(attempt_index);
         board.target(target).end(self.stream, running.slot);
         board.leave(prepared.targets[target].provider);
+        self.stand_up(prepared, board, target);
         running
     }
 
@@ -600,29 +610,6 @@ impl Exchange {
         })
     }
 
-    /// After a failure that would be the same everywhere: true when there are targets that wait for it, or,
-    /// where the prompt did not fit, larger ones. Who did not take it is never asked again, nor is its like.
-    #[cold]
-    fn goes_on(&mut self, prepared: &Prepared, at: usize, class: Class) -> bool {
-        let places = prepared.places(self.chain);
-        let window = places[at].window;
-        let waits = |place: &Place| place.after.contains(class);
-        let mut found = false;
-        if self.candidates.iter().zip(places).any(|(candidate, place)| candidate.is_untried() && waits(place)) {
-            self.only_after = Some(class);
-            found = true;
-        } else if class == Class::ContextWindow && window > 0 {
-            for (candidate, place) in self.candidates.iter_mut().zip(places).filter(|(candidate, _)| candidate.is_untried()) {
-                if place.window <= window {
-                    candidate.skip = candidate::Packed::new(Skip::TooLarge);
-                } else {
-                    found |= place.after.is_empty();
-                }
-            }
-        }
-        found
-    }
-
     /// Counts a failure at every place where the chain names this target.
     fn count_failure(&mut self, target: TargetId, again: bool) {
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.target == target) {
@@ -633,7 +620,10 @@ impl Exchange {
 }
 
 mod choose;
+mod credential;
 mod domain;
+mod room;
+mod standby;
 
 use choose::Spare;
 

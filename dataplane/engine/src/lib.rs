@@ -35,8 +35,12 @@ pub mod backoff;
 pub mod board;
 pub mod breaker;
 pub mod hedges;
+pub mod limit;
 pub mod pace;
+mod pages;
 pub mod retries;
+pub mod shares;
+pub mod standing;
 pub mod waiting;
 
 pub use board::Board;

@@ -27,9 +27,13 @@ pub struct Prepared {
     plan: plan::Plan,
     /// By target: the largest window, in milliseconds, that a chain asks its breaker to count.
     windows_ms: Vec<u64>,
+    /// By provider: the same for the breakers of its accounts.
+    account_windows_ms: Vec<u64>,
     /// By provider: whose words its errors are said in.
     families: Vec<Family>,
     strikes: Strikes,
+    /// There are several tenants.
+    shared: bool,
 }
 
 /// How a request came to its chain.
@@ -56,9 +60,12 @@ impl Prepared {
     pub fn build(snapshot: impl Into<Arc<Snapshot>>) -> Prepared {
         let snapshot = snapshot.into();
         let mut windows_ms = vec![0; snapshot.targets.slots()];
+        let mut account_windows_ms = vec![0; snapshot.providers.slots()];
         for (_, chain) in snapshot.chains.iter() {
             for member in chain.steps.iter().flat_map(|step| &step.members) {
                 let window = &mut windows_ms[member.target.index()];
+                *window = chain.breaker.window_ms.max(*window);
+                let window = &mut account_windows_ms[snapshot.targets[member.target].provider.index()];
                 *window = chain.breaker.window_ms.max(*window);
             }
         }
@@ -71,7 +78,8 @@ impl Prepared {
         let digests = digests::Digests::build(&snapshot);
         let plan = plan::Plan::build(&snapshot);
         let strikes = Strikes::build(&snapshot);
-        Prepared { snapshot, index, digests, plan, windows_ms, families, strikes }
+        let shared = snapshot.is_shared();
+        Prepared { snapshot, shared, index, digests, plan, windows_ms, account_windows_ms, families, strikes }
     }
 
     /// The snapshot itself.
@@ -133,9 +141,20 @@ impl Prepared {
         }
     }
 
+    /// The rules of the breakers of a provider's accounts, as [`Prepared::breaker`].
+    pub(crate) fn account_breaker(&self, chain: ChainId, provider: ProviderId) -> Breaker {
+        let chain = &self.snapshot.chains[chain];
+        Breaker { window_ms: self.account_windows_ms[provider.index()], ..chain.breaker }
+    }
+
     /// What makes requests of a chain one session: the word of its first step that asks for it.
     pub fn affinity(&self, chain: ChainId) -> Option<By> {
         self.snapshot.chains[chain].steps.iter().find_map(|step| step.affinity).map(|affinity| affinity.by)
+    }
+
+    /// True when there are several tenants, who may be in each other's way.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// What may strike attempts at a target, in a rehearsal.

@@ -37,6 +37,9 @@ pub struct Chain {
     pub template: Option<String>,
     /// A second attempt beside a slow first one.
     pub hedge: Option<Hedge>,
+    /// This share of requests is tried first at a target of a later step, so that it is known to work when it
+    /// is needed; in thousandths. `standby_permille <= 500`.
+    pub standby_permille: u32,
 }
 
 /// A second attempt beside a slow first one. Whichever has something to show first is the answer, and the
@@ -76,6 +79,7 @@ impl Chain {
             price_max: Price::default(),
             template: None,
             hedge: None,
+            standby_permille: 0,
         }
     }
 }

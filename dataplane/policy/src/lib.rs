@@ -29,6 +29,8 @@ pub use network::Network;
 pub use route::{Pattern, Predicate, Route};
 pub use secret::{Secret, Secrets, ServerIdentity};
 pub use snapshot::{Draft, Flaw, Gateway, Snapshot};
-pub use target::{Auth, Dialect, Key, Model, Origin, Price, Provider, Retries, Roots, Speaks, Target, Thinking, TlsProfile, Understands};
+pub use target::{
+    Auth, Concurrency, Dialect, Key, Model, Origin, Price, Provider, Retries, Roots, Speaks, Target, Thinking, TlsProfile, Understands,
+};
 pub use tenant::Tenant;
 pub use trigger::{Class, ClassSet, Triggers};

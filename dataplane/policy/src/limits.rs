@@ -46,6 +46,9 @@ pub const MODEL_NAME_BYTES_MAX: usize = 256;
 pub const ATTEMPTS_MAX: usize = 16;
 /// Most targets that one chain may hold, over all steps.
 pub const CHAIN_TARGETS_MAX: usize = 64;
+/// Largest share of a chain's requests that is tried first at a later target, in thousandths: beyond half of
+/// them, the order of the chain would be another.
+pub const STANDBY_PERMILLE_MAX: u32 = 500;
 /// Longest time that a chain may give an exchange, in milliseconds.
 pub const DEADLINE_MS_MAX: u64 = 3_600_000;
 /// Longest pause that a provider's Retry-After may impose, in milliseconds.

@@ -203,6 +203,11 @@ impl Snapshot {
         Ok(Snapshot(draft))
     }
 
+    /// True when there are several tenants, who may be in each other's way.
+    pub fn is_shared(&self) -> bool {
+        self.tenants.iter().nth(1).is_some()
+    }
+
     /// The chain that answers to `name`, by an exact match.
     pub fn chain_named(&self, name: &str) -> Option<ChainId> {
         let at = self.names.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok()?;
@@ -253,6 +258,7 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     within(id, "steps", chain.steps.len(), 1, limits::CHAIN_TARGETS_MAX)?;
     within(id, "targets", chain.steps.iter().map(|step| step.members.len()).sum(), 1, limits::CHAIN_TARGETS_MAX)?;
     within(id, "attempts_max", chain.attempts_max as usize, 1, limits::ATTEMPTS_MAX)?;
+    within(id, "share of the standby", chain.standby_permille as usize, 0, limits::STANDBY_PERMILLE_MAX as usize)?;
     within(id, "template", chain.template.as_ref().map_or(1, String::len), 1, limits::TEMPLATE_BYTES_MAX)?;
     within(id, "deadline_ms", chain.patience.deadline_ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?;
     if let Some(hedge) = &chain.hedge {

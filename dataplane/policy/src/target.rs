@@ -78,10 +78,22 @@ pub struct Provider {
     pub in_flight_max: u32,
     /// How many further attempts it is asked for, over all shards.
     pub retries: Retries,
+    /// How many attempts a target of it may have in flight.
+    pub concurrency: Concurrency,
     /// Further fields of every request: name and value.
     pub headers: Vec<(String, String)>,
     /// Where it processes data, in the operator's words.
     pub regions: Vec<String>,
+}
+
+/// How many attempts one target may have in flight, beside what its provider may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Concurrency {
+    /// As many as it has shown that it can take, once it has refused some.
+    #[default]
+    Adaptive,
+    /// As many as its provider may.
+    Fixed,
 }
 
 /// How many attempts a provider is asked for in addition: a further one of an exchange that has

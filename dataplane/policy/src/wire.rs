@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Both ends must speak the same one.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 12;
 
@@ -150,6 +150,8 @@ pub struct TargetState {
     pub first_token_us: u64,
     /// Attempts in flight.
     pub in_flight: u32,
+    /// How many it may have, since it refused some; 0 is as many as its provider may.
+    pub limit: u32,
 }
 
 /// A credential that is not used as ever: by its number, never by its value.
@@ -171,6 +173,10 @@ pub struct KeyState {
     pub disabled: bool,
     /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
     pub spent_ms: u64,
+    /// `closed`, `open` or `probing`; empty where it has no breaker, being its provider's only one.
+    pub breaker: String,
+    /// An open breaker refuses for this much longer, and a probe is waited for as long, in milliseconds.
+    pub breaker_ms: u64,
 }
 
 /// Something that an operator would want to know.

@@ -15,6 +15,7 @@ fn place(dialect: Dialect, base: &str) -> Place {
         headers: Vec::new(),
         regions: Vec::new(),
         retries: policy::Retries::default(),
+        concurrency: policy::Concurrency::default(),
     })
 }
 

@@ -65,6 +65,7 @@ fn add_provider(draft: &mut Draft, index: usize) {
         keys: vec![Key { id: KeyId(index as u32), weight: 1 }],
         in_flight_max: 64,
         retries: policy::Retries::default(),
+        concurrency: policy::Concurrency::default(),
         headers: Vec::new(),
         regions: Vec::new(),
     };

@@ -31,6 +31,11 @@ impl Session {
         self.0 == 0
     }
 
+    /// Bits that are the same for all of its requests, and have nothing to do with where it is at home.
+    pub(super) const fn drawn(self) -> u64 {
+        mix(self.0 ^ 0x5354_414e_4442_5921)
+    }
+
     /// Where it is found in a table of `slots` entries, and what tells it from others there.
     pub(crate) const fn place(self, slots: usize) -> (usize, u64) {
         (self.0 as usize % slots, self.0 >> 14)

@@ -48,6 +48,10 @@ pub enum Skip {
     KeysOut,
     /// The provider has as many attempts in flight as it may.
     Bulkhead,
+    /// It has as many attempts in flight as it has shown that it can take.
+    AtLimit,
+    /// The provider is short of room, and the tenant has its share of it already.
+    OverShare,
     /// This exchange has asked the provider before, and all exchanges together have asked it again as
     /// often as they may.
     RetryBudget,
@@ -71,6 +75,8 @@ impl Skip {
             Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
+            Skip::AtLimit => "at_limit",
+            Skip::OverShare => "over_share",
             Skip::RetryBudget => "retry_budget",
         }
     }
@@ -81,13 +87,16 @@ impl Skip {
     }
 }
 
-/// `needs (31 bits) | 1` or `milliseconds (27 bits) | kind (4 bits) | 0`: a quarter of the size of the enum's list.
+/// `needs (31 bits) | 1` or `milliseconds (26 bits) | kind (5 bits) | 0`: a quarter of the size of the enum's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed(u32);
 
-const MS_MAX: u32 = (1 << 27) - 1;
+const MS_MAX: u32 = (1 << 26) - 1;
 
-const _: () = assert!(Needs::EVERY.bits() <= u32::MAX >> 1);
+const _: () = {
+    assert!(Needs::EVERY.bits() <= u32::MAX >> 1);
+    assert!(policy::limits::PAUSE_MS_MAX <= MS_MAX as u64);
+};
 
 impl Packed {
     pub(crate) const NONE: Packed = Packed(0);
@@ -108,17 +117,19 @@ impl Packed {
             Skip::Reserved => (14, 0),
             Skip::TooDear => (12, 0),
             Skip::RetryBudget => (11, 0),
+            Skip::AtLimit => (15, 0),
+            Skip::OverShare => (16, 0),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
-        Packed(ms.min(MS_MAX) << 5 | kind << 1)
+        Packed(ms.min(MS_MAX) << 6 | kind << 1)
     }
 
     pub(crate) fn get(self) -> Option<Skip> {
         if self.0 & 1 == 1 {
             return Some(Skip::Lacks(Needs::from_bits(self.0 >> 1)));
         }
-        let for_ms = self.0 >> 5;
-        Some(match self.0 >> 1 & 15 {
+        let for_ms = self.0 >> 6;
+        Some(match self.0 >> 1 & 31 {
             1 => Skip::Disabled,
             2 => Skip::Unnamed,
             3 => Skip::BreakerOpen { for_ms },
@@ -133,6 +144,8 @@ impl Packed {
             13 => Skip::TooSlow { usual_ms: for_ms },
             14 => Skip::Reserved,
             11 => Skip::RetryBudget,
+            15 => Skip::AtLimit,
+            16 => Skip::OverShare,
             _ => return None,
         })
     }
@@ -191,6 +204,8 @@ mod tests {
             Skip::TooDear,
             Skip::KeysOut,
             Skip::Bulkhead,
+            Skip::AtLimit,
+            Skip::OverShare,
             Skip::RetryBudget,
             Skip::Lacks(Needs::EVERY),
             Skip::TooLarge,

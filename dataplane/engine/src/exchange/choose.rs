@@ -4,32 +4,18 @@ use super::{
     Again, Attempt, Event, Exchange, Next, Running, Skip, affinity,
     balance::{self, Choice},
     candidate::Packed,
+    credential::{self, Keys},
     domain,
     trail::{End, Trail},
 };
 use crate::{
-    backoff,
     board::{Board, TargetRow},
     breaker::{self, Admission, Peek},
     failover,
     moment::{Moment, NS_PER_MS, NS_PER_US},
     prepared::{Place, Prepared},
 };
-use policy::{Class, Key, KeyId, limits};
-
-/// What a provider's credentials allow.
-enum Keys {
-    /// It asks for none.
-    Needless,
-    /// These weights are usable, in sum.
-    Usable { weights: u64 },
-    /// Some could be used, and nothing remains of their limits before then.
-    Spent { until: Moment },
-    /// None before then.
-    Paused { until: Moment },
-    /// None, and somebody has to see to it.
-    Out,
-}
+use policy::{Class, limits};
 
 /// What is made of a provider's word that nothing remains of its limits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,7 +60,7 @@ impl Exchange {
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
-            let spent = match usable(prepared.keys(place), board, now) {
+            let spent = match credential::usable(prepared.keys(place), board, now) {
                 Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
                 Keys::Out => Err(Skip::KeysOut),
                 Keys::Spent { until } => Ok(Some(until)),
@@ -82,7 +68,7 @@ impl Exchange {
             };
             match spent {
                 Err(skip) => Err(skip),
-                Ok(_) if board.in_flight(place.provider) >= place.in_flight_max => Err(Skip::Bulkhead),
+                Ok(_) if let Some(skip) = self.no_room(prepared, board, place, now) => Err(skip),
                 Ok(_) if self.is_further(prepared, place) && !board.retries(place.provider).has_one(&place.retries, now) => {
                     Err(Skip::RetryBudget)
                 }
@@ -186,7 +172,7 @@ impl Exchange {
         if !may || !spare.admits(self.look(prepared, board, at, now)) {
             return None;
         }
-        self.open(prepared, board, at, Manner { fresh, forced: false }, now, random)
+        self.open(prepared, board, at, Manner { fresh, ..Manner::default() }, now, random)
     }
 
     /// A target that was not asked yet because it was to be spared, now that there is no other.
@@ -306,7 +292,7 @@ impl Exchange {
         };
         for at in 0..self.candidates().len() {
             if self.candidates[at].failures == 0
-                && let Err(Skip::Paused { for_ms }) = self.look(prepared, board, at, now)
+                && let Some(for_ms) = self.look(prepared, board, at, now).err().and_then(|skip| self.wait_ms(prepared, skip))
                 && now.plus_ms(u64::from(for_ms)) <= patience
             {
                 untried += 1;
@@ -323,13 +309,36 @@ impl Exchange {
             let rested = self.rested(at);
             match self.look(prepared, board, at, now) {
                 Ok(()) | Err(Skip::Spent { .. } | Skip::TooSlow { .. }) => consider(rested.max(now), at),
-                Err(Skip::Paused { for_ms }) if now.plus_ms(u64::from(for_ms)) <= patience => {
+                Err(skip) if let Some(for_ms) = self.wait_ms(prepared, skip).filter(|ms| now.plus_ms(u64::from(*ms)) <= patience) => {
                     consider(rested.max(now.plus_ms(u64::from(for_ms))), at);
                 }
                 Err(_) => {}
             }
         }
         best
+    }
+
+    /// After a failure that would be the same everywhere: true when there are targets that wait for it, or,
+    /// where the prompt did not fit, larger ones. Who did not take it is never asked again, nor is its like.
+    #[cold]
+    pub(super) fn goes_on(&mut self, prepared: &Prepared, at: usize, class: Class) -> bool {
+        let places = prepared.places(self.chain);
+        let window = places[at].window;
+        let waits = |place: &Place| place.after.contains(class);
+        let mut found = false;
+        if self.candidates.iter().zip(places).any(|(candidate, place)| candidate.is_untried() && waits(place)) {
+            self.only_after = Some(class);
+            found = true;
+        } else if class == Class::ContextWindow && window > 0 {
+            for (candidate, place) in self.candidates.iter_mut().zip(places).filter(|(candidate, _)| candidate.is_untried()) {
+                if place.window <= window {
+                    candidate.skip = Packed::new(Skip::TooLarge);
+                } else {
+                    found |= place.after.is_empty();
+                }
+            }
+        }
+        found
     }
 
     /// When the backoff after a candidate's last failure is over.
@@ -366,7 +375,7 @@ impl Exchange {
         if !row(&best).take_force(now) {
             return None;
         }
-        self.open(prepared, board, best, Manner { fresh: false, forced: true }, now, random)
+        self.open(prepared, board, best, Manner { forced: true, ..Manner::default() }, now, random)
     }
 
     /// Takes everything that an attempt needs, or nothing.
@@ -381,7 +390,7 @@ impl Exchange {
     ) -> Option<Attempt> {
         let place = &prepared.places(self.chain)[at];
         let row = board.target(place.target);
-        let key = pick_key(prepared.keys(place), board, now, random)?;
+        let key = credential::pick(prepared.keys(place), board, now, random)?;
         if !board.try_enter(place.provider, place.in_flight_max) {
             self.candidates[at].skip = Packed::new(Skip::Bulkhead);
             return None;
@@ -408,6 +417,8 @@ impl Exchange {
         if self.trail.is_empty() {
             self.earn_hedge(prepared, board);
         }
+        let (key, account) = self.admit_account(prepared, board, place, key, now, random);
+        self.sit_down(prepared, board, place);
         let slot = row.begin(self.stream, now);
         self.candidates[at].skip = Packed::NONE;
         self.step(Event::Attempt);
@@ -419,10 +430,11 @@ impl Exchange {
             probe,
             forced: manner.forced,
             fresh: manner.fresh,
+            standby: manner.standby,
             ..Trail::with_key(key)
         });
         self.attempts_made += 1;
-        let running = Some(Running { index: index as u8, candidate: at as u8, admission, slot, jitter: [random(), random()] });
+        let running = Some(Running { index: index as u8, candidate: at as u8, admission, account, slot, jitter: [random(), random()] });
         match self.running {
             None => self.running = running,
             Some(_) => self.beside = running,
@@ -464,57 +476,9 @@ impl Exchange {
 pub(super) struct Manner {
     pub(super) fresh: bool,
     pub(super) forced: bool,
+    pub(super) standby: bool,
 }
 
 fn ms(until: Moment, now: Moment) -> u32 {
     u32::try_from(until.ms_from(now)).unwrap_or(u32::MAX)
-}
-
-fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
-    if keys.is_empty() {
-        return Keys::Needless;
-    }
-    let mut weights = 0;
-    let (mut spent, mut paused): (Option<Moment>, Option<Moment>) = (None, None);
-    let sooner = |one: Option<Moment>, other: Moment| Some(one.map_or(other, |one| one.min(other)));
-    for key in keys {
-        match (board.key_pause(key.id, now), board.key_spent(key.id, now)) {
-            (None, None) => weights += u64::from(key.weight),
-            (None, Some(until)) => spent = sooner(spent, until),
-            (Some(pause), _) if pause.class == Class::RateLimit => paused = sooner(paused, pause.until),
-            (Some(_), _) => {}
-        }
-    }
-    match (spent, paused) {
-        _ if weights > 0 => Keys::Usable { weights },
-        (Some(until), _) => Keys::Spent { until },
-        (None, Some(until)) => Keys::Paused { until },
-        (None, None) => Keys::Out,
-    }
-}
-
-/// One of the usable credentials, at random by weight, or of those that are spent the one that is back
-/// first; the outer `None` when there is none.
-fn pick_key(keys: &[Key], board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
-    let weights = match usable(keys, board, now) {
-        Keys::Needless => return Some(None),
-        Keys::Usable { weights } => weights,
-        Keys::Spent { .. } => {
-            let spent = |key: &&Key| board.key_pause(key.id, now).is_none();
-            return keys.iter().filter(spent).min_by_key(|key| board.key_spent(key.id, now)).map(|key| Some(key.id));
-        }
-        Keys::Paused { .. } | Keys::Out => return None,
-    };
-    if let [only] = keys {
-        return Some(Some(only.id));
-    }
-    let mut point = backoff::scale(random(), weights - 1);
-    let mut usable = keys.iter().filter(|key| board.key_pause(key.id, now).is_none() && board.key_spent(key.id, now).is_none());
-    let picked = usable.find(|key| {
-        let here = point < u64::from(key.weight);
-        point = point.saturating_sub(u64::from(key.weight));
-        here
-    });
-    // Another shard may have paused one in between; then it is asked again another time.
-    picked.map(|key| Some(key.id))
 }

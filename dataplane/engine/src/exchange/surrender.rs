@@ -184,6 +184,9 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         // A little comes back every second, as with a seat.
         Skip::Bulkhead | Skip::RetryBudget => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),
+        Skip::AtLimit => Some(Reason { class: Some(Class::Overloaded), fault: Fault::Provider, wait_ms: Some(FULL_WAIT_MS) }),
+        // Nobody else is in its way: it asks for less, or later.
+        Skip::OverShare => Some(Reason { class: Some(Class::RateLimit), fault: Fault::Tenant, wait_ms: Some(FULL_WAIT_MS) }),
         Skip::Paused { for_ms } => {
             // Of the credentials, those count that come back by themselves. What the skip says is for
             // waiting, and is rounded up once more than may be told.

@@ -7,6 +7,7 @@ use crate::{
 };
 use policy::{Balance, Draft};
 
+mod accounts;
 mod affinity;
 mod again;
 mod domains;
@@ -15,7 +16,9 @@ mod hedge;
 mod order;
 mod overruled;
 mod pauses;
+mod room;
 mod silence;
+mod standby;
 mod time;
 mod told;
 

@@ -53,6 +53,8 @@ pub struct Trail {
     pub struck: bool,
     /// It began beside another one that was slow.
     pub hedge: bool,
+    /// It was made at a later target in its turn, to see that it works.
+    pub standby: bool,
 }
 
 const NO_KEY: u32 = u32::MAX;
@@ -75,6 +77,7 @@ impl Trail {
         fresh: false,
         struck: false,
         hedge: false,
+        standby: false,
     };
 
     pub(crate) fn with_key(key: Option<KeyId>) -> Trail {

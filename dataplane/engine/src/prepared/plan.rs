@@ -31,6 +31,8 @@ pub(crate) struct Place {
     pub(crate) provider: ProviderId,
     pub(crate) in_flight_max: u32,
     pub(crate) retries: policy::Retries,
+    /// What it refuses limits what is in flight there.
+    pub(crate) adaptive: bool,
     keys: Span,
     /// The first of them: of most providers the only one.
     key: Option<Key>,
@@ -122,6 +124,7 @@ impl Plan {
                         provider: target.provider,
                         in_flight_max: provider.in_flight_max,
                         retries: provider.retries,
+                        adaptive: provider.concurrency == policy::Concurrency::Adaptive,
                         keys: spans[target.provider.index()],
                         regions: regions[target.provider.index()],
                         key: provider.keys.first().copied(),

@@ -31,6 +31,7 @@ pub(crate) fn draft(providers: &[(&str, u32)]) -> Draft {
             keys,
             in_flight_max: 100,
             retries: policy::Retries::default(),
+            concurrency: policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
         });

@@ -24,6 +24,7 @@ pub(crate) fn draft() -> Draft {
         keys: vec![],
         in_flight_max: 8,
         retries: crate::Retries::default(),
+        concurrency: crate::Concurrency::default(),
         headers: vec![],
         regions: vec![],
     });

@@ -1,0 +1,266 @@
+//! Room at a provider: its seats, what a target takes, and who has how much of both.
+
+use super::*;
+use crate::moment::NS_PER_MS;
+use policy::Tenant;
+use std::collections::VecDeque;
+
+fn tenants(draft: &mut Draft, count: u32) {
+    for id in 0..count {
+        draft.tenants.push(Tenant { name: format!("t{id}"), ..Tenant::default() });
+    }
+}
+
+impl World {
+    fn begin_as(&self, tenant: u32) -> Exchange {
+        let ask = decide::Ask {
+            tenant: Some(TenantId(tenant)),
+            model: "c",
+            field: &|_| None,
+            chain: None,
+            deadline_ms: None,
+            stream: true,
+            wants: decide::Wants::default(),
+            started: self.now,
+        };
+        decide::decide(&self.prepared, &ask, &self.board, self.now).expect("the test asks for what there is")
+    }
+
+    fn refuse(&mut self, in_flight: u32) {
+        let begun = self.now;
+        self.pass(1);
+        assert!(self.board.target(TargetId(0)).limit.refused(in_flight, begun, crate::limit::Sign::Said, self.now));
+    }
+}
+
+#[test]
+fn what_a_target_takes_is_heeded_and_others_are_asked() {
+    let mut world = World::new(in_order(2, 1));
+    world.refuse(12);
+    let begin = |world: &mut World| {
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        (exchange, attempt)
+    };
+    let held: Vec<_> = (0..10).map(|_| begin(&mut world)).collect();
+    assert!(held.iter().all(|(_, attempt)| attempt.target == TargetId(0)));
+    let (exchange, attempt) = begin(&mut world);
+    assert_eq!((attempt.target, exchange.candidates()[0].skip()), (TargetId(1), Some(Skip::AtLimit)));
+    for (mut exchange, attempt) in held.into_iter().chain([(exchange, attempt)]) {
+        world.succeed(&mut exchange, attempt);
+    }
+    assert!(world.is_idle());
+}
+
+#[test]
+fn with_nobody_else_room_is_waited_for_and_then_it_is_said() {
+    let mut world = World::new(in_order(1, 1));
+    world.refuse(11);
+    let mut held: Vec<_> = (0..10)
+        .map(|_| {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            (exchange, attempt)
+        })
+        .collect();
+    let mut patient = world.begin("c");
+    let mut late = world.begin("c");
+    assert_eq!(world.wait(&mut patient), 100);
+    world.pass(100);
+    let (mut exchange, attempt) = held.pop().expect("ten of them run");
+    world.succeed(&mut exchange, attempt);
+    let attempt = world.attempt(&mut patient);
+    let mut waits = 0;
+    let own = loop {
+        match world.next(&mut late) {
+            Next::Wait(until) => world.now = until,
+            Next::Surrender(Surrender::Own(own)) => break own,
+            other => panic!("{other:?}"),
+        }
+        waits += 1;
+    };
+    assert_eq!((own.status, own.retry_after_ms, waits), (503, Some(1_000), 12));
+    assert!(own.message.as_str().ends_with("a/m at_limit"), "{}", own.message.as_str());
+    world.succeed(&mut patient, attempt);
+    for (mut exchange, attempt) in held {
+        world.succeed(&mut exchange, attempt);
+    }
+    assert!(world.is_idle());
+}
+
+#[test]
+fn refusals_shrink_what_is_in_flight_unless_the_policy_fixes_it() {
+    for (concurrency, limited) in [(policy::Concurrency::Adaptive, true), (policy::Concurrency::Fixed, false)] {
+        for verdict in [status(503), limited_now(), judge::transport(Transport::FirstTokenTimeout)] {
+            let mut draft = in_order(1, 1);
+            draft.providers.get_mut(ProviderId(0)).expect("there is one").concurrency = concurrency;
+            let mut world = World::new(draft);
+            let mut held: Vec<_> = (0..20)
+                .map(|_| {
+                    let mut exchange = world.begin("c");
+                    let attempt = world.attempt(&mut exchange);
+                    (exchange, attempt)
+                })
+                .collect();
+            world.pass(5);
+            let (mut exchange, attempt) = held.pop().expect("twenty of them run");
+            world.fail(&mut exchange, attempt, verdict);
+            exchange.abandoned(&world.board, &world.prepared, world.now);
+            assert_eq!(world.board.target(TargetId(0)).limit.most(world.now), limited.then_some(18), "{verdict:?}");
+            for (mut exchange, attempt) in held {
+                world.succeed(&mut exchange, attempt);
+            }
+        }
+    }
+}
+
+fn limited_now() -> Verdict {
+    limited(0)
+}
+
+#[test]
+fn the_last_seats_are_for_who_has_less() {
+    let mut draft = in_order(1, 1);
+    draft.providers.get_mut(ProviderId(0)).expect("there is one").in_flight_max = 10;
+    tenants(&mut draft, 3);
+    let mut world = World::new(draft);
+    let mut held = Vec::new();
+    let mut fill = |world: &mut World, tenant: u32| {
+        let mut count = 0;
+        loop {
+            let mut exchange = world.begin_as(tenant);
+            match world.next(&mut exchange) {
+                Next::Attempt(attempt) => held.push((exchange, attempt)),
+                _ => return (count, exchange.candidates()[0].skip()),
+            }
+            count += 1;
+        }
+    };
+    assert_eq!(fill(&mut world, 0), (8, Some(Skip::OverShare)));
+    assert_eq!(fill(&mut world, 1), (2, Some(Skip::Bulkhead)));
+    let mut refused = world.begin_as(0);
+    while let Next::Wait(until) = world.next(&mut refused) {
+        world.now = until;
+    }
+    for (mut exchange, attempt) in held {
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+        assert!(exchange.trail()[attempt.index].end == End::Abandoned);
+    }
+    let shares = world.board.shares(ProviderId(0));
+    assert_eq!([0, 1, 2].map(|id| shares.of(TenantId(id))), [0, 0, 0]);
+}
+
+#[test]
+fn one_who_is_refused_for_its_share_is_told_to_come_later() {
+    let mut draft = in_order(1, 1);
+    draft.providers.get_mut(ProviderId(0)).expect("there is one").in_flight_max = 2;
+    tenants(&mut draft, 2);
+    let mut world = World::new(draft);
+    let mut first = world.begin_as(0);
+    let attempt = world.attempt(&mut first);
+    let mut second = world.begin_as(0);
+    let own = loop {
+        match world.next(&mut second) {
+            Next::Wait(until) => world.now = until,
+            Next::Surrender(Surrender::Own(own)) => break own,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((own.status, own.retry_after_ms), (429, Some(1_000)));
+    assert!(own.message.as_str().ends_with("a/m over_share"), "{}", own.message.as_str());
+    let mut other = world.begin_as(1);
+    let theirs = world.attempt(&mut other);
+    world.succeed(&mut other, theirs);
+    world.succeed(&mut first, attempt);
+}
+
+#[test]
+fn a_single_tenant_has_all_of_it() {
+    let mut draft = in_order(1, 1);
+    draft.providers.get_mut(ProviderId(0)).expect("there is one").in_flight_max = 10;
+    tenants(&mut draft, 1);
+    let mut world = World::new(draft);
+    let mut held: Vec<_> = (0..10)
+        .map(|_| {
+            let mut exchange = world.begin_as(0);
+            let attempt = world.attempt(&mut exchange);
+            (exchange, attempt)
+        })
+        .collect();
+    let mut refused = world.begin_as(0);
+    assert!(matches!(world.next(&mut refused), Next::Surrender(_)));
+    assert_eq!(refused.candidates()[0].skip(), Some(Skip::Bulkhead));
+    for (exchange, attempt) in &mut held {
+        world.succeed(exchange, *attempt);
+    }
+}
+
+/// A tenant that asks ten times as often as the provider can bear does not take from one that asks for less
+/// than its share: whatever the seed, nine in ten of its requests are answered, and nothing stays counted.
+#[test]
+fn a_flood_leaves_others_their_share() {
+    for seed in 1..20_u64 {
+        let mut draft = in_order(1, 1);
+        draft.providers.get_mut(ProviderId(0)).expect("there is one").in_flight_max = 20;
+        tenants(&mut draft, 4);
+        let mut world = World::new(draft);
+        let mut dice = seed;
+        let mut below = |bound: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % bound
+        };
+        let mut running: VecDeque<(Moment, Exchange, Attempt)> = VecDeque::new();
+        let mut waiting: Vec<(Moment, Exchange)> = Vec::new();
+        let mut asked = [(0_u32, 0_u32); 4];
+        for _ in 0..3_000 {
+            world.pass(10);
+            // Answers take a second or so, in any order.
+            let now = world.now;
+            for _ in 0..running.len() {
+                let (end, mut exchange, attempt) = running.pop_front().expect("as many as were counted");
+                if end <= now {
+                    world.succeed(&mut exchange, attempt);
+                } else {
+                    running.push_back((end, exchange, attempt));
+                }
+            }
+            // Tenant 0 asks ten times as often as the three others together, who ask for less than they might have.
+            let asks = [true, below(30) == 0, below(30) == 0, below(30) == 0];
+            for (tenant, _) in asks.iter().enumerate().filter(|(_, asks)| **asks) {
+                asked[tenant].0 += 1;
+                waiting.push((now, world.begin_as(tenant as u32)));
+            }
+            for (until, mut exchange) in std::mem::take(&mut waiting) {
+                if now < until {
+                    waiting.push((until, exchange));
+                    continue;
+                }
+                let tenant = exchange.tenant().expect("it has one").0 as usize;
+                match world.next(&mut exchange) {
+                    Next::Attempt(attempt) => {
+                        asked[tenant].1 += 1;
+                        let end = world.now.plus_ns((500 + below(1_000)) * NS_PER_MS);
+                        running.push_back((end, exchange, attempt));
+                    }
+                    Next::Wait(until) => waiting.push((until, exchange)),
+                    Next::Surrender(_) => {}
+                }
+            }
+        }
+        for (_, mut exchange, attempt) in running {
+            world.succeed(&mut exchange, attempt);
+        }
+        for (_, mut exchange) in waiting {
+            exchange.abandoned(&world.board, &world.prepared, world.now);
+        }
+        assert!(world.is_idle());
+        // Thirty seconds of twenty seats and a second or so each, of which a fifth may be kept.
+        let all: u32 = asked.iter().map(|(_, answered)| answered).sum();
+        assert!(all >= 480, "seed {seed}: {all} in all");
+        for (tenant, (asked, answered)) in asked.into_iter().enumerate() {
+            assert_eq!(world.board.shares(ProviderId(0)).of(TenantId(tenant as u32)), 0, "seed {seed}");
+            let enough = if tenant == 0 { answered >= 150 } else { answered * 100 >= asked * 90 };
+            assert!(enough, "seed {seed}: tenant {tenant} had {answered} of {asked}");
+        }
+    }
+}

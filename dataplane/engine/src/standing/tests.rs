@@ -1,0 +1,34 @@
+use super::*;
+
+const A: TargetId = TargetId(3);
+const B: TargetId = TargetId(16_383);
+
+fn at(ms: u64) -> Moment {
+    Moment::START.plus_ms(ms)
+}
+
+#[test]
+fn failures_begin_with_the_first_and_end_with_a_success() {
+    let standing = Standing::default();
+    assert_eq!(standing.fails(A, at(5)), at(5));
+    assert_eq!(standing.fails(A, at(9)), at(5));
+    standing.works(A, at(10));
+    assert_eq!(standing.fails(A, at(20)), at(20));
+    // Elsewhere it is another matter.
+    assert_eq!(standing.fails(B, at(30)), at(30));
+    assert_eq!(standing.fails(B, at(31)), at(30));
+}
+
+#[test]
+fn what_worked_before_or_elsewhere_proves_nothing() {
+    let standing = Standing::default();
+    assert!(!standing.has_worked(A, at(0)));
+    standing.works(A, at(10));
+    assert!(standing.has_worked(A, at(9)));
+    assert!(!standing.has_worked(A, at(10)));
+    assert!(!standing.has_worked(B, at(9)));
+    standing.works(B, at(11));
+    assert!(!standing.has_worked(A, at(9)) && standing.has_worked(B, at(9)));
+    standing.reset();
+    assert!(!standing.has_worked(B, at(0)));
+}
