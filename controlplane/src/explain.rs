@@ -23,7 +23,7 @@ use engine::{
     vectors::{self, Vectors},
 };
 use failure::Failures;
-use policy::{Snapshot, Speaks, TargetId, TenantId};
+use policy::{ClassSet, Snapshot, Speaks, TargetId, TenantId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -207,6 +207,11 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         crate::time::words(patience.deadline_ms),
         crate::time::words(first_ms)
     ));
+    let standby = standby(prepared, exchange);
+    if !standby.is_empty() {
+        let share = f64::from(chain.standby_permille) / 10.0;
+        text.push_str(&format!("standby   {share}% of requests are tried first at {}\n", standby.join(" or ")));
+    }
     let breaker = &chain.breaker;
     if breaker.slow_ms > 0 {
         let (share, slow) = (f64::from(breaker.slow_permille) / 10.0, crate::time::words(breaker.slow_ms));
@@ -222,7 +227,7 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     }
     let data = json!({"chain": chain.name, "way": way, "targets": rows, "attempts_max": exchange.attempts_max(),
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
-        "ends_at": ending});
+        "ends_at": ending, "standby_permille": chain.standby_permille, "standby": standby});
     Answer::new(text, data)
 }
 
@@ -233,6 +238,16 @@ fn hedge_words(hedge: policy::Hedge) -> String {
         policy::Slowness::Permille(share) => format!("when {}% of such answers were quicker", f64::from(share) / 10.0),
     };
     format!("the next target is asked beside a slow first one {when}, for {}% of requests at most", f64::from(hedge.share_permille) / 10.0)
+/// The targets that a share of the requests is tried first at, as far as they are well.
+fn standby<'p>(prepared: &'p Prepared, exchange: &Exchange) -> Vec<&'p str> {
+    let chain = &prepared.chains[exchange.chain()];
+    let able = |target: TargetId| exchange.candidates().iter().any(|one| one.target == target && one.skip().is_none());
+    let mut steps = chain.steps.iter().skip_while(|step| !step.members.iter().any(|member| able(member.target)));
+    if chain.standby_permille == 0 || steps.next().is_none() {
+        return Vec::new();
+    }
+    let members = steps.filter(|step| step.after == ClassSet::EMPTY).flat_map(|step| &step.members);
+    members.filter(|member| able(member.target)).map(|member| prepared.targets[member.target].name.as_str()).collect()
 }
 
 /// What the gateway answers when no target of the chain is fit for the request.

@@ -5,7 +5,7 @@ fn explained(arguments: &[(&str, &str)]) -> Answer {
     let text = "providers:
   a: {endpoint: \"https://a.test/v1\"}
   b: {endpoint: \"https://b.test/v1\"}
-tenants: [{name: acme, keys: [{key: \"${ACME_TENANT_KEY}\"}], models: [\"chat*\", \"a/*\"]}]
+tenants: [{name: acme, keys: [{key: \"${ACME_TENANT_KEY}\"}], models: [\"chat*\", \"a/*\", spread]}]
 routes: [{name: gold, when: {model: chat, header: {x-tier: gold}}, chain: best}]
 fallback:
   chains:
@@ -15,6 +15,9 @@ fallback:
         - {provider: huggingface, model: n}
         - {provider: b, model: w, context_window: 4000}
       triggers: [{type: auth, enabled: false}]
+    - name: spread
+      models: [{provider: a, model: m3}, {provider: b, model: m3}, {provider: b, model: m4, after: [content_filter]}]
+      standby: 2.5%
     - {name: chat-dropping, models: [{provider: a, model: m2, lacks: [seed]}], drop_params: true}
     - {name: best, models: [{provider: b, model: m}], breaker: {slow: {over: 5s, rate: 75%}}}
     - name: chat-vectors
@@ -119,4 +122,12 @@ fn when_slow_answers_open_the_breaker_is_said() {
     let answer = explained(&[("tenant", "acme"), ("model", "chat"), ("header", "x-tier=gold")]);
     assert!(answer.text.contains("breaker   opens also when 75% of answers take longer than 5.0 s\n"), "{}", answer.text);
     assert!(!explained(&[("tenant", "acme"), ("model", "chat")]).text.contains("breaker   "));
+}
+
+#[test]
+fn who_is_tried_first_at_times_is_said() {
+    let answer = explained(&[("tenant", "acme"), ("model", "spread")]);
+    assert!(answer.text.contains("standby   2.5% of requests are tried first at b/m3\n"), "{}", answer.text);
+    assert_eq!((&answer.data["standby_permille"], &answer.data["standby"]), (&25.into(), &json!(["b/m3"])));
+    assert!(!explained(&[("tenant", "acme"), ("model", "chat")]).text.contains("standby"));
 }

@@ -63,7 +63,10 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
             target.failures.to_string(),
             failed,
             ttft,
-            target.in_flight.to_string(),
+            match target.limit {
+                0 => target.in_flight.to_string(),
+                limit => format!("{} of {limit}", target.in_flight),
+            },
             paused,
             left(target.spent_ms),
             repair.map_or("0".to_owned(), |repair| repair.openings.to_string()),
@@ -80,7 +83,8 @@ pub(super) fn keys(keys: &[KeyState], text: &mut String) -> fmt::Result {
         let (state, why, ms) = match key {
             KeyState { disabled: true, .. } => ("taken out", legible::line(&key.class), key.paused_ms),
             KeyState { paused_ms: 1.., .. } => ("paused", legible::line(&key.class), key.paused_ms),
-            _ => ("spent", "".into(), key.spent_ms),
+            KeyState { spent_ms: 1.., .. } => ("spent", "".into(), key.spent_ms),
+            _ => ("breaker", legible::line(&key.breaker), key.breaker_ms),
         };
         let place = format!("{} key {} of {}", legible::line(&key.provider), key.place, key.of);
         rows.push(vec![place, key.key.to_string(), state.to_owned(), why.into_owned(), left(ms)]);
