@@ -238,6 +238,8 @@ fn hedge_words(hedge: policy::Hedge) -> String {
         policy::Slowness::Permille(share) => format!("when {}% of such answers were quicker", f64::from(share) / 10.0),
     };
     format!("the next target is asked beside a slow first one {when}, for {}% of requests at most", f64::from(hedge.share_permille) / 10.0)
+}
+
 /// The targets that a share of the requests is tried first at, as far as they are well.
 fn standby<'p>(prepared: &'p Prepared, exchange: &Exchange) -> Vec<&'p str> {
     let chain = &prepared.chains[exchange.chain()];

@@ -57,12 +57,18 @@ pub struct Recorder {
 impl Recorder {
     /// Answers every request with `answer`, whole bytes of HTTP, and keeps the connection.
     pub fn start(answer: &[u8]) -> Recorder {
+        let answer = answer.to_vec();
+        Recorder::answering(move |_| answer.clone())
+    }
+
+    /// Answers every request with what `answer` makes of it: whole bytes of HTTP.
+    pub fn answering(answer: impl Fn(&Arrived) -> Vec<u8> + Send + Sync + 'static) -> Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the kernel has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let kept = Arc::new(Mutex::new(Vec::new()));
         let end = Arc::new(AtomicBool::new(false));
         let loose = Arc::new(AtomicUsize::new(0));
-        let (list, strays, ending, answer) = (kept.clone(), loose.clone(), end.clone(), Arc::<[u8]>::from(answer));
+        let (list, strays, ending, answer) = (kept.clone(), loose.clone(), end.clone(), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if ending.load(Ordering::Acquire) {
@@ -70,7 +76,7 @@ impl Recorder {
                 }
                 let (list, strays, answer) = (list.clone(), strays.clone(), answer.clone());
                 // A connection that breaks is the gateway's way to hang up; the test sees what was kept.
-                thread::spawn(move || serve(stream, &list, &strays, &answer).ok());
+                thread::spawn(move || serve(stream, &list, &strays, &*answer).ok());
             }
         });
         Recorder { address, kept, loose, end }
@@ -112,7 +118,12 @@ impl Drop for Recorder {
     }
 }
 
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, loose: &AtomicUsize, answer: &[u8]) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    kept: &Mutex<Vec<Arrived>>,
+    loose: &AtomicUsize,
+    answer: &(dyn Fn(&Arrived) -> Vec<u8> + Send + Sync),
+) -> std::io::Result<()> {
     stream.set_read_timeout(Some(super::PATIENCE))?;
     let mut bytes = Vec::new();
     loop {
@@ -133,14 +144,16 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, loose: &AtomicUsize,
             }
         }
         let rest = bytes.split_off(head + length);
+        let arrived = Arrived { body: bytes.split_off(head), ..arrived };
+        let answer = answer(&arrived);
         let mut list = kept.lock().expect("nothing panics while it is held");
         if list.len() < KEPT_MAX {
-            list.push(Arrived { body: bytes.split_off(head), ..arrived });
+            list.push(arrived);
         }
         drop(list);
         loose.fetch_sub(head + length, Ordering::AcqRel);
         bytes = rest;
-        stream.write_all(answer)?;
+        stream.write_all(&answer)?;
     }
 }
 

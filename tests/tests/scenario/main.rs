@@ -15,6 +15,7 @@ mod dialects;
 mod egress;
 mod embeddings;
 mod failover;
+mod fairness;
 mod fidelity;
 mod hangup;
 mod hedging;
