@@ -205,6 +205,7 @@ fn providers(
                 concurrency: provider.concurrency,
                 headers: provider.headers.clone(),
                 regions: provider.regions.clone(),
+                checks: provider.checks.clone(),
             },
         );
     }

@@ -185,7 +185,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
             steer::reload(control, "SIGHUP to a data plane", "", Reply::Log);
         }
         // What only we say is not heard.
-        Frame::Secrets(_) | Frame::Publish(_) | Frame::Drain { .. } => {}
+        Frame::Secrets(_) | Frame::Publish(_) | Frame::Drain { .. } | Frame::Marks(_) => {}
     }
 }
 

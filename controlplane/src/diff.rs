@@ -102,6 +102,22 @@ fn worded(wording: &policy::Wording) -> String {
     format!(" ({})", parts.join(", "))
 }
 
+/// What is looked at; questions and rules are compared by their digests, since they may be long.
+fn checked(checks: &[policy::Check]) -> String {
+    let parts: Vec<String> = checks
+        .iter()
+        .map(|check| {
+            let kind = match &check.what {
+                policy::health::What::Endpoint { path } => format!("GET {path}"),
+                policy::health::What::Metrics { path, rules, .. } => format!("{} rules about {path}", rules.len()),
+                policy::health::What::Canary(canary) => format!("canary of {}", canary.model),
+            };
+            format!("{kind} ({})", &blake3::hash(format!("{check:?}").as_bytes()).to_hex()[..8])
+        })
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(" looks at [{}]", parts.join(", ")) }
+}
+
 /// Ids in words.
 struct Names<'a>(&'a Draft);
 
@@ -122,7 +138,7 @@ impl Names<'_> {
             });
             let keys: Vec<String> = provider.keys.iter().map(|key| format!("{:?}x{}", key.id, key.weight)).collect();
             format!(
-                "{place}{} {} ({}){} {:?} keys [{}] in_flight {} retries {}‰ and {}/s concurrency {:?} headers {:?} regions {:?}",
+                "{place}{} {} ({}){} {:?} keys [{}] in_flight {} retries {}‰ and {}/s concurrency {:?} headers {:?} regions {:?}{}",
                 provider.base_path,
                 provider.dialect.word(),
                 spoken(provider.speaks),
@@ -134,7 +150,8 @@ impl Names<'_> {
                 provider.retries.per_second,
                 provider.concurrency,
                 provider.headers,
-                provider.regions
+                provider.regions,
+                checked(&provider.checks)
             )
         };
         entries(&self.0.providers, |provider| provider.name.clone(), show)

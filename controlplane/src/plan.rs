@@ -57,6 +57,8 @@ pub struct Provider {
     pub headers: Vec<(String, String)>,
     /// Where it processes data.
     pub regions: Vec<String>,
+    /// What is looked at to know whether it is well.
+    pub checks: Vec<policy::Check>,
     /// Why none of its targets can be asked.
     pub disabled: Option<String>,
 }

@@ -127,6 +127,7 @@ fn provider_of(
         concurrency: provider.concurrency,
         headers: provider.headers.clone(),
         regions: provider.regions.clone(),
+        checks: provider.checks.clone(),
         disabled: None,
     })
 }

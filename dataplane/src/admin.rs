@@ -193,6 +193,13 @@ fn targets(process: &Process, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
         let open = u8::from(target.breaker != "closed");
         line(format_args!("throwover_breaker_open{{target=\"{}\"}} {open}", escaped(&target.name)));
     }
+    line(format_args!(
+        "# HELP throwover_target_degraded 1 while others are asked before a target, since it was found unwell.\n\
+         # TYPE throwover_target_degraded gauge"
+    ));
+    for target in stats.targets.iter().filter(|target| !target.degraded.is_empty()) {
+        line(format_args!("throwover_target_degraded{{target=\"{}\",reason=\"{}\"}} 1", escaped(&target.name), target.degraded));
+    }
     line(format_args!("# HELP throwover_pool_connections Connections to an origin.\n# TYPE throwover_pool_connections gauge"));
     for (origin, idle, busy) in &stats.pools {
         let origin = escaped(origin);

@@ -51,6 +51,7 @@ pub mod confine;
 pub mod handover;
 pub mod link;
 pub mod listeners;
+pub mod mark;
 pub mod recorder;
 pub mod resolve;
 pub mod service;

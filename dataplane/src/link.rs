@@ -8,6 +8,7 @@
 use crate::{
     current::{Policy, settle},
     io::Instant,
+    mark,
     process::{self, Process},
     resolve::Resolver,
     store::Store,
@@ -243,6 +244,7 @@ impl<'l> Session<'l> {
             Frame::Secrets(secrets) => self.secrets = secrets,
             Frame::Publish(publish) => self.publish(&publish)?,
             Frame::Drain { grace_ms } => (self.link.drain)(Some(grace_ms)),
+            Frame::Marks(marks) => mark::apply(&self.link.process, &marks, Moment(Instant::now().0)),
             // What only a data plane says is of no meaning here.
             Frame::Hello(_) | Frame::Ack(_) | Frame::Nack(_) | Frame::Stats(_) | Frame::Event(_) | Frame::Reload => {}
         }

@@ -351,6 +351,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         if let Skip::TooSlow { usual_ms } = skip {
             member(out, key!("usual_ms"), u64::from(usual_ms));
         }
+        if let Skip::Degraded { reason } = skip {
+            word(out, key!("reason"), reason.word());
+        }
         if let Skip::Lacks(needs) = skip {
             for (index, need) in needs.words().enumerate() {
                 out.extend_from_slice(if index == 0 { b",\"lacks\":[\"" } else { b"\",\"" });

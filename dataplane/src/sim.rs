@@ -11,7 +11,7 @@ mod book;
 mod check;
 mod dice;
 mod line;
-mod plan;
+pub(crate) mod plan;
 mod provider;
 mod scenes;
 mod seeds;

@@ -50,7 +50,7 @@ pub(crate) fn at(process: &Process, now: Instant) -> Stats {
 
 fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
     let (attempts, failures) = row.totals();
-    let (pause, failed) = (row.paused(now), row.last_failure());
+    let (pause, degraded, failed) = (row.paused(now), row.degraded(now), row.last_failure());
     TargetState {
         name,
         breaker: breaker_word(&row.breaker, now).to_owned(),
@@ -58,6 +58,8 @@ fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
         paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
         paused_class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
         spent_ms: row.spent(now).map_or(0, |until| until.since(now) / NS_PER_MS),
+        degraded: degraded.map_or(String::new(), |(_, reason)| reason.word().to_owned()),
+        degraded_ms: degraded.map_or(0, |(until, _)| until.since(now) / NS_PER_MS),
         attempts,
         failures,
         failed_ago_ms: failed.map_or(0, |(at, _)| now.since(at) / NS_PER_MS),

@@ -108,6 +108,7 @@ fn draft(provider: SocketAddr) -> Draft {
             concurrency: policy::Concurrency::default(),
             headers: Vec::new(),
             regions: Vec::new(),
+            checks: Vec::new(),
         },
     );
     draft.targets.insert(

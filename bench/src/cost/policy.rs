@@ -80,6 +80,7 @@ fn providers(draft: &mut Draft) {
             concurrency: ::policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
+            checks: Vec::new(),
         });
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn snapshot(month: &Month, chain: &[usize], deadline_ms: u64) -> Snap
             in_flight_max: 1_000_000,
             headers: vec![],
             regions: vec![],
+            checks: Vec::new(),
             retries: policy::Retries::default(),
             concurrency: policy::Concurrency::default(),
         });

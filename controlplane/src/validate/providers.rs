@@ -128,6 +128,7 @@ impl Validator<'_> {
             concurrency: declared.concurrency.as_ref().map_or_else(policy::Concurrency::default, |at| at.value.policy()),
             headers,
             regions: declared.regions.iter().flat_map(|regions| &regions.0).map(|region| region.value.clone()).collect(),
+            checks: Vec::new(),
             disabled,
         };
         self.plan.providers.insert(name.value.clone(), planned);

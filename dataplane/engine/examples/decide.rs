@@ -46,6 +46,7 @@ fn draft() -> Draft {
             concurrency: policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
+            checks: Vec::new(),
         });
         let target = draft.targets.push(Target {
             name: format!("provider-{at}/m"),

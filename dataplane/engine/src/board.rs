@@ -20,7 +20,7 @@ use crate::{
     standing::Standing,
     waiting::{Overdue, Slot, Watch, Watchman},
 };
-use policy::{ChainId, Class, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
+use policy::{ChainId, Class, Degradation, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
     OnceLock,
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -77,6 +77,8 @@ pub struct TargetRow {
     pause: AtomicU64,
     /// As a pause; see [`TargetRow::spent`].
     spent: AtomicU64,
+    /// As a pause, with a [`Degradation`] in the place of the class.
+    degraded: AtomicU64,
     attempts: AtomicU64,
     failures: AtomicU64,
     /// `microseconds (32 bits) | moment in milliseconds (32 bits)`; 0 is unknown.
@@ -141,13 +143,21 @@ impl Pause {
 
 /// `microseconds (56 bits) | class (8 bits)`, so that the later of two moments is the larger word.
 fn pack(moment: Moment, class: Class) -> u64 {
-    // Rounded up: a pause that ends early would be an attempt before its time.
-    moment.0.div_ceil(NS_PER_US).min((1 << 56) - 1) << 8 | class as u64
+    join(moment, class as u8)
 }
 
 fn unpack(word: u64) -> Option<Pause> {
     let class = *Class::ALL.get((word & 0xff) as usize)?;
-    (word != 0).then(|| Pause { until: Moment((word >> 8).saturating_mul(NS_PER_US)), class })
+    (word != 0).then(|| Pause { until: moment_of(word), class })
+}
+
+fn join(moment: Moment, what: u8) -> u64 {
+    // Rounded up: a pause that ends early would be an attempt before its time.
+    moment.0.div_ceil(NS_PER_US).min((1 << 56) - 1) << 8 | u64::from(what)
+}
+
+fn moment_of(word: u64) -> Moment {
+    Moment((word >> 8).saturating_mul(NS_PER_US))
 }
 
 fn current(word: &AtomicU64, now: Moment) -> Option<Pause> {
@@ -203,7 +213,7 @@ impl Board {
     pub fn forget(&self, id: TargetId) {
         let row = self.target(id);
         row.breaker.reset();
-        for word in [&row.pause, &row.spent, &row.attempts, &row.failures, &row.average, &row.failed, &row.forced] {
+        for word in [&row.pause, &row.spent, &row.degraded, &row.attempts, &row.failures, &row.average, &row.failed, &row.forced] {
             word.store(0, Relaxed);
         }
         row.limit.reset();
@@ -386,6 +396,27 @@ impl TargetRow {
     /// a pause it refuses nobody who has no other target.
     pub fn spent(&self, now: Moment) -> Option<Moment> {
         current(&self.spent, now).map(|pause| pause.until)
+    }
+
+    /// Has others asked first until `until`, on the control plane's word, which replaces what it said
+    /// before. It lapses by itself: who has said it may be gone.
+    pub fn degrade(&self, until: Moment, reason: Degradation) {
+        self.degraded.store(join(until, reason as u8), Relaxed);
+    }
+
+    /// Takes that back.
+    pub fn restore(&self) {
+        self.degraded.store(0, Relaxed);
+    }
+
+    /// Until when others are asked first, and why, when that is after `now`.
+    pub fn degraded(&self, now: Moment) -> Option<(Moment, Degradation)> {
+        let word = self.degraded.load(Relaxed);
+        if word == 0 {
+            return None;
+        }
+        let reason = *Degradation::ALL.get((word & 0xff) as usize)?;
+        Some((moment_of(word), reason)).filter(|(until, _)| now < *until)
     }
 
     /// Attempts in flight.

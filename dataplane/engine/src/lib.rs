@@ -35,6 +35,7 @@ pub mod backoff;
 pub mod board;
 pub mod breaker;
 pub mod hedges;
+pub mod hysteresis;
 pub mod limit;
 pub mod pace;
 mod pages;

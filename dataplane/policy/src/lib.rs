@@ -10,6 +10,7 @@
 
 pub mod chain;
 pub mod chaos;
+pub mod health;
 pub mod id;
 pub mod image;
 pub mod limits;
@@ -24,6 +25,7 @@ pub mod wire;
 
 pub use chain::{Backoff, Balance, Breaker, Chain, Hedge, Member, Patience, Slowness, Step, Wording};
 pub use chaos::{Blow, Chaos, Strike};
+pub use health::{Check, Degradation, Mark};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
 pub use network::Network;
 pub use route::{Pattern, Predicate, Route};

@@ -88,6 +88,23 @@ pub const STRIKES_MAX: usize = 64;
 /// Longest text that a chain may answer with itself, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 16 * KIB;
 
+/// Things that are looked at, to know whether one provider is well.
+pub const CHECKS_PER_PROVIDER_MAX: usize = 64;
+/// Rules about what one provider publishes of itself.
+pub const RULES_MAX: usize = 64;
+/// Longest question of a canary, and longest answer that is expected of it, in bytes.
+pub const CANARY_BYTES_MAX: usize = 16 * KIB;
+/// Between two looks at the same thing, at least.
+pub const CHECK_MS_MIN: u64 = 100;
+/// Between two looks at the same thing, at most: a day.
+pub const CHECK_MS_MAX: u64 = 86_400_000;
+/// Longest time that a look may take, in milliseconds.
+pub const CHECK_TIMEOUT_MS_MAX: u64 = 300_000;
+/// Longest time that a mark stands without being made again, in milliseconds.
+pub const MARK_MS_MAX: u64 = 60_000;
+/// Marks of one frame.
+pub const MARKS_MAX: usize = 1_024;
+
 /// Warm connections that a policy may ask for, per origin and shard.
 pub const WARM_MAX: u32 = 256;
 /// Idle connections kept to one origin by one shard.

@@ -2,7 +2,11 @@
 
 use crate::{
     Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Slowness, Table, Target, TargetId, Tenant,
-    TenantId, TlsProfile, TlsProfileId, chain::Name, id::Id, limits,
+    TenantId, TlsProfile, TlsProfileId,
+    chain::Name,
+    health::{Check, What},
+    id::Id,
+    limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fmt, net::SocketAddr, ops::Deref};
@@ -157,6 +161,7 @@ impl Snapshot {
             within(id, "name", provider.name.len(), 1, limits::NAME_BYTES_MAX)?;
             within(id, "share of retries", provider.retries.share_permille as usize, 0, 1_000)?;
             within(id, "retries per second", provider.retries.per_second as usize, 1, u32::MAX as usize)?;
+            checks_are_sound(id, &provider.checks)?;
             for key in &provider.keys {
                 within(id, "key id", key.id.index(), 0, limits::KEYS_MAX - 1)?;
                 within(id, "key weight", key.weight as usize, 1, u32::MAX as usize)?;
@@ -280,6 +285,28 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     }
     let sound = chain.backoff.base_ms <= chain.backoff.cap_ms && chain.breaker.cooldown_ms <= chain.breaker.cooldown_max_ms;
     if sound { Ok(()) } else { Err(flaw(id, "a lower bound is above its upper bound")) }
+}
+
+fn checks_are_sound(id: ProviderId, checks: &[Check]) -> Result<(), Flaw> {
+    within(id, "checks", checks.len(), 0, limits::CHECKS_PER_PROVIDER_MAX)?;
+    for check in checks {
+        within(id, "every_ms of a check", check.every_ms as usize, limits::CHECK_MS_MIN as usize, limits::CHECK_MS_MAX as usize)?;
+        within(id, "timeout_ms of a check", check.timeout_ms as usize, 1, limits::CHECK_TIMEOUT_MS_MAX as usize)?;
+        within(id, "failures of a check", check.failures as usize, 1, u32::MAX as usize)?;
+        within(id, "successes of a check", check.successes as usize, 1, u32::MAX as usize)?;
+        match &check.what {
+            What::Endpoint { path } => within(id, "path of a check", path.len(), 1, limits::TARGET_BYTES_MAX)?,
+            What::Metrics { path, rules, .. } => {
+                within(id, "path of a check", path.len(), 1, limits::TARGET_BYTES_MAX)?;
+                within(id, "rules of a check", rules.len(), 1, limits::RULES_MAX)?;
+            }
+            What::Canary(canary) => {
+                within(id, "prompt of a canary", canary.prompt.len(), 1, limits::CANARY_BYTES_MAX)?;
+                within(id, "confidence of a canary", canary.confidence_permille_min.unwrap_or(0) as usize, 0, 1_000)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn chaos_is_sound(draft: &Draft, chaos: &Chaos) -> Result<(), Flaw> {

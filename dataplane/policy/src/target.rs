@@ -84,6 +84,8 @@ pub struct Provider {
     pub headers: Vec<(String, String)>,
     /// Where it processes data, in the operator's words.
     pub regions: Vec<String>,
+    /// What is looked at to know whether it is well; at most [`crate::limits::CHECKS_PER_PROVIDER_MAX`].
+    pub checks: Vec<crate::Check>,
 }
 
 /// How many attempts one target may have in flight, beside what its provider may.

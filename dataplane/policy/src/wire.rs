@@ -5,7 +5,7 @@
 //! listens; each data plane connects, says [`Frame::Hello`], and is sent the policy. A snapshot's
 //! image is not in the frame: its sealed memfd is passed beside it (SCM_RIGHTS).
 
-use crate::{Secrets, limits};
+use crate::{Mark, Secrets, limits};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,6 +39,9 @@ pub enum Frame {
     },
     /// Data plane: it was sent SIGHUP, and asks for the policy to be loaded again.
     Reload,
+    /// Control plane: what it has found out about targets, at most [`limits::MARKS_MAX`] of them. Of those
+    /// that are not named it says nothing.
+    Marks(Vec<Mark>),
 }
 
 /// Who a data plane is and what it serves.
@@ -138,6 +141,10 @@ pub struct TargetState {
     pub paused_class: String,
     /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
     pub spent_ms: u64,
+    /// Why the control plane wants others asked first; empty when it does not.
+    pub degraded: String,
+    /// For so much longer, unless it says so again, in milliseconds.
+    pub degraded_ms: u64,
     /// Attempts made.
     pub attempts: u64,
     /// Attempts that failed.

@@ -14,6 +14,7 @@ fn place(dialect: Dialect, base: &str) -> Place {
         in_flight_max: 1,
         headers: Vec::new(),
         regions: Vec::new(),
+        checks: Vec::new(),
         retries: policy::Retries::default(),
         concurrency: policy::Concurrency::default(),
     })

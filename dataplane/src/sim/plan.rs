@@ -22,7 +22,7 @@ pub(super) fn asked(chain: usize, request: u32) -> String {
 }
 
 /// A policy of so many providers and no chains.
-pub(super) fn draft(providers: usize) -> Draft {
+pub(crate) fn draft(providers: usize) -> Draft {
     let mut draft = Draft { generation: 1, gateway: gateway(), ..Draft::default() };
     for index in 0..providers {
         add_provider(&mut draft, index);
@@ -68,6 +68,7 @@ fn add_provider(draft: &mut Draft, index: usize) {
         concurrency: policy::Concurrency::default(),
         headers: Vec::new(),
         regions: Vec::new(),
+        checks: Vec::new(),
     };
     draft.providers.insert(ProviderId(index as u32), provider);
     let target = Target {

@@ -146,3 +146,17 @@ fn rows_of_targets_lie_in_pages_and_are_made_before_a_shard_asks() {
     board.target(TargetId(TARGETS_PER_PAGE as u32)).begin(true, at(0));
     assert_eq!(board.target(TargetId(0)).in_flight(), 0);
 }
+
+#[test]
+fn a_mark_lapses_by_itself_and_the_last_word_counts() {
+    let row = TargetRow::default();
+    assert_eq!(row.degraded(at(0)), None);
+    row.degrade(at(500), Degradation::HttpError);
+    assert_eq!(row.degraded(at(499)), Some((at(500), Degradation::HttpError)));
+    row.degrade(at(300), Degradation::Overloaded);
+    assert_eq!(row.degraded(at(299)), Some((at(300), Degradation::Overloaded)));
+    assert_eq!(row.degraded(at(300)), None);
+    row.degrade(at(900), Degradation::WrongAnswer);
+    row.restore();
+    assert_eq!(row.degraded(at(400)), None);
+}

@@ -1,7 +1,7 @@
 //! The targets of one exchange, and why each of them was not asked.
 
 use codec::dialect::Needs;
-use policy::TargetId;
+use policy::{Degradation, TargetId};
 
 /// Why a target was not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,11 @@ pub enum Skip {
         /// That usual time, in milliseconds.
         usual_ms: u32,
     },
+    /// The control plane has found it unwell. As with one that is spent, it is asked when no other can be.
+    Degraded {
+        /// How.
+        reason: Degradation,
+    },
     /// It is there for failures of a kind that has not happened, or another of them is to be gone on with.
     Reserved,
     /// It costs more than the chain allows.
@@ -71,6 +76,7 @@ impl Skip {
             Skip::Paused { .. } => "paused",
             Skip::Spent { .. } => "spent",
             Skip::TooSlow { .. } => "too_slow",
+            Skip::Degraded { .. } => "degraded",
             Skip::Reserved => "reserved",
             Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
@@ -79,6 +85,11 @@ impl Skip {
             Skip::OverShare => "over_share",
             Skip::RetryBudget => "retry_budget",
         }
+    }
+
+    /// True when it is asked all the same while no other can be: this alone refuses nobody.
+    pub const fn is_spared(self) -> bool {
+        matches!(self, Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. })
     }
 
     /// True when nothing can change it within the exchange.
@@ -119,6 +130,7 @@ impl Packed {
             Skip::RetryBudget => (11, 0),
             Skip::AtLimit => (15, 0),
             Skip::OverShare => (16, 0),
+            Skip::Degraded { reason } => (17, reason as u32),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 6 | kind << 1)
@@ -146,6 +158,7 @@ impl Packed {
             11 => Skip::RetryBudget,
             15 => Skip::AtLimit,
             16 => Skip::OverShare,
+            17 => Skip::Degraded { reason: *Degradation::ALL.get(for_ms as usize)? },
             _ => return None,
         })
     }
@@ -212,7 +225,7 @@ mod tests {
             Skip::Unable,
             Skip::Dimensions,
         ];
-        for skip in all {
+        for skip in all.into_iter().chain(Degradation::ALL.iter().map(|reason| Skip::Degraded { reason: *reason })) {
             assert_eq!(Packed::new(skip).get(), Some(skip));
         }
         assert_eq!(Packed::NONE.get(), None);

@@ -17,7 +17,8 @@ use crate::{
 };
 use policy::{Class, limits};
 
-/// What is made of a provider's word that nothing remains of its limits.
+/// What is made of a word that others had better be asked: that nothing remains of a provider's limits, that
+/// it is slow, that it was found unwell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spare {
     /// Others are asked.
@@ -29,7 +30,10 @@ pub(super) enum Spare {
 impl Spare {
     /// Whether a candidate that was looked at can be asked.
     fn admits(self, looked: Result<(), Skip>) -> bool {
-        matches!((looked, self), (Ok(()), _) | (Err(Skip::Spent { .. } | Skip::TooSlow { .. }), Spare::Disregard))
+        match looked {
+            Ok(()) => true,
+            Err(skip) => skip.is_spared() && self == Spare::Disregard,
+        }
     }
 }
 
@@ -75,9 +79,12 @@ impl Exchange {
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
-                    (Peek::Passes | Peek::Elects, None) => match row.slower_than(self.commit_by.since(now), self.stream, self.size, now) {
-                        Some(usual_ns) => Err(Skip::TooSlow { usual_ms: u32::try_from(usual_ns / NS_PER_MS).unwrap_or(u32::MAX) }),
-                        None => Ok(()),
+                    (Peek::Passes | Peek::Elects, None) => match row.degraded(now) {
+                        Some((_, reason)) => Err(Skip::Degraded { reason }),
+                        None => match row.slower_than(self.commit_by.since(now), self.stream, self.size, now) {
+                            Some(usual_ns) => Err(Skip::TooSlow { usual_ms: u32::try_from(usual_ns / NS_PER_MS).unwrap_or(u32::MAX) }),
+                            None => Ok(()),
+                        },
                     },
                 },
             }
@@ -145,7 +152,8 @@ impl Exchange {
                 continue;
             }
             count += match self.look(prepared, board, at, now) {
-                Ok(()) | Err(Skip::Spent { .. } | Skip::TooSlow { .. }) => 1,
+                Ok(()) => 1,
+                Err(skip) if skip.is_spared() => 1,
                 Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
                 Err(_) => 0,
             };
@@ -178,7 +186,7 @@ impl Exchange {
     /// A target that was not asked yet because it was to be spared, now that there is no other.
     #[cold]
     pub(super) fn spared(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
-        let spared = |candidate: &super::Candidate| matches!(candidate.skip(), Some(Skip::Spent { .. } | Skip::TooSlow { .. }));
+        let spared = |candidate: &super::Candidate| candidate.skip().is_some_and(Skip::is_spared);
         if !self.candidates().iter().any(spared) {
             return None;
         }
@@ -308,7 +316,8 @@ impl Exchange {
             }
             let rested = self.rested(at);
             match self.look(prepared, board, at, now) {
-                Ok(()) | Err(Skip::Spent { .. } | Skip::TooSlow { .. }) => consider(rested.max(now), at),
+                Ok(()) => consider(rested.max(now), at),
+                Err(skip) if skip.is_spared() => consider(rested.max(now), at),
                 Err(skip) if let Some(for_ms) = self.wait_ms(prepared, skip).filter(|ms| now.plus_ms(u64::from(*ms)) <= patience) => {
                     consider(rested.max(now.plus_ms(u64::from(for_ms))), at);
                 }

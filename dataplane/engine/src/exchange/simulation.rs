@@ -352,10 +352,15 @@ impl Simulation {
         let is_slow = |id: TargetId| {
             board.target(id).slower_than(exchange.commit_by().since(now), exchange.is_stream(), Size::default(), now).is_some()
         };
-        let spared = |id: TargetId| self.is_spent(id) || is_slow(id);
+        let is_degraded = |id: TargetId| board.target(id).degraded(now).is_some();
+        let spared = |id: TargetId| self.is_spent(id) || is_slow(id) || is_degraded(id);
         let eligible: Vec<TargetId> = eligible.iter().copied().filter(|id| !spared(*id)).collect();
         if is_slow(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target) {
             assert!(eligible.is_empty() || attempt.fresh, "a slow target was asked while {eligible:?} were left");
+        }
+        if is_degraded(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target)
+        {
+            assert!(eligible.is_empty() || attempt.fresh, "an unwell target was asked while {eligible:?} were left");
         }
         if self.is_spent(attempt.target) {
             assert!(eligible.is_empty() || attempt.fresh, "a target that is spared was asked while {eligible:?} were left");
@@ -425,6 +430,10 @@ impl Simulation {
         {
             exchange.outrun(board, prepared, other.index, now);
             self.promises.probes.retain(|(_, owner, _)| *owner != at);
+        }
+        if self.dice.chance(10) {
+            let reason = self.dice.among(policy::Degradation::ALL);
+            board.target(attempt.target).degrade(now.plus_ms(2_000), reason);
         }
         let verdict = match fate {
             Fate::Well => {

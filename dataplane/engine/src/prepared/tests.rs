@@ -34,6 +34,7 @@ pub(crate) fn draft(providers: &[(&str, u32)]) -> Draft {
             concurrency: policy::Concurrency::default(),
             headers: vec![],
             regions: vec![],
+            checks: Vec::new(),
         });
     }
     draft

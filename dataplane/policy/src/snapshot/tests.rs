@@ -27,6 +27,7 @@ pub(crate) fn draft() -> Draft {
         concurrency: crate::Concurrency::default(),
         headers: vec![],
         regions: vec![],
+        checks: Vec::new(),
     });
     let target = draft.targets.push(Target {
         name: "p/m".into(),

@@ -20,6 +20,7 @@ fn frames() -> Vec<Frame> {
         Frame::Drain { grace_ms: 5 },
         Frame::Reload,
         Frame::Secrets(Secrets::default()),
+        Frame::Marks(vec![Mark { target: "own/m".into(), reason: crate::Degradation::WrongAnswer, for_ms: 9 }]),
     ]
 }
 

@@ -219,3 +219,29 @@ fn a_target_too_slow_for_what_is_left_is_passed_over_and_asked_last() {
         world.succeed(&mut patient, attempt);
     }
 }
+
+#[test]
+fn who_was_found_unwell_is_asked_when_no_other_can_be() {
+    let mut world = World::new(in_order(2, 1));
+    let unwell = |world: &World, target: u32| {
+        world.board.target(TargetId(target)).degrade(world.now.plus_ms(5_000), policy::Degradation::WrongAnswer);
+    };
+    unwell(&world, 0);
+    let mut exchange = world.begin("c");
+    assert_eq!(exchange.candidates()[0].skip(), Some(Skip::Degraded { reason: policy::Degradation::WrongAnswer }));
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1), "another one is asked");
+    world.succeed(&mut exchange, attempt);
+    // With all of them marked, the order of the chain holds again: nobody is refused for a mark.
+    unwell(&world, 1);
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(0));
+    world.succeed(&mut exchange, attempt);
+    // And who marked them may be gone.
+    world.pass(5_000);
+    let mut exchange = world.begin("c");
+    assert_eq!(exchange.candidates()[0].skip(), None);
+    let attempt = world.attempt(&mut exchange);
+    world.succeed(&mut exchange, attempt);
+}
