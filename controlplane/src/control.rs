@@ -4,8 +4,9 @@ use crate::{
     aside::Asides,
     chaos::Rehearsal,
     compile::{self, Compiled, KeyNames, Previous},
-    daemon::Places,
+    daemon::{Message, Places},
     diff,
+    health::Health,
     journal::{Entry, Journal, Outcome},
     load,
     observe::{Events, Plane, repairs::Repairs},
@@ -47,6 +48,10 @@ pub struct Control {
     pub events: Events,
     /// How often each breaker opened, and how long it took to close.
     pub repairs: Repairs,
+    /// What was found out about targets apart from requests.
+    pub health: Health,
+    /// Where those who go and look tell what they found; `None` while nobody listens.
+    pub(crate) to: Option<SyncSender<Message>>,
     /// A publish on its way.
     pub publishing: Option<Underway>,
     /// Targets that operators have set aside.
@@ -152,6 +157,7 @@ impl Control {
         };
         let highest = highest.max(live.draft.generation);
         let (planes, events, repairs) = (BTreeMap::new(), Events::default(), Repairs::default());
+        let health = Health::open(&places.state);
         Ok(Ok(Control {
             places,
             journal,
@@ -161,6 +167,8 @@ impl Control {
             planes,
             events,
             repairs,
+            health,
+            to: None,
             publishing: None,
             asides,
             rehearsal: None,

@@ -7,6 +7,7 @@
 use crate::{
     audit::Audit,
     control::{Control, Reply},
+    health::crew::Found,
     link,
     observe::{Events, Plane},
     places, publish,
@@ -54,6 +55,8 @@ pub enum Message {
     },
     /// An operator asks.
     Asked(Asked),
+    /// Somebody who went and looked whether a provider is well.
+    Found(Box<Found>),
     /// The process was sent a signal.
     Signal(i32),
 }
@@ -96,6 +99,7 @@ pub fn run(places: Places) -> io::Result<u8> {
     thread::Builder::new().name("link".to_owned()).spawn(move || link::serve(link_listener, sender))?;
     let sender = to.clone();
     thread::Builder::new().name("operators".to_owned()).spawn(move || socket::serve(operators, sender, audit))?;
+    control.to = Some(to.clone());
     signals(to)?;
     attend(&mut control, &messages);
     Ok(0)
@@ -123,6 +127,7 @@ fn attend(control: &mut Control, messages: &Receiver<Message>) {
             Ok(Message::Frame { plane, frame }) => heard(control, plane, *frame),
             Ok(Message::Left { plane, reason }) => left(control, plane, reason),
             Ok(Message::Asked(asked)) => verbs::answer(control, asked),
+            Ok(Message::Found(found)) => steer::health::found(control, *found, Instant::now()),
             Ok(Message::Signal(signal_hook::consts::SIGHUP)) => {
                 steer::reload(control, "SIGHUP", "", Reply::Log);
             }
@@ -213,6 +218,7 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
     if known {
         return;
     }
+    control.health.tell_again();
     if let Some(publishing) = &mut control.publishing {
         let sealed = publishing.sealed.clone();
         publishing.state.join(plane);

@@ -58,6 +58,9 @@ fn live(arguments: &Arguments) -> (HashMap<String, String>, Asides) {
         if let Some(ms @ 1..) = target["paused_ms"].as_u64() {
             state.push_str(&format!(", paused for {}", crate::time::words(ms)));
         }
+        if let Some(reason) = target["degraded"].as_str().filter(|reason| !reason.is_empty()) {
+            state.push_str(&format!(", asked last: {reason}"));
+        }
         Some((target["name"].as_str()?.to_owned(), state))
     };
     (targets.iter().filter_map(state).collect(), asides)

@@ -31,6 +31,7 @@ pub mod trial;
 
 pub mod control;
 pub mod daemon;
+pub mod health;
 pub mod link;
 pub mod observe;
 pub mod steer;

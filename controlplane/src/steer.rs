@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod chaos;
+pub mod health;
 
 use crate::{
     aside::Asides,
@@ -201,6 +202,7 @@ pub fn settle(control: &mut Control, now: Instant) {
         }
         rollback(control, Some(pending.back), "the daemon", "nobody confirmed in time", Reply::Log);
     }
+    health::settle(control, now);
 }
 
 /// Keeps what is on trial.

@@ -7,6 +7,7 @@ mod access;
 mod chains;
 mod facts;
 mod gateway;
+pub(crate) mod health;
 mod providers;
 mod resorts;
 mod rules;
@@ -104,6 +105,7 @@ impl Validator<'_> {
         self.models(document);
         self.chains(document);
         self.names_of_targets();
+        self.canaries(document);
         self.tenants(document);
         self.routes(document);
         self.sizes(document);

@@ -260,6 +260,14 @@ pub const VERBS: &[Verb] = &[
         handler: Handler::Daemon(answers::status),
     },
     Verb {
+        name: "health",
+        about: "Show what is looked at apart from requests: how it stands, since when, why, and what it cost today",
+        arguments: &[RUN, FORMAT],
+        role: Role::Viewer,
+        examples: ["throwover health", "throwover health --format json | jq '.checks[] | select(.reason)'"],
+        handler: Handler::Daemon(answers::health),
+    },
+    Verb {
         name: "top",
         about: "Show rates, errors, targets and latencies on one screen, once a second",
         arguments: &[RUN, switch("once", "Print one frame, without escapes")],

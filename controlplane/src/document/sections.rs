@@ -4,8 +4,8 @@ use super::{
     read::{At, Named, Several},
     units::{Amount, Count, Duration, Millis, Share, Size},
     words::{
-        Action, AfterFailure, Auth, Backoff, Balance, Concurrency, Dialect, Key, Midstream, Need, Params, Period, Quirk, SessionBy, Shards,
-        Speak, Thinking, TriggerType,
+        Action, AfterFailure, Auth, Backoff, Balance, Concurrency, Dialect, Gather, Json, Key, Midstream, Need, Params, Period, Preset,
+        Quirk, SessionBy, Shards, Speak, Thinking, TriggerType,
     },
 };
 use crate::{read_as_map, section};
@@ -141,6 +141,91 @@ section! {
         retries: Retries, "see each";
         /// How many attempts one of its models may have in flight: with `adaptive`, fewer than `in_flight` once it has refused some or kept them waiting too long, and more again as it answers; with `fixed`, `in_flight`.
         concurrency: Concurrency, "adaptive";
+        /// A path that answers with a success while all is well; who fails is asked when no other can be.
+        health: Health, "none: requests show how it is";
+        /// Figures that it publishes, and what they must not be: `{preset: vllm}`.
+        metrics: Metrics, "none";
+        /// Questions whose answers are known.
+        canaries: Vec<At<Canary>>, "none";
+    }
+    /// A path that answers with a success while all is well.
+    Health = "`health`" {
+        /// From the host on, whatever path the endpoint has.
+        path: String, "/health";
+        /// How often it is asked; a little more or less, so that not all are asked at once.
+        every: Duration, "5s";
+        /// An answer must be there after so long.
+        timeout: Duration, "1s";
+        /// So many bad results in a row, and others are asked first.
+        failures: Count, "2";
+        /// So many good ones in a row, and it is asked as before.
+        successes: Count, "2";
+    }
+    /// Figures that a provider publishes, in the text format of Prometheus and OpenMetrics.
+    Metrics = "`metrics`" {
+        /// The rules that suit a server: `vllm`, `sglang`, `tgi`, `llama_cpp`, or `dcgm` for the memory of GPUs.
+        preset: Preset, "none";
+        /// Where an exporter beside the provider is: `http://10.0.0.7:9400`.
+        endpoint: String, "the provider's";
+        /// From the host on.
+        path: String, "/metrics";
+        /// How often they are read.
+        every: Duration, "5s";
+        /// They must be there after so long.
+        timeout: Duration, "1s";
+        /// What they must not be.
+        rules: Vec<At<MetricRule>>, "those of `preset`";
+        /// So many bad results in a row, and others are asked first.
+        failures: Count, "2";
+        /// So many good ones in a row, and it is asked as before.
+        successes: Count, "2";
+    }
+    /// What a figure must not be. One that is not published breaks no rule, unless none of them is.
+    MetricRule = "a rule" {
+        /// Its name, without labels: `vllm:num_requests_waiting`.
+        metric: String, "required";
+        /// It must not be above this.
+        above: Amount, "none";
+        /// It must not be below this.
+        below: Amount, "none";
+        /// What is made of several series of that name: `max`, `min` or `sum`.
+        of: Gather, "max; with `below`, min";
+    }
+    /// A question whose answer is known, asked again and again: it costs money.
+    Canary = "a canary" {
+        /// The model, as chains name it. Only this target is judged by the answer.
+        model: String, "required";
+        /// The question.
+        prompt: String, "required";
+        /// The answer: `{text: "42"}`, `{regex: "4.?2"}` or `{json: {answer: 42}}`.
+        expect: Expect, "required";
+        /// How often it is asked.
+        every: Duration, "30s";
+        /// The answer must be there after so long.
+        timeout: Duration, "10s";
+        /// An answer that took longer is a bad result.
+        slow: Duration, "none";
+        /// The mean probability of the answer's tokens is not to be below this.
+        min_confidence: Share, "none";
+        /// Most tokens of the answer.
+        max_tokens: Count, "64, or 2048 for models that reason first";
+        /// US dollars that its answers may cost in a day (UTC); it rests until the next one.
+        daily_cost: Amount, "1";
+        /// Times that it is asked in a day at most.
+        daily_count: Count, "10000";
+        /// So many bad results in a row, and others are asked first.
+        failures: Count, "2";
+        /// So many good ones in a row, and it is asked as before.
+        successes: Count, "2";
+    }
+    /// What a canary's answer is to be; one of these.
+    Expect = "`expect`" {
+        /// This text, but for blanks around it, a full stop at its end, and capitals.
+        text: String, "none";
+        /// A text in which this expression is found.
+        regex: String, "none";
+        /// JSON of this value.
+        json: Json, "none";
     }
     /// How many further attempts a provider is asked for, over all shards; beyond, the next provider is asked.
     Retries = "`retries`" {
@@ -410,7 +495,7 @@ section! {
 }
 
 read_as_map! {
-    Document Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
+    Document Health Metrics MetricRule Canary Expect Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
     Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

@@ -105,6 +105,28 @@ vocabulary! {
         /// The stream ends with an error.
         Error = "error";
     }
+    /// What is made of several series of one name.
+    Gather {
+        /// The largest counts.
+        Max = "max";
+        /// The smallest.
+        Min = "min";
+        /// All together.
+        Sum = "sum";
+    }
+    /// A server whose figures are known.
+    Preset {
+        /// vLLM.
+        Vllm = "vllm";
+        /// SGLang, started with `--enable-metrics`.
+        Sglang = "sglang";
+        /// Hugging Face's Text Generation Inference.
+        Tgi = "tgi";
+        /// llama.cpp's server, started with `--metrics`.
+        LlamaCpp = "llama_cpp";
+        /// NVIDIA's exporter for GPUs.
+        Dcgm = "dcgm";
+    }
     /// In how long.
     Period {
         /// One.
@@ -115,6 +137,17 @@ vocabulary! {
         Week = "week";
         /// One.
         Month = "month";
+    }
+}
+
+impl Gather {
+    /// The same in the contract.
+    pub const fn policy(self) -> policy::health::Gather {
+        match self {
+            Gather::Max => policy::health::Gather::Max,
+            Gather::Min => policy::health::Gather::Min,
+            Gather::Sum => policy::health::Gather::Sum,
+        }
     }
 }
 
@@ -219,6 +252,20 @@ impl Read for Params {
 
     fn schema() -> serde_json::Value {
         json!({"type": "object"})
+    }
+}
+
+/// Any value, as JSON.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Json(pub serde_json::Value);
+
+impl Read for Json {
+    fn read(node: &Node, _: &mut Reader) -> Option<Self> {
+        Some(Json(node.json()))
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({})
     }
 }
 

@@ -43,8 +43,20 @@ fn head(names: &[&str]) -> Vec<String> {
 /// What is known of each target. How often its breaker opened, and in what time it closed again, is of
 /// all data planes together.
 pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut String) -> fmt::Result {
-    let mut rows =
-        vec![head(&["TARGET", "BREAKER", "ATTEMPTS", "FAILED", "LAST FAILURE", "TTFT", "IN FLIGHT", "PAUSED", "SPENT", "OPENED", "MTTR"])];
+    let mut rows = vec![head(&[
+        "TARGET",
+        "BREAKER",
+        "ATTEMPTS",
+        "FAILED",
+        "LAST FAILURE",
+        "TTFT",
+        "IN FLIGHT",
+        "PAUSED",
+        "SPENT",
+        "DEGRADED",
+        "OPENED",
+        "MTTR",
+    ])];
     for target in targets {
         let repair = repairs.of(&target.name);
         let failed = match target.failed_class.as_str() {
@@ -69,6 +81,7 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
             },
             paused,
             left(target.spent_ms),
+            legible::line(&target.degraded).into_owned(),
             repair.map_or("0".to_owned(), |repair| repair.openings.to_string()),
             repair.and_then(Repair::mean_ms).map_or(String::new(), time::words),
         ]);

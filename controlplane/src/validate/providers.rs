@@ -12,12 +12,12 @@ use codec::dialect::Quirks;
 use policy::{Origin, Roots, limits};
 
 /// An endpoint, taken apart.
-struct Endpoint {
-    tls: bool,
-    host: String,
-    port: u16,
+pub(super) struct Endpoint {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
     /// What begins paths, and the query that ends them.
-    base_path: String,
+    pub(super) base_path: String,
 }
 
 impl Endpoint {
@@ -128,7 +128,7 @@ impl Validator<'_> {
             concurrency: declared.concurrency.as_ref().map_or_else(policy::Concurrency::default, |at| at.value.policy()),
             headers,
             regions: declared.regions.iter().flat_map(|regions| &regions.0).map(|region| region.value.clone()).collect(),
-            checks: Vec::new(),
+            checks: self.checks(declared),
             disabled,
         };
         self.plan.providers.insert(name.value.clone(), planned);
@@ -328,7 +328,7 @@ impl Validator<'_> {
 const SECRETS: &[&str] = &["key", "api_key", "api-key", "apikey", "token", "access_token", "subscription-key", "sig"];
 
 /// `scheme://host[:port][/path][?query]`, and nothing else.
-fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
     let (tls, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),

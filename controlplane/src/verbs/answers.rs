@@ -141,7 +141,14 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
         text.push_str(&format!("aside     {target} for {left} ({})\n", legible::line(&aside.reason())));
     }
     data["aside"] = json!(asides);
+    text.push_str(&control.health.degraded(now_ms));
+    data["health"] = control.health.json(now_ms);
     give(&asked, Answer::new(text, data));
+}
+
+pub(super) fn health(control: &mut Control, asked: Asked) {
+    let wall_ms = time::unix_ms(SystemTime::now());
+    give(&asked, Answer::new(control.health.text(wall_ms), control.health.json(wall_ms)));
 }
 
 pub(super) fn events(control: &mut Control, asked: Asked) {

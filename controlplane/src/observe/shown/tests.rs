@@ -30,11 +30,18 @@ fn a_target_in_trouble_is_told_with_all_that_is_known() {
         limit: 18,
         ..TargetState::default()
     };
-    let well = TargetState { name: "own/m".into(), breaker: "closed".into(), attempts: 2, spent_ms: 61_000, ..TargetState::default() };
+    let well = TargetState {
+        name: "own/m".into(),
+        breaker: "closed".into(),
+        attempts: 2,
+        spent_ms: 61_000,
+        degraded: "http_error".into(),
+        ..TargetState::default()
+    };
     let expected = "
-TARGET          BREAKER     ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT  OPENED        MTTR
-openai/gpt-4.1  open 4.2 s        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                  2  1 min 12 s
-own/m           closed             2       0                                           0                     1 min 1 s       0
+TARGET          BREAKER     ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT    DEGRADED  OPENED        MTTR
+openai/gpt-4.1  open 4.2 s        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                              2  1 min 12 s
+own/m           closed             2       0                                           0                     1 min 1 s  http_error       0
 ";
     assert_eq!(told(|text| targets(&[&ill, &well], &repairs, text)), expected);
 }
