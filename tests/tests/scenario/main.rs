@@ -19,6 +19,7 @@ mod fairness;
 mod fidelity;
 mod hangup;
 mod hedging;
+mod health;
 mod metrics;
 mod midstream;
 mod outages;

@@ -100,6 +100,11 @@ pub struct Answers {
     pub latency_ms: u64,
     /// Wait between the events of a stream.
     pub gap_ms: u64,
+    /// OpenAI's dialect, as self-hosted servers speak it: the status of `GET /health`; 0 means that there is
+    /// no such path, as at OpenAI itself.
+    pub health: u16,
+    /// The same: the page of `GET /metrics`, in the text format of Prometheus; empty means that there is none.
+    pub metrics: String,
 }
 
 /// The most words that an answer may have.
@@ -119,6 +124,8 @@ impl Default for Answers {
             body_bytes: 0,
             latency_ms: 0,
             gap_ms: 0,
+            health: 0,
+            metrics: String::new(),
         }
     }
 }
@@ -226,6 +233,9 @@ impl Answers {
             if value > max {
                 return Err(ConfigError::OutOfBounds { provider: provider.to_owned(), field, max });
             }
+        }
+        if self.health != 0 && !(200..=599).contains(&self.health) {
+            return Err(ConfigError::OutOfBounds { provider: provider.to_owned(), field: "health", max: 599 });
         }
         Ok(())
     }

@@ -153,7 +153,9 @@ const CONFIG_HELP: &str = r#"The file, with every field (all but `name` may be l
         "words": 16,               numbered words in a text
         "body_bytes": 0,           exact size of JSON answers; 0: as it comes
         "latency_ms": 0,           wait before the head
-        "gap_ms": 0                wait between events
+        "gap_ms": 0,               wait between events
+        "health": 0,               status of GET /health; 0: no such path
+        "metrics": ""              page of GET /metrics; empty: none
       },
       "faults": ["latency;ms=200", {"kind": "reset", "events": 4, "probability": 0.1}]
     }]

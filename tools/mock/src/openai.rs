@@ -18,6 +18,7 @@ mod conversation;
 mod embeddings;
 mod models;
 mod responses;
+mod state;
 mod tools;
 
 pub(crate) use embeddings::vector;
@@ -47,6 +48,9 @@ pub fn answer(asked: &Asked<'_>) -> Answer {
 fn route(asked: &Asked<'_>) -> Result<Answer, errors::ApiError> {
     let method = asked.request.method.as_str();
     let path = asked.request.path();
+    if let ("GET", Some(answer)) = (method, state::answer(asked, path)) {
+        return Ok(answer);
+    }
     let path = match azure::deployment(asked.request) {
         Some((_, rest)) => {
             azure::check(asked)?;
