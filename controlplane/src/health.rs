@@ -10,24 +10,23 @@ pub mod crew;
 pub mod figures;
 pub mod purse;
 mod shown;
+mod watched;
 pub mod wire;
 
 use crate::daemon::Message;
 use canary::{Bar, Finding};
 use crew::{Crew, Errand, Found, Measure};
 use engine::hysteresis::Hysteresis;
-use policy::{
-    Auth, Check, Degradation, Draft, Mark, Provider, ProviderId, Secret, Secrets, Target,
-    health::{Canary, What},
-};
+use policy::{Degradation, Draft, Mark, Secrets, health::What};
 use purse::{Cap, Purse};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
 };
-use wire::{Dial, Question, Trust};
+use watched::Watched;
+use wire::Question;
 
 /// Marks are made again so often …
 const REPEAT: Duration = Duration::from_secs(3);
@@ -57,32 +56,6 @@ pub struct Health {
     followed: Option<(u64, bool)>,
     /// Counts looks.
     tickets: u64,
-}
-
-/// What one check looks at.
-#[derive(Debug)]
-struct Watched {
-    provider: String,
-    /// Whom it is about.
-    targets: Vec<String>,
-    check: Check,
-    dial: Arc<Dial>,
-    /// What is asked, its credential apart.
-    question: Result<Question, String>,
-    /// The field that presents credentials and what stands before them there, and the credentials.
-    credentials: Option<(String, &'static str)>,
-    keys: Vec<Secret>,
-    canary: Option<Known>,
-    /// Differs when what is known of it is worth nothing any more.
-    fingerprint: [u8; 32],
-}
-
-/// What is known of a canary's model.
-#[derive(Debug)]
-struct Known {
-    language: codec::dialect::Dialect,
-    price: Option<policy::Price>,
-    estimate: u64,
 }
 
 /// One check and how it stands.
@@ -131,7 +104,7 @@ impl Health {
     pub fn follow(&mut self, draft: &Draft, secrets: Option<&Secrets>, now: Instant) {
         self.followed = Some((draft.generation, secrets.is_some()));
         let mut before = std::mem::take(&mut self.seats);
-        for (name, watched) in watched(draft, secrets) {
+        for (name, watched) in watched::all(draft, secrets) {
             let kept = before.remove(&name).filter(|seat| seat.watched.fingerprint == watched.fingerprint);
             let seat = match kept {
                 Some(seat) => Seat { watched, ..seat },
@@ -376,94 +349,6 @@ fn draw(name: &str, number: u64) -> u64 {
     hasher.update(name.as_bytes());
     hasher.update(&number.to_le_bytes());
     u64::from_le_bytes(*hasher.finalize().as_bytes().first_chunk().expect("a digest has 32 bytes"))
-}
-
-/// Every check of a policy, by name.
-fn watched(draft: &Draft, secrets: Option<&Secrets>) -> Vec<(String, Watched)> {
-    let mut all = Vec::new();
-    let mut names = HashSet::new();
-    for (id, provider) in draft.providers.iter() {
-        for check in &provider.checks {
-            let kind = match &check.what {
-                What::Endpoint { .. } => format!("{} health", provider.name),
-                What::Metrics { .. } => format!("{} metrics", provider.name),
-                What::Canary(canary) => format!("{}/{} canary", provider.name, canary.model),
-            };
-            let mut name = kind.clone();
-            let mut number = 1;
-            while !names.insert(name.clone()) {
-                number += 1;
-                name = format!("{kind} {number}");
-            }
-            all.push((name, Watched::of(draft, id, provider, check, secrets)));
-        }
-    }
-    all
-}
-
-impl Watched {
-    fn of(draft: &Draft, id: ProviderId, provider: &Provider, check: &Check, secrets: Option<&Secrets>) -> Watched {
-        let is_asked = |target: &&Target| target.provider == id && target.disabled.is_none();
-        let mut own: Vec<&Target> = draft.targets.iter().map(|(_, target)| target).filter(is_asked).collect();
-        own.sort_by(|one, other| one.name.cmp(&other.name));
-        let exporter = match &check.what {
-            What::Metrics { exporter, .. } => exporter.as_ref(),
-            What::Endpoint { .. } | What::Canary(_) => None,
-        };
-        let target = |canary: &Canary| own.iter().find(|target| target.model == policy::Model::Named(canary.model.clone()));
-        let (question, canary, targets) = match &check.what {
-            What::Endpoint { path } | What::Metrics { path, .. } => {
-                let fields = if exporter.is_some() { Vec::new() } else { provider.headers.clone() };
-                let question = Question { method: "GET", target: path.clone(), fields, credential: None, body: Vec::new() };
-                (Ok(question), None, own.iter().map(|target| target.name.clone()).collect())
-            }
-            What::Canary(canary) => match target(canary) {
-                None => (Err("no target asks its model".to_owned()), None, Vec::new()),
-                Some(target) => {
-                    let known = Known {
-                        language: canary::language(provider, target),
-                        price: target.price,
-                        estimate: purse::estimate(target.price, canary.prompt.len(), canary.tokens_max),
-                    };
-                    (canary::question(provider, target, canary), Some(known), vec![target.name.clone()])
-                }
-            },
-        };
-        let dial = dial(draft, provider, exporter);
-        // Who is no provider is shown no credential.
-        let credentials = match &provider.auth {
-            _ if exporter.is_some() || provider.keys.is_empty() => None,
-            Auth::None => None,
-            Auth::Bearer => Some(("authorization".to_owned(), "Bearer ")),
-            Auth::Header(name) => Some((name.clone(), "")),
-        };
-        let keys = provider.keys.iter().filter_map(|key| secrets?.key(key.id).cloned()).collect();
-        let known = canary.as_ref().map(|known| (known.language, known.price));
-        let body = question.as_ref().map(|question| (&question.target, &question.fields, &question.body));
-        let identity = format!("{check:?} {dial:?} {credentials:?} {known:?} {body:?}");
-        Watched {
-            provider: provider.name.clone(),
-            targets,
-            check: check.clone(),
-            dial: Arc::new(dial),
-            question,
-            credentials,
-            keys,
-            canary,
-            fingerprint: *blake3::hash(identity.as_bytes()).as_bytes(),
-        }
-    }
-}
-
-/// The way to a provider, or to an exporter beside it.
-fn dial(draft: &Draft, provider: &Provider, exporter: Option<&(String, u16)>) -> Dial {
-    let origin = &draft.origins[provider.origin];
-    let proxy = origin.proxy.clone();
-    if let Some((host, port)) = exporter {
-        return Dial { host: host.clone(), port: *port, proxy, tls: None };
-    }
-    let tls = origin.tls.map(|profile| (origin.server_name.clone(), Trust::new(draft.tls_profiles[profile].roots.clone())));
-    Dial { host: origin.host.clone(), port: origin.port, proxy, tls }
 }
 
 #[cfg(test)]

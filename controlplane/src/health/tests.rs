@@ -15,7 +15,7 @@ const POLICY: &str = r#"
 providers:
   one:
     endpoint: http://127.0.0.1:1/v1
-    health: {every: 100ms, timeout: 50ms}
+    health: {every: 2s, timeout: 500ms}
     canaries:
       - {model: m, prompt: "6*7?", expect: {text: "42"}, every: 1s, daily_count: 3, failures: 1, successes: 1}
   two: {endpoint: "http://127.0.0.1:2/v1"}
@@ -172,7 +172,7 @@ fn a_reload_goes_on_with_what_is_as_it_was() {
     // What was sent out before has nothing to say of it.
     let stray = Found { name: "one/m canary".to_owned(), ticket: u64::MAX, finding: bad(Degradation::Exception) };
     assert_eq!(stage.health.hear(stray, stage.now, stage.wall_ms), None);
-    stage.follow(&POLICY.replace("health: {every: 100ms, timeout: 50ms}", ""), 3);
+    stage.follow(&POLICY.replace("health: {every: 2s, timeout: 500ms}", ""), 3);
     assert!(!stage.health.seats.contains_key("one health"));
     assert_eq!(stage.marks(), ["one/*", "one/m", "one/n"].map(|target| mark(target, "http_error", 0)));
 }

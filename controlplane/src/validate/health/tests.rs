@@ -33,7 +33,7 @@ fn nothing_is_looked_at_unless_it_is_asked_for() {
 fn a_path_needs_no_more_than_to_be_wanted() {
     let what = What::Endpoint { path: "/health".to_owned() };
     let usual = Check { what, every_ms: 5_000, timeout_ms: 1_000, failures: 2, successes: 2 };
-    assert_eq!(checks("health: {}"), [usual.clone()]);
+    assert_eq!(checks("health: {}"), [usual]);
     let own =
         Check { what: What::Endpoint { path: "/v1/up?deep=1".to_owned() }, every_ms: 250, timeout_ms: 2_000, failures: 1, successes: 5 };
     assert_eq!(checks("health: {path: \"/v1/up?deep=1\", every: 250ms, timeout: 2s, failures: 1, successes: 5}"), [own]);
