@@ -1,7 +1,7 @@
 //! Faults on purpose: what an operator asked for, and what users would have noticed of it.
 
 use crate::{observe::Plane, plan, time};
-use policy::{Blow, Draft, Pattern, limits};
+use policy::{Blow, Draft, Money, Pattern, limits};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -28,6 +28,7 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("cut", "a stream that breaks before it shows anything"),
     ("expired_key", "status 401"),
     ("model_gone", "status 404"),
+    ("price:2.5", "tokens cost so many times as much, in budgets and records; of all attempts"),
 ];
 
 /// A rehearsal, as it was asked for.
@@ -57,10 +58,14 @@ impl Rehearsal {
     /// The same for the compiler. Each blow gets an equal part of what is struck; since the first that strikes
     /// counts, later ones get a larger part of the rest.
     pub fn plan(&self) -> plan::Chaos {
-        let count = self.blows.len() as u32;
+        let is_price = |blow: &&Blow| matches!(blow, Blow::Price { .. });
+        let (prices, blows): (Vec<&Blow>, Vec<&Blow>) = self.blows.iter().partition(is_price);
+        let count = blows.len() as u32;
         let part = f64::from(self.permille) / f64::from(count.max(1));
         let share = |at: usize| (part * 1_000.0 / (1_000.0 - part * at as f64)).round().clamp(1.0, 1_000.0) as u32;
-        let strikes = self.blows.iter().enumerate().map(|(at, blow)| (self.targets.clone(), share(at), *blow)).collect();
+        let struck = blows.into_iter().enumerate().map(|(at, blow)| (self.targets.clone(), share(at), *blow));
+        // A price is no share of the attempts: it holds for all of them.
+        let strikes = prices.into_iter().map(|blow| (self.targets.clone(), 1_000, *blow)).chain(struck).collect();
         plan::Chaos { until_ms: self.until_ms, strikes }
     }
 }
@@ -177,6 +182,7 @@ impl Report {
             self.count("cut_streams_total"),
             self.count("templates_total")
         ));
+        say(format!("cost      {} of the targets' prices as they are now", Money(self.count("cost_nanodollars_total") / 10).words()));
         say(match self.score() {
             Some(score) => format!("score     {score:.1} of 100"),
             None => "score     none: no request came".to_owned(),
@@ -191,6 +197,7 @@ impl Report {
             "faults": self.of.faults, "targets": self.of.targets, "permille": self.of.permille, "who": self.of.who,
             "begun_ms": self.of.begun_ms, "until_ms": self.of.until_ms, "requests": all, "noticed": bad,
             "struck": self.count("struck_total"), "attempts": self.count("attempts_total"), "rescued": self.count("fallbacks_total"),
+            "cost_usd": Money(self.count("cost_nanodollars_total") / 10).usd(),
             "templates": self.count("templates_total"), "score": self.score(),
         })
     }

@@ -77,7 +77,11 @@ pub fn compile(plan: &Plan, previous: &Previous, generation: u64) -> Result<Comp
     let tenant_names: Vec<&String> = plan.tenants.iter().map(|tenant| &tenant.name).collect();
     let tenant_ids = assign(names(&before.tenants, |tenant| &tenant.name), before.tenants.slots(), tenant_names, limits::TENANTS_MAX);
     for tenant in &plan.tenants {
-        draft.tenants.insert(TenantId::new(tenant_ids[&tenant.name]), tenant.clone());
+        let mut made = tenant.clone();
+        if let Some(budget) = &mut made.budget {
+            budget.then = plan.cheaper.get(&tenant.name).map(|chain| policy::ChainId::new(chain_ids[chain]));
+        }
+        draft.tenants.insert(TenantId::new(tenant_ids[&tenant.name]), made);
     }
     for route in &plan.routes {
         let mut when = route.when.clone();

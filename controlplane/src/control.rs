@@ -2,6 +2,7 @@
 
 use crate::{
     aside::Asides,
+    budgets::Budgets,
     chaos::Rehearsal,
     compile::{self, Compiled, KeyNames, Previous},
     daemon::{Message, Places},
@@ -52,6 +53,8 @@ pub struct Control {
     pub health: Health,
     /// Where those who go and look tell what they found; `None` while nobody listens.
     pub(crate) to: Option<SyncSender<Message>>,
+    /// What tenants have spent.
+    pub budgets: Budgets,
     /// A publish on its way.
     pub publishing: Option<Underway>,
     /// Targets that operators have set aside.
@@ -158,6 +161,7 @@ impl Control {
         let highest = highest.max(live.draft.generation);
         let (planes, events, repairs) = (BTreeMap::new(), Events::default(), Repairs::default());
         let health = Health::open(&places.state);
+        let budgets = Budgets::open(&places.state);
         Ok(Ok(Control {
             places,
             journal,
@@ -169,6 +173,7 @@ impl Control {
             repairs,
             health,
             to: None,
+            budgets,
             publishing: None,
             asides,
             rehearsal: None,

@@ -12,9 +12,9 @@ use crate::{
     observe::{Events, Plane},
     places, publish,
     socket::{self, Asked},
-    steer, verbs,
+    steer, time, verbs,
 };
-use policy::wire::{Event, Frame, Hello};
+use policy::wire::{Event, Frame, Hello, Spending};
 use std::{
     io,
     os::unix::net::UnixStream,
@@ -102,6 +102,7 @@ pub fn run(places: Places) -> io::Result<u8> {
     control.to = Some(to.clone());
     signals(to)?;
     attend(&mut control, &messages);
+    keep(&mut control, true);
     Ok(0)
 }
 
@@ -135,12 +136,41 @@ fn attend(control: &mut Control, messages: &Receiver<Message>) {
             Err(RecvTimeoutError::Timeout) => {}
         }
         steer::settle(control, Instant::now());
+        keep(control, false);
     }
+}
+
+fn keep(control: &mut Control, at_once: bool) {
+    control.budgets.keep(&control.live.draft, Instant::now(), time::unix_ms(SystemTime::now()), at_once);
+}
+
+/// Tells a data plane what tenants have spent elsewhere: all of them, or those that are named.
+fn tell_spent(control: &Control, plane: u64, names: Option<&[Spending]>) {
+    let Some((writer, known)) = control.planes.get(&plane) else { return };
+    let Some(run) = known.hello.as_ref().map(|hello| hello.run) else { return };
+    let list = control.budgets.elsewhere(run, &control.live.draft, time::unix_ms(SystemTime::now()), names);
+    for part in list.chunks(policy::limits::SPENDING_PER_FRAME) {
+        // A data plane that does not take it is found out by the thread that reads from it.
+        publish::send_frame(writer, &Frame::SpentElsewhere(part.to_vec())).ok();
+    }
+}
+
+/// A data plane tells what it has spent: it is taken in, and told to the others.
+fn spent(control: &mut Control, plane: u64, list: &[Spending]) {
+    let run_of = |plane: &Plane| plane.hello.as_ref().map(|hello| hello.run);
+    let Some(run) = control.planes.get(&plane).and_then(|(_, plane)| run_of(plane)) else { return };
+    let present = control.planes.values().filter_map(|(_, plane)| run_of(plane)).collect();
+    control.budgets.hear(run, list, &present);
+    let others: Vec<u64> = control.planes.keys().copied().filter(|other| *other != plane).collect();
+    others.into_iter().for_each(|other| tell_spent(control, other, Some(list)));
 }
 
 fn left(control: &mut Control, plane: u64, reason: String) {
     let Some((_, gone)) = control.planes.remove(&plane) else { return };
     control.repairs.gone(plane);
+    if let Some(hello) = &gone.hello {
+        control.budgets.gone(hello.run);
+    }
     if let Some(publishing) = &mut control.publishing {
         publishing.state.gone(plane);
     }
@@ -158,6 +188,9 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
         Frame::Ack(ack) => {
             if let (policy::wire::Stage::Adopted, Some((_, known))) = (ack.stage, control.planes.get_mut(&plane)) {
                 known.generation = ack.generation;
+            }
+            if ack.stage == policy::wire::Stage::Adopted {
+                tell_spent(control, plane, None);
             }
             match &mut control.publishing {
                 Some(publishing) if publishing.state.generation == ack.generation => publishing.state.acknowledged(plane, &ack),
@@ -182,6 +215,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
                 known.stats = Some(stats);
             }
         }
+        Frame::Spending(list) => spent(control, plane, &list),
         Frame::Event(event) => {
             control.repairs.hear(plane, &event);
             control.events.push(event);
@@ -190,7 +224,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
             steer::reload(control, "SIGHUP to a data plane", "", Reply::Log);
         }
         // What only we say is not heard.
-        Frame::Secrets(_) | Frame::Publish(_) | Frame::Drain { .. } | Frame::Marks(_) => {}
+        Frame::Secrets(_) | Frame::Publish(_) | Frame::SpentElsewhere(_) | Frame::Drain { .. } | Frame::Marks(_) => {}
     }
 }
 
@@ -219,6 +253,7 @@ fn greeted(control: &mut Control, plane: u64, hello: Hello) {
         return;
     }
     control.health.tell_again();
+    tell_spent(control, plane, None);
     if let Some(publishing) = &mut control.publishing {
         let sealed = publishing.sealed.clone();
         publishing.state.join(plane);

@@ -73,7 +73,11 @@ fn tenant(tenant: &policy::Tenant) -> String {
     let models: Vec<String> = tenant.models.iter().map(ToString::to_string).collect();
     // Digests are compared and not shown.
     let keys: Vec<u8> = tenant.digests.iter().flatten().copied().collect();
-    format!("{} keys ({}), models [{}]", tenant.digests.len(), &blake3::hash(&keys).to_hex()[..8], models.join(", "))
+    let budget = tenant.budget.map_or(String::new(), |budget| {
+        let then = if budget.then.is_some() { ", then another chain" } else { "" };
+        format!(", budget {} a {} (at {}‰{then})", budget.limit.words(), budget.per.word(), budget.at_permille)
+    });
+    format!("{} keys ({}), models [{}]{budget}", tenant.digests.len(), &blake3::hash(&keys).to_hex()[..8], models.join(", "))
 }
 
 /// What a provider understands without translation.

@@ -4,6 +4,7 @@
 //! tell another story than the gateway. Breakers and pauses are the live ones when a daemon answers.
 //! With `--failure` the gateway's own exchange is played to its end as well.
 
+mod budget;
 mod failure;
 mod rehearsal;
 
@@ -30,12 +31,14 @@ use std::collections::HashMap;
 /// Explains one request.
 pub fn explain(arguments: &Arguments) -> Answer {
     let path = places::config(arguments);
-    let (live, asides) = live(arguments);
+    let (live, asides, budgets) = live(arguments);
     let prepared = match prepare(&path, &asides, &Surroundings::real()) {
         Ok(prepared) => prepared,
         Err(answer) => return answer,
     };
-    decision(&prepared, arguments, &live)
+    let mut answer = decision(&prepared, arguments, &live);
+    budget::tell(&prepared, arguments, &budgets, &mut answer);
+    answer
 }
 
 fn prepare(path: &std::path::Path, asides: &Asides, from: &Surroundings) -> Result<Prepared, Answer> {
@@ -46,9 +49,9 @@ fn prepare(path: &std::path::Path, asides: &Asides, from: &Surroundings) -> Resu
     Ok(Prepared::build(Snapshot::try_new(compiled.draft).map_err(ours)?))
 }
 
-/// State of each target as the first data plane tells it, and what is set aside; empty when no daemon
-/// answers.
-fn live(arguments: &Arguments) -> (HashMap<String, String>, Asides) {
+/// State of each target as the first data plane tells it, what is set aside, and what tenants have spent;
+/// empty when no daemon answers.
+fn live(arguments: &Arguments) -> (HashMap<String, String>, Asides, Value) {
     let request = Request { verb: "status".to_owned(), ..Request::default() };
     let Ok((answer, _)) = socket::ask(&places::run(arguments), &request) else { return Default::default() };
     let asides = serde_json::from_value(answer.data["aside"].clone()).unwrap_or_default();
@@ -63,7 +66,7 @@ fn live(arguments: &Arguments) -> (HashMap<String, String>, Asides) {
         }
         Some((target["name"].as_str()?.to_owned(), state))
     };
-    (targets.iter().filter_map(state).collect(), asides)
+    (targets.iter().filter_map(state).collect(), asides, answer.data["budgets"].clone())
 }
 
 /// The gateway's decision, in words.
@@ -181,6 +184,7 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     let way = match exchange.way() {
         Way::Asked => "the request names it in its head".to_owned(),
         Way::Route(id) => format!("route `{}` takes the request", prepared.routes[id.0 as usize].name),
+        Way::Budget => "its tenant's budget is used so far".to_owned(),
         Way::Name => format!("it answers to the name `{model}`"),
     };
     let mut text = format!("chain     {}: {way}\n", chain.name);

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Largest file that [`read`] takes, in bytes.
-const BYTES_MAX: u64 = 4 << 20;
+const BYTES_MAX: u64 = 64 << 20;
 
 /// Writes a file, so that whoever reads it finds the old content or the new, also when the power fails.
 ///

@@ -10,6 +10,7 @@ pub mod tree;
 pub mod document;
 pub mod validate;
 
+pub mod budgets;
 pub mod catalogue;
 pub mod chaos;
 pub mod complaint;

@@ -22,6 +22,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Who may ask.
     pub tenants: Vec<policy::Tenant>,
+    /// By tenant: the chain that its requests take once so much of its budget is spent.
+    pub cheaper: BTreeMap<String, String>,
     /// Faults that are made on purpose.
     pub chaos: Option<Chaos>,
     /// `provider/model` as it was written, and the target that is asked in its place.

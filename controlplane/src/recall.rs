@@ -40,6 +40,8 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                     reasoning: target.reasoning,
                     context_window: target.context_window,
                     price: target.price,
+                    cached: target.price.and_then(|price| price.cached),
+                    cache_write: target.price.and_then(|price| price.cache_write),
                     understands: target.understands,
                     ..Facts::default()
                 },
@@ -67,6 +69,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
             },
         );
     }
+    plan.cheaper = draft.tenants.iter().filter_map(|(_, tenant)| Some((tenant.name.clone(), chain_names(tenant.budget?.then?)))).collect();
     plan.tenants = draft.tenants.iter().map(|(_, tenant)| tenant.clone()).collect();
     plan.routes = draft
         .routes

@@ -4,6 +4,7 @@
 //! that the rest is checked as well. The plan is served only when nothing was an error.
 
 mod access;
+mod budgets;
 mod chains;
 mod facts;
 mod gateway;

@@ -188,6 +188,15 @@ fn targets(process: &Process, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
     for target in &stats.targets {
         line(format_args!("throwover_target_failures_total{{target=\"{}\"}} {}", escaped(&target.name), target.failures));
     }
+    line(format_args!(
+        "# HELP throwover_target_cost_usd_total What attempts at a target cost, in US dollars.\n# TYPE throwover_target_cost_usd_total counter"
+    ));
+    if let Some(policy) = process.current.load() {
+        for (id, target) in policy.targets.iter().filter(|(_, target)| target.price.is_some() && target.disabled.is_none()) {
+            let cost: policy::Money = process.seats().iter().map(|seat| seat.spent(id)).sum();
+            line(format_args!("throwover_target_cost_usd_total{{target=\"{}\"}} {cost}", escaped(&target.name)));
+        }
+    }
     line(format_args!("# HELP throwover_breaker_open 1 while the breaker of a target refuses.\n# TYPE throwover_breaker_open gauge"));
     for target in &stats.targets {
         let open = u8::from(target.breaker != "closed");

@@ -132,7 +132,7 @@ pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy, now: Momen
             board.forget(id);
         }
     }
-    for (id, tenant) in after.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
+    for (id, tenant) in after.tenants.iter().filter(|(_, tenant)| tenant.is_counted()) {
         match before.tenants.get(id) {
             Some(known) if known.name != tenant.name => board.forget_tenant(id),
             Some(known) => change_limits(board.tenant(id), known, tenant, now),

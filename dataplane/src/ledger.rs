@@ -6,6 +6,7 @@
 
 use crate::{
     allowance,
+    bill::Bill,
     body::Body,
     current::Held as Serving,
     downstream::Downstream,
@@ -25,12 +26,12 @@ use engine::{
     Moment,
     account::{Measures, Outcome, Record},
     board::Pause,
-    exchange::{Attempt, Exchange, trail::End},
+    exchange::{Attempt, Exchange, Skip, trail::End},
     failover,
     judge::Fault,
     text::Text,
 };
-use policy::{Class, TenantId, limits, wire::Event};
+use policy::{Class, TargetId, TenantId, limits, wire::Event};
 
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
@@ -77,6 +78,8 @@ pub struct Story {
     pub declined: Option<Box<ErrorAnswer>>,
     /// Tokens that were taken by an estimate.
     pub reserved: u64,
+    /// What it costs.
+    pub bill: Bill,
     /// Tokens of the prompt as the gateway estimates them, where they are asked for.
     pub estimate: u64,
     generation: u64,
@@ -105,6 +108,7 @@ impl Story {
             tenant: None,
             declined: None,
             reserved: 0,
+            bill: Bill::default(),
             estimate: 0,
             generation,
             model: Text::new(),
@@ -120,11 +124,12 @@ impl Story {
 
     /// What one of two attempts is told with while nobody knows which of them is the answer.
     pub fn beside(&self) -> Story {
-        Story { declined: None, measures: Measures::default(), failed_at: None, surface: self.surface, model: self.model, ..*self }
+        Story { declined: None, measures: Measures::default(), failed_at: None, bill: self.bill.beside(), ..*self }
     }
 
     /// Takes over what an attempt was told with.
-    pub fn adopt(&mut self, beside: &Story) {
+    pub fn adopt(&mut self, beside: &mut Story) {
+        self.bill.adopt(&mut beside.bill);
         let (own, told) = (&mut self.measures, beside.measures);
         if told.tokens_in > 0 || told.tokens_out > 0 {
             (own.tokens_in, own.tokens_out) = (told.tokens_in, told.tokens_out);
@@ -184,6 +189,7 @@ impl Story {
 
     /// What a provider counted.
     pub fn usage(&mut self, usage: &Usage) {
+        self.bill.counted(usage);
         let tokens = |count: Option<u64>, before: u32| count.map_or(before, |count| u32::try_from(count).unwrap_or(u32::MAX));
         self.measures.tokens_in = tokens(usage.input, self.measures.tokens_in);
         self.measures.tokens_out = tokens(usage.output, self.measures.tokens_out);
@@ -213,6 +219,8 @@ impl Story {
         self.measures.bytes_out = tenant.sent;
         self.count(shard, &outcome, ended, begun, exchange.is_some());
         self.settle(shard, policy, &outcome);
+        let measures = &mut self.measures;
+        (measures.cost, measures.failed_cost, measures.priced) = self.bill.close(shard, policy, &outcome, self.stream, measures.bytes_out);
         let record = exchange.map(|exchange| {
             if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated | Outcome::Templated) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
@@ -294,6 +302,10 @@ impl Story {
                 detail("class", class.to_owned()),
                 detail("switch_us", (self.switch_ns / 1_000).to_string()),
                 detail("added_us", u64::from(last.begun_us).to_string()),
+                detail("failed_ms", (record.failed_us() / 1_000).to_string()),
+                detail("cost_usd", record.measures.cost.to_string()),
+                detail("failed_cost_usd", record.measures.failed_cost.to_string()),
+                detail("skipped", skipped(policy, record)),
                 detail("request_id", self.id.to_string()),
             ],
         };
@@ -301,6 +313,12 @@ impl Story {
             shard.meters().count(Meter::EventsDropped);
         }
     }
+}
+
+/// The targets that were not asked, and why: `backup/m:breaker_open,third/m:paused`.
+fn skipped(policy: &Serving, record: &Record) -> String {
+    let told = |(target, skip): (TargetId, Option<Skip>)| Some(format!("{}:{}", policy.targets[target].name, skip?.word()));
+    record.candidates().filter_map(told).collect::<Vec<_>>().join(",")
 }
 
 /// Tells the control plane that nothing remains of a provider's limits, and what is spared therefore.

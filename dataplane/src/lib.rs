@@ -6,7 +6,7 @@
 //! | 2 | parse the head | [`request`] | `codec::head` | 400, 408, 414, 431, 501, 505 |
 //! | 3 | authenticate | | `engine::authenticate` | 401, before the body is read |
 //! | 4 | receive the body | [`body`] | `codec::{body, json}` | 400, 408, 413, 415, 503 |
-//! | 5 | decide | [`wants`] looks into the body | `engine::decide`, `codec::dialect` | 400, 403, 404 |
+//! | 5 | decide | [`wants`] looks into the body | `engine::decide`, `codec::dialect` | 400, 402, 403, 404 |
 //! | 6 | connect | [`connect`], [`pool`] | | attempt fails → 9 |
 //! | 7 | relay | [`relay`] | `codec::{sse, dialect}` | tenant hangs up → 10 |
 //! | 8 | judge | | `engine::judge` | |
@@ -19,6 +19,7 @@
 pub mod accept;
 pub mod admission;
 pub mod allowance;
+pub mod bill;
 pub mod body;
 pub mod connect;
 pub mod downstream;
@@ -55,6 +56,7 @@ pub mod mark;
 pub mod recorder;
 pub mod resolve;
 pub mod service;
+pub mod spending;
 pub mod stats;
 pub mod store;
 

@@ -7,10 +7,11 @@
 
 use crate::{
     current::{Policy, settle},
-    io::Instant,
+    io::{Instant, Wall},
     mark,
     process::{self, Process},
     resolve::Resolver,
+    spending::Spent,
     store::Store,
 };
 use engine::Moment;
@@ -150,6 +151,8 @@ struct Session<'l> {
     descriptor: Option<OwnedFd>,
     secrets: Secrets,
     stats_at: Instant,
+    /// What tenants have spent, as told and heard.
+    spent: Spent,
     /// How many addresses the last `Hello` named.
     listeners_told: usize,
     /// The last `Stats` said that traffic may come.
@@ -174,6 +177,7 @@ impl<'l> Session<'l> {
             descriptor: None,
             secrets: Secrets::default(),
             stats_at: Instant::default(),
+            spent: Spent::default(),
             listeners_told: 0,
             ready_told: false,
         })
@@ -195,6 +199,7 @@ impl<'l> Session<'l> {
             schema: image::SCHEMA,
             build: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            run: process.run,
             generation: policy.as_ref().map_or(0, |policy| policy.generation),
             digest: policy.as_ref().map_or([0; 32], |policy| policy.digest()),
             shards: u16::try_from(process.seats().len()).unwrap_or(u16::MAX),
@@ -243,10 +248,11 @@ impl<'l> Session<'l> {
         match frame {
             Frame::Secrets(secrets) => self.secrets = secrets,
             Frame::Publish(publish) => self.publish(&publish)?,
+            Frame::SpentElsewhere(list) => self.spent.learn(&self.link.process, list, Wall::now().0),
             Frame::Drain { grace_ms } => (self.link.drain)(Some(grace_ms)),
             Frame::Marks(marks) => mark::apply(&self.link.process, &marks, Moment(Instant::now().0)),
             // What only a data plane says is of no meaning here.
-            Frame::Hello(_) | Frame::Ack(_) | Frame::Nack(_) | Frame::Stats(_) | Frame::Event(_) | Frame::Reload => {}
+            Frame::Hello(_) | Frame::Ack(_) | Frame::Nack(_) | Frame::Stats(_) | Frame::Spending(_) | Frame::Event(_) | Frame::Reload => {}
         }
         Ok(())
     }
@@ -261,6 +267,7 @@ impl<'l> Session<'l> {
                 let process = &self.link.process;
                 settle(&process.board, process.current.load().as_deref(), &policy, Moment(Instant::now().0));
                 process.current.store(policy);
+                self.spent.apply(process);
                 process.ring_all();
                 let late = began.plus_millis(ADOPT_MS_MAX);
                 while !process.seats().iter().all(|seat| seat.finished() || seat.adopted() >= generation) {
@@ -327,6 +334,20 @@ impl<'l> Session<'l> {
             self.ready_told = ready;
             self.stats_at = Instant::now();
             self.say(&Frame::Stats(crate::stats::of(&process)))?;
+            self.tell_spending()?;
+        }
+        if process.ended() {
+            self.tell_spending()?;
+            process.told_last();
+        }
+        Ok(())
+    }
+
+    /// Tells what tenants have spent, as far as that is news.
+    fn tell_spending(&mut self) -> Result<(), Broken> {
+        let news = self.spent.news(&self.link.process, Wall::now().0 / 1_000);
+        for part in news.chunks(limits::SPENDING_PER_FRAME) {
+            self.say(&Frame::Spending(part.to_vec()))?;
         }
         Ok(())
     }

@@ -60,6 +60,8 @@ table! {
         Guesses = "key_guesses_total", Counter, "Unknown keys that came from an address too fast.";
         OutOfBounds = "address_refused_total", Counter, "Requests with a known key from an address that it may not be used from.";
         RateLimited = "rate_limited_total", Counter, "Requests of tenants beyond what they may ask for in a minute.";
+        BudgetRefused = "budget_refused_total", Counter, "Requests of tenants whose budget has too little left.";
+        BudgetReduced = "budget_reduced_total", Counter, "Requests that took another chain, since so much of their tenant's budget was used.";
         Shed = "shed_total", Counter, "Requests refused because the gateway was full.";
         Requests = "requests_total", Counter, "Requests whose head was read.";
         Exchanges = "exchanges_total", Counter, "Requests that were decided, each one exchange.";
@@ -82,6 +84,7 @@ table! {
         Fallbacks = "fallbacks_total", Counter, "Exchanges that were answered by another target than the first that was asked.";
         PromptTokens = "prompt_tokens_total", Counter, "Prompt tokens, as providers count them.";
         AnswerTokens = "answer_tokens_total", Counter, "Answer tokens, as providers count them.";
+        Cost = "cost_nanodollars_total", Counter, "What attempts cost, in billionths of a US dollar, where prices are known.";
         UpstreamOpened = "upstream_connections_total", Counter, "Connections opened to providers.";
         UpstreamFailed = "upstream_connections_failed_total", Counter, "Connections to providers that could not be opened.";
         UpstreamReused = "upstream_reused_total", Counter, "Attempts that took a warm connection.";

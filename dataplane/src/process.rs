@@ -11,13 +11,15 @@ use crate::{
 };
 use crossbeam::queue::ArrayQueue;
 use engine::board::Board;
-use policy::wire::Event;
+use policy::{Money, TargetId, id::Id, wire::Event};
 use std::{
+    hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst, fence},
     },
+    time::Duration,
 };
 
 /// Events that may wait for the link; beyond, they are dropped and counted.
@@ -33,8 +35,12 @@ pub struct Process {
     pub board: Arc<Board>,
     seats: OnceLock<Vec<Seat>>,
     events: ArrayQueue<Event>,
+    /// A number of its own: what it spends is counted under it.
+    pub run: u64,
     /// Nanoseconds of the monotonic clock when the process began.
     pub started: Instant,
+    ended: AtomicBool,
+    last_word: AtomicBool,
     draining: AtomicBool,
     handed_over: AtomicBool,
     grace_ms: AtomicU64,
@@ -57,6 +63,8 @@ pub struct Seat {
     listening: AtomicBool,
     finished: AtomicBool,
     ticks: AtomicU64,
+    /// What was spent at each target; it alone writes them.
+    costs: Box<[AtomicU64]>,
     /// Idle and busy connections by origin; it alone writes them.
     pub pools: Box<[PoolGauge]>,
 }
@@ -89,7 +97,10 @@ impl Process {
             board: Arc::new(Board::full()),
             seats: OnceLock::new(),
             events: ArrayQueue::new(EVENTS_MAX),
+            run: RandomState::new().hash_one(std::process::id()),
             started,
+            ended: AtomicBool::new(false),
+            last_word: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             handed_over: AtomicBool::new(false),
             grace_ms: AtomicU64::new(GRACE_OF_POLICY),
@@ -112,6 +123,7 @@ impl Process {
                 listening: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
                 ticks: AtomicU64::new(0),
+                costs: (0..policy::limits::TARGETS_MAX).map(|_| AtomicU64::new(0)).collect(),
                 pools: (0..policy::limits::ORIGINS_MAX).map(|_| PoolGauge::default()).collect(),
             };
             (0..shards).map(seat).collect()
@@ -146,6 +158,26 @@ impl Process {
         self.grace_ms.store(grace_ms.unwrap_or(GRACE_OF_POLICY), Relaxed);
         self.draining.store(true, Release);
         self.ring_all();
+    }
+
+    /// Says that nothing will happen any more, and waits until the control plane was told the last of it,
+    /// or `within` is over.
+    pub fn end(&self, within: Duration) {
+        self.ended.store(true, Release);
+        let by = Instant::now().plus_micros(within.as_micros() as u64);
+        while !self.last_word.load(Acquire) && Instant::now() < by {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// True once nothing will happen any more.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Acquire)
+    }
+
+    /// Says that the control plane was told all of it.
+    pub fn told_last(&self) {
+        self.last_word.store(true, Release);
     }
 
     /// True once [`Process::drain`] was called.
@@ -267,6 +299,19 @@ impl Seat {
     /// The shard came round; it alone says so.
     pub fn tick(&self) {
         self.ticks.store(self.ticks.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Counts what an attempt cost; the shard alone does.
+    pub fn spend(&self, target: TargetId, cost: Money) {
+        let sum = &self.costs[target.index()];
+        sum.store(sum.load(Relaxed).saturating_add(cost.0), Relaxed);
+        // Known to the billionth part of a dollar, since meters are whole numbers.
+        self.meters.add(Meter::Cost, cost.0.saturating_mul(10));
+    }
+
+    /// What the shard has spent at a target.
+    pub fn spent(&self, target: TargetId) -> Money {
+        Money(self.costs[target.index()].load(Relaxed))
     }
 
     /// True when the shard has ended.

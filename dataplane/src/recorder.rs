@@ -18,7 +18,7 @@ use engine::{
     account::Record,
     exchange::{Skip, Trail, trail::End},
 };
-use policy::{KeyId, wire::Event};
+use policy::{KeyId, Money, wire::Event};
 use std::{
     collections::{HashMap, VecDeque},
     fs::{File, OpenOptions},
@@ -327,6 +327,14 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
     member(out, key!("tokens_out"), u64::from(record.measures.tokens_out));
     member(out, key!("bytes_in"), record.measures.bytes_in);
     member(out, key!("bytes_out"), record.measures.bytes_out);
+    let measures = &record.measures;
+    if measures.priced {
+        amount(out, key!("cost_usd"), measures.cost);
+        amount(out, key!("failed_cost_usd"), measures.failed_cost);
+    }
+    if let failed_us @ 1.. = record.failed_us() {
+        member(out, key!("failed_ms"), failed_us / 1_000);
+    }
     out.extend_from_slice(b",\"attempts\":[");
     for (index, attempt) in record.attempts().iter().enumerate() {
         if index > 0 {
@@ -423,6 +431,12 @@ fn number(out: &mut Vec<u8>, value: u64) {
 fn member(out: &mut Vec<u8>, key: &'static str, value: u64) {
     out.extend_from_slice(key.as_bytes());
     number(out, value);
+}
+
+/// Dollars, exactly.
+fn amount(out: &mut Vec<u8>, key: &'static str, money: Money) {
+    out.extend_from_slice(key.as_bytes());
+    write!(out, "{money}").expect("a Vec grows");
 }
 
 fn text(out: &mut Vec<u8>, key: &'static str, value: &str) {

@@ -28,6 +28,7 @@ use engine::{
     Moment,
     exchange::{Attempt, Exchange, Surrender, trail::End},
     judge::{self, ErrorFields, Transport, Verdict},
+    prepared::Way,
 };
 use policy::{
     ClassSet,
@@ -123,6 +124,7 @@ pub fn attempt(
             Err(transport) => return transport.into(),
         };
         story.sent(scene.shard, exchange, scene.attempt, scene.shard.io.precise());
+        story.bill.sent(scene);
         let (head, bytes) = match answer_head(scene, &mut Waiter::Tenant(tenant), &mut upstream).await {
             Ok(found) => found,
             Err(outcome) => return outcome,
@@ -301,6 +303,9 @@ pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, st
         Outcome::Cut(verdict) => (verdict, None, true),
     };
     story.failed(shard, verdict.class, declined);
+    if !cut {
+        story.bill.failed(shard, exchange.trail()[attempt.index].status);
+    }
     let out = ledger::out(shard, attempt, now);
     exchange.concluded(board, policy.prepared(), attempt.index, verdict, now);
     if out.is_none()
@@ -382,6 +387,9 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
         head::write_number(out, value);
         out.extend_from_slice(b"\r\n");
     };
+    if exchange.way() == Way::Budget {
+        out.extend_from_slice(b"x-throwover-budget: reduced\r\n");
+    }
     number(out, "x-throwover-attempts: ", u64::from(exchange.attempts_made()));
     if let Some(class) = first_failure(exchange) {
         out.extend_from_slice(b"x-throwover-fallback-reason: ");

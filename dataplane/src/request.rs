@@ -4,7 +4,7 @@
 //! does is in the file of that name, and what it thinks is in `codec` and `engine`.
 
 use crate::{
-    accept, allowance, body,
+    accept, allowance, bill, body,
     current::{Held as Serving, Policy},
     deadline,
     downstream::{Downstream, Gone},
@@ -352,7 +352,7 @@ fn out_of_bounds() -> Refusal {
 
 /// Verb 5.
 fn decide_where(
-    shard: &Shard,
+    shard: &Rc<Shard>,
     policy: &Policy,
     tenant: &mut Downstream,
     asked: &Asked,
@@ -380,11 +380,18 @@ fn decide_where(
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
-    let exchange = decide::decide(policy.prepared(), &ask, &shard.process.board, Moment(shard.io.now().0)).map_err(|refusal| Refusal {
+    let (board, now) = (&shard.process.board, Moment(shard.io.now().0));
+    let decided = match bill::instead(shard, policy, asked.tenant, question.surface) {
+        Some(chain) => decide::decide_instead(policy.prepared(), &ask, chain, board, now),
+        None => decide::decide(policy.prepared(), &ask, board, now),
+    };
+    let exchange = decided.map_err(|refusal| Refusal {
         kind: refusal.kind(),
         fault: refusal.fault(),
         ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message().as_str().to_owned()).about(refusal.param())
     })?;
+    story.bill.of_prompt(ask.wants.tokens, body);
+    bill::reserve(shard, policy, &exchange, (question.surface, body), &mut story.bill)?;
     if stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
     }

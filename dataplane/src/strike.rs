@@ -38,7 +38,8 @@ pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Opti
     if let Some(word) = asked.head.find(&asked.bytes, TEST) {
         let message = "x-throwover-test names a fault: 429, 429;retry_after=7, 5xx, connect, slow:3s, stall, bad_json, cut, \
                        expired_key or model_gone.";
-        let blow = std::str::from_utf8(word).ok().and_then(|word| Blow::read(word.trim()));
+        let blow =
+            std::str::from_utf8(word).ok().and_then(|word| Blow::read(word.trim())).filter(|blow| !matches!(blow, Blow::Price { .. }));
         return blow.map(Some).ok_or_else(|| Refusal::tenant(400, "unknown_fault", message));
     }
     let mut joined = Vec::new();
@@ -102,6 +103,8 @@ async fn fall(scene: &Scene<'_>, waiter: &mut Waiter<'_>, blow: Blow) -> Option<
                 Ok(()) => Some(Transport::FirstTokenTimeout.into()),
             }
         }
+        // It changes what an attempt costs, and nothing else.
+        Blow::Price { .. } => None,
         Blow::Stall => match relay::idle(scene, waiter, Instant(scene.attempt.first_token_by.0)).await {
             Err(outcome) => Some(outcome),
             Ok(()) => Some(Transport::HeadTimeout.into()),

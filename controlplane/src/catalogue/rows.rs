@@ -148,7 +148,12 @@ fn facts(row: ModelRow) -> Result<((String, String), Facts), Unreadable> {
     // Dollars per million tokens, in millionths of a dollar.
     let millionths = |dollars: f64| (dollars * 1e6).round() as u64;
     let price = match (row.r#in, row.out) {
-        (Some(input), Some(output)) => Some(policy::Price { input: millionths(input), output: millionths(output) }),
+        (Some(input), Some(output)) => Some(policy::Price {
+            input: millionths(input),
+            output: millionths(output),
+            cached: row.cached_in.map(millionths),
+            cache_write: row.cache_write.map(millionths),
+        }),
         _ => None,
     };
     let thinking = match row.thinking.as_deref() {

@@ -90,7 +90,7 @@ fn embeddings_have_lengths() {
 fn facts_in_the_units_of_the_contract() {
     let catalogue = Catalogue::built_in();
     let facts = catalogue.model("openai", "gpt-4.1-2025-04-14").expect("it is listed");
-    assert_eq!(facts.price, Some(policy::Price { input: 2_000_000, output: 8_000_000 }));
+    assert_eq!(facts.price, Some(policy::Price { input: 2_000_000, output: 8_000_000, cached: Some(500_000), cache_write: None }));
     assert_eq!((facts.cached, facts.cache_write), (Some(500_000), None));
     assert_eq!((facts.context_window, facts.understands.output_max), (Some(1_047_576), Some(32_768)));
     assert_eq!(catalogue.successor("gemini", "gemini-pro"), catalogue.successor("google", "gemini-pro"));

@@ -36,6 +36,10 @@ fn each_fault_gets_its_part() {
         assert!((0.099..=0.101).contains(&struck), "{struck}");
         left -= struck;
     }
+    // A price holds for every attempt, and takes nothing from what fails.
+    let priced = rehearsal(vec![Blow::Price { permille: 3_000 }, Blow::Connect], 300).plan();
+    let shares: Vec<u32> = priced.strikes.iter().map(|(_, permille, _)| *permille).collect();
+    assert_eq!(shares, [1_000, 300]);
     let all = rehearsal(vec![Blow::Connect, Blow::Stall], 1_000).plan();
     assert_eq!(all.strikes.iter().map(|(_, permille, _)| *permille).collect::<Vec<_>>(), [500, 1_000]);
 }

@@ -272,6 +272,8 @@ section! {
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Numbers of its vectors, where it makes embeddings.
         dimensions: Count, "the catalogue's, or unknown";
+        /// What a million of its tokens cost, in place of what the catalogue says.
+        price: Price, "the catalogue's, or unknown";
     }
     /// Requests of one session go to one place.
     Affinity = "`affinity`" {
@@ -304,6 +306,8 @@ section! {
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Numbers of its vectors, where it makes embeddings.
         dimensions: Count, "the catalogue's, or unknown";
+        /// What a million of its tokens cost, in place of what the catalogue says.
+        price: Price, "the catalogue's, or unknown";
     }
     /// What is tried, in which order.
     Fallback = "`fallback`" {
@@ -350,6 +354,17 @@ section! {
         /// Of the answer.
         output: Amount, "any";
     }
+    /// What a million tokens cost, in US dollars.
+    Price = "`price`" {
+        /// Of the prompt.
+        input: Amount, "required";
+        /// Of the answer.
+        output: Amount, "required";
+        /// Of the prompt, what is read from a cache.
+        cached: Amount, "that of `input`";
+        /// Of the prompt, what is written to a cache.
+        cache_write: Amount, "that of `input`";
+    }
     /// One position of a chain: a provider's model, a name from `models`, or a fixed text.
     Link = "an entry of `models`" {
         /// Which provider; without it, `model` is a name from `models`.
@@ -374,6 +389,8 @@ section! {
         thinking: Thinking, "the catalogue's, or as the newest of its dialect";
         /// Numbers of its vectors, where it makes embeddings.
         dimensions: Count, "the catalogue's, or unknown";
+        /// What a million of its tokens cost, in place of what the catalogue says.
+        price: Price, "the catalogue's, or unknown";
         /// Asked only after a failure of one of these classes in the same request: `[content_filter]`.
         after: Vec<At<TriggerType>>, "asked as its turn comes";
         /// Answer of last resort: a text, in the place of an error that nobody's request is to blame for.
@@ -465,7 +482,7 @@ section! {
         /// Names that it may ask for; one `*` stands for anything.
         models: Vec<At<String>>, "all";
         /// Money that it may spend.
-        budget: Budget, "none", inert "nothing is refused for its price";
+        budget: Budget, "no limit";
         /// Requests in a minute.
         rpm: Count, "no limit";
         /// Tokens in a minute, of prompts and answers together.
@@ -489,13 +506,17 @@ section! {
     Budget = "`budget`" {
         /// US dollars.
         usd: Amount, "required";
-        /// In how long.
+        /// In how long: a `day`, `week` (from Monday) or `month` of the calendar, in UTC.
         per: Period, "month";
+        /// From this share on, its requests take the chain of `then`; without one, only an event tells.
+        at: Share, "80%";
+        /// A chain, or a model of one, that costs less.
+        then: String, "none";
     }
 }
 
 read_as_map! {
-    Document Health Metrics MetricRule Canary Expect Affinity MaxPrice Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
+    Document Health Metrics MetricRule Canary Expect Affinity MaxPrice Price Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
     Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

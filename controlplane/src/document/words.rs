@@ -130,8 +130,6 @@ vocabulary! {
     /// In how long.
     Period {
         /// One.
-        Hour = "hour";
-        /// One.
         Day = "day";
         /// One.
         Week = "week";

@@ -44,7 +44,8 @@ impl Validator<'_> {
             }
             let requests_per_minute = self.bounded(&tenant.rpm, "rpm", 1, PER_MINUTE_MAX, 0);
             let tokens_per_minute = self.bounded(&tenant.tpm, "tpm", 1, PER_MINUTE_MAX, 0);
-            self.plan.tenants.push(policy::Tenant {
+            let (budget, then) = self.budget(name, &tenant.budget);
+            let planned = policy::Tenant {
                 name: name.value.clone(),
                 digests: own,
                 models,
@@ -52,7 +53,13 @@ impl Validator<'_> {
                 requests_per_minute,
                 may_test: tenant.testing.as_ref().is_some_and(|at| at.value),
                 tokens_per_minute,
-            });
+                budget,
+            };
+            if let Some(at) = tenant.budget.as_ref().filter(|_| budget.is_some()) {
+                self.unpriced(at, &planned, then.as_ref());
+            }
+            self.plan.tenants.push(planned);
+            self.plan.cheaper.extend(then.map(|chain| (name.value.clone(), chain)));
         }
     }
 

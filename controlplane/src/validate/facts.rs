@@ -1,6 +1,6 @@
 //! What the operator knows better about a model than the catalogue.
 
-use super::Validator;
+use super::{Validator, budgets::Costs};
 use crate::document::{At, Deployment, Link, Model, Need, Thinking, units::Count};
 use codec::dialect::Needs;
 
@@ -17,6 +17,7 @@ pub(super) struct Told {
     lacks: Option<At<Needs>>,
     thinking: Option<At<Thinking>>,
     dimensions: Option<At<u32>>,
+    costs: Option<At<Costs>>,
 }
 
 impl Told {
@@ -28,6 +29,7 @@ impl Told {
             lacks: self.lacks.or_else(|| other.lacks.clone()),
             thinking: self.thinking.or_else(|| other.thinking.clone()),
             dimensions: self.dimensions.or_else(|| other.dimensions.clone()),
+            costs: self.costs.or_else(|| other.costs.clone()),
         }
     }
 }
@@ -41,6 +43,7 @@ macro_rules! told {
             lacks,
             thinking: $section.thinking.clone(),
             dimensions: $validator.length(&$section.dimensions),
+            costs: $validator.costs(&$section.price),
         }
     }};
 }
@@ -77,6 +80,7 @@ impl Validator<'_> {
         self.agree(target, "lacks", &before.lacks, &told.lacks);
         self.agree(target, "thinking", &before.thinking, &told.thinking);
         self.agree(target, "dimensions", &before.dimensions, &told.dimensions);
+        self.agree(target, "price", &before.costs, &told.costs);
         self.is_at_most_its_own(target, &told.dimensions);
         let told = before.over(told);
         if let Some(planned) = self.plan.targets.get_mut(target) {
@@ -92,6 +96,9 @@ impl Validator<'_> {
                 if told.lacks.is_none() {
                     lacks = if thinks { lacks.without(Needs::REASONING) } else { lacks.and(Needs::REASONING) };
                 }
+            }
+            if let Some(Costs { price }) = told.costs.as_ref().map(|at| at.value) {
+                (facts.price, facts.cached, facts.cache_write) = (Some(price), price.cached, price.cache_write);
             }
             facts.understands.lacks = lacks.bits();
             facts.understands.dimensions = told.dimensions.as_ref().map(|at| at.value).or(facts.understands.dimensions);

@@ -57,7 +57,7 @@ impl Validator<'_> {
         // Zero would be no limit: the least that is one stands for it.
         let micros = |amount: f64| ((amount * MICROS) as u64).max(1);
         let of = |at: &Option<At<_>>| at.as_ref().map_or(0, |at: &At<crate::document::units::Amount>| micros(at.0));
-        Price { input: of(&max.input), output: of(&max.output) }
+        Price { input: of(&max.input), output: of(&max.output), ..Price::default() }
     }
 
     /// A second attempt beside a slow first one.

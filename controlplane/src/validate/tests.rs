@@ -247,7 +247,10 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
     let table = [
         ("providers: {openai: {keys: [sk-literal]}}", "a secret stands in the policy itself"),
         ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 5}]}}", "has no effect yet: `rpm`"),
-        ("tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]", "has no effect yet: `budget`"),
+        (
+            "tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]",
+            "the budget of `a` counts nothing of what it asks of `openai/*`",
+        ),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t, priority: 1}]}]}",

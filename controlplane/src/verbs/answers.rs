@@ -2,7 +2,7 @@
 
 use super::{Handler, find};
 use crate::{
-    aside, chaos,
+    aside, budgets, chaos,
     control::{Control, Reply},
     document::{Read, Reader, units},
     legible, observe,
@@ -143,6 +143,9 @@ pub(super) fn status(control: &mut Control, asked: Asked) {
     data["aside"] = json!(asides);
     text.push_str(&control.health.degraded(now_ms));
     data["health"] = control.health.json(now_ms);
+    let (lines, budgets) = budgets::told(&control.budgets.stands(&control.live.draft, now_ms));
+    text.push_str(&lines);
+    data["budgets"] = budgets;
     give(&asked, Answer::new(text, data));
 }
 

@@ -153,6 +153,7 @@ impl Plane {
         self.say(Frame::Hello(Hello {
             schema: policy::image::SCHEMA,
             build: "test".to_owned(),
+            run: 1,
             pid: std::process::id(),
             generation,
             digest,

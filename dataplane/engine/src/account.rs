@@ -9,7 +9,7 @@ use crate::{
     moment::Moment,
     prepared::Way,
 };
-use policy::{ChainId, TargetId, TenantId};
+use policy::{ChainId, Money, TargetId, TenantId};
 
 /// How an exchange ended for the tenant. There is exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,12 @@ pub struct Measures {
     pub bytes_out: u64,
     /// Time that the gateway itself took, in nanoseconds.
     pub overhead_ns: u64,
+    /// What all attempts cost, as far as prices are known.
+    pub cost: Money,
+    /// What of it was for attempts that failed.
+    pub failed_cost: Money,
+    /// The price of something that was asked is known.
+    pub priced: bool,
 }
 
 /// A candidate as it is written down.
@@ -179,6 +185,12 @@ impl Record {
             End::Failed(class) => Some(class),
             _ => None,
         })
+    }
+
+    /// How long the attempts took that failed, in microseconds.
+    pub fn failed_us(&self) -> u64 {
+        let failed = self.attempts().iter().filter(|attempt| matches!(attempt.end, End::Failed(_)));
+        failed.map(|attempt| u64::from(attempt.end_us.saturating_sub(attempt.begun_us))).sum()
     }
 
     /// Checks what every record must hold.

@@ -9,6 +9,7 @@
 use crate::{
     allowance::Allowance,
     breaker::Seat,
+    budget::Purse,
     exchange::Session,
     hedges::Allotment,
     limit::Limit,
@@ -122,6 +123,8 @@ pub struct TenantRow {
     pub requests: Allowance,
     /// Of its tokens in a minute.
     pub tokens: Allowance,
+    /// Of its budget.
+    pub purse: Purse,
 }
 
 /// Why something is left alone, and until when.
@@ -271,7 +274,7 @@ impl Board {
         for (id, _) in snapshot.chains.iter().filter(|(_, chain)| chain.standby_permille > 0) {
             self.turns.row(id.index());
         }
-        for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_limited()) {
+        for (id, _) in snapshot.tenants.iter().filter(|(_, tenant)| tenant.is_counted()) {
             self.tenant(id);
         }
     }
@@ -281,6 +284,7 @@ impl Board {
         let row = self.tenant(id);
         row.requests.reset();
         row.tokens.reset();
+        row.purse.reset();
     }
 
     /// Attempts in flight at a provider.

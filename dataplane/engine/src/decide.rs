@@ -136,6 +136,15 @@ pub fn decide(prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) ->
     Ok(Exchange::begin(prepared, ask, chain, way, board, now))
 }
 
+/// The same with another chain in the place of the one that is asked for.
+///
+/// # Errors
+/// As [`decide`]: what may not be asked for is not answered by others either.
+pub fn decide_instead(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, board: &Board, now: Moment) -> Result<Exchange, Refusal> {
+    chain_for(prepared, ask)?;
+    Ok(Exchange::begin(prepared, ask, chain, Way::Budget, board, now))
+}
+
 /// Which chain answers, and why.
 ///
 /// # Errors

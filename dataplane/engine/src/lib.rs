@@ -21,6 +21,7 @@ pub mod prepared;
 
 pub mod allowance;
 pub mod authenticate;
+pub mod budget;
 pub mod decide;
 pub mod exchange;
 pub mod judge;

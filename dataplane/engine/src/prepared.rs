@@ -45,6 +45,8 @@ pub enum Way {
     Route(RouteId),
     /// The name in its `model`.
     Name,
+    /// Its tenant's budget is used up so far that it takes another chain than it asked for.
+    Budget,
 }
 
 impl Deref for Prepared {
@@ -160,6 +162,16 @@ impl Prepared {
     /// What may strike attempts at a target, in a rehearsal.
     pub(crate) fn strikes(&self, target: TargetId) -> &[(u32, policy::Blow)] {
         self.strikes.at(target)
+    }
+
+    /// What tokens of `target` cost, as far as is known; in a rehearsal of other prices, those. `unix_ms` is
+    /// asked only while there is a rehearsal.
+    pub fn price(&self, target: TargetId, unix_ms: impl FnOnce() -> u64) -> Option<policy::Price> {
+        let price = self.snapshot.targets[target].price?;
+        match self.strikes.factor(target) {
+            Some(permille) if self.snapshot.chaos.as_ref().is_some_and(|chaos| unix_ms() < chaos.until_ms) => Some(price.times(permille)),
+            _ => Some(price),
+        }
     }
 
     /// Whose words the errors of a provider are said in.

@@ -3,17 +3,21 @@
 use crate::{backoff, prepared::Prepared};
 use policy::{Blow, Snapshot, TargetId, id::Id};
 
-/// By target: what may strike it.
+/// By target: what may strike it, and the factor on its price in thousandths.
 #[derive(Debug, Default)]
-pub(crate) struct Strikes(Vec<Vec<(u32, Blow)>>);
+pub(crate) struct Strikes(Vec<(Vec<(u32, Blow)>, Option<u32>)>);
 
 impl Strikes {
     pub(crate) fn build(snapshot: &Snapshot) -> Strikes {
         let Some(chaos) = &snapshot.chaos else { return Strikes::default() };
-        let mut by_target = vec![Vec::new(); snapshot.targets.slots()];
+        let mut by_target = vec![(Vec::new(), None); snapshot.targets.slots()];
         for strike in &chaos.strikes {
             for target in &strike.targets {
-                by_target[target.index()].push((strike.permille, strike.blow));
+                let (blows, factor) = &mut by_target[target.index()];
+                match strike.blow {
+                    Blow::Price { permille } => *factor = Some(permille),
+                    blow => blows.push((strike.permille, blow)),
+                }
             }
         }
         Strikes(by_target)
@@ -34,7 +38,11 @@ pub fn blow(prepared: &Prepared, target: TargetId, unix_ms: impl FnOnce() -> u64
 
 impl Strikes {
     pub(crate) fn at(&self, target: TargetId) -> &[(u32, Blow)] {
-        self.0.get(target.index()).map_or(&[], Vec::as_slice)
+        self.0.get(target.index()).map_or(&[], |(blows, _)| blows)
+    }
+
+    pub(crate) fn factor(&self, target: TargetId) -> Option<u32> {
+        self.0.get(target.index())?.1
     }
 }
 
@@ -43,6 +51,25 @@ mod tests {
     use super::*;
     use crate::prepared::tests as policies;
     use policy::{Chaos, Strike};
+
+    /// A price fails nothing, and nobody draws for it.
+    #[test]
+    fn prices_are_those_of_the_rehearsal_while_it_lasts() {
+        let mut draft = policies::draft(&[("a", 0)]);
+        let targets: Vec<TargetId> = ["dear", "other"].map(|model| policies::target(&mut draft, 0, model)).to_vec();
+        let price = policy::Price { input: 2_000, output: 10_000, ..policy::Price::default() };
+        for target in &targets {
+            draft.targets.get_mut(*target).unwrap().price = Some(price);
+        }
+        let chain = policies::chain(&mut draft, "c", &[&targets]);
+        policies::name(&mut draft, "c", chain);
+        let strikes = vec![Strike { targets: vec![targets[0]], permille: 1, blow: Blow::Price { permille: 2_500 } }];
+        draft.chaos = Some(Chaos { until_ms: 1_000, strikes });
+        let prepared = policies::prepare(draft);
+        assert_eq!(blow(&prepared, targets[0], || 0, &mut || panic!("nothing is drawn")), None);
+        let input = |target, now| prepared.price(target, || now).unwrap().input;
+        assert_eq!((input(targets[0], 999), input(targets[0], 1_000), input(targets[1], 0)), (5_000, 2_000, 2_000));
+    }
 
     #[test]
     fn as_many_are_struck_as_are_meant_and_for_as_long() {

@@ -2,7 +2,7 @@
 
 use crate::{
     ChainId, TargetId,
-    target::Price,
+    money::Price,
     trigger::{ClassSet, Triggers},
 };
 use serde::{Deserialize, Serialize};

@@ -24,6 +24,9 @@ pub struct Strike {
     pub blow: Blow,
 }
 
+/// The largest factor on a price, in thousandths.
+pub const PRICE_PERMILLE_MAX: u32 = 1_000_000;
+
 /// What an attempt comes to that is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blow {
@@ -47,11 +50,18 @@ pub enum Blow {
     Malformed,
     /// The stream breaks before it shows anything.
     Cut,
+    /// Nothing fails: tokens cost so many thousandths of their price. Holds for all attempts, whatever the
+    /// share, and in budgets and records alone.
+    Price {
+        /// How many. At most [`PRICE_PERMILLE_MAX`].
+        permille: u32,
+    },
 }
 
 impl Blow {
     /// Reads a fault as operators and tenants write it: `429`, `429;retry_after=7` (seconds), `5xx`, `connect`,
-    /// `slow:3s` (or `slow:300ms`), `stall`, `bad_json`, `cut`, `expired_key`, `model_gone`. `None` when it is none.
+    /// `slow:3s` (or `slow:300ms`), `stall`, `bad_json`, `cut`, `expired_key`, `model_gone`, or `price:2.5`, a factor. `None` when it
+    /// is none.
     pub fn read(word: &str) -> Option<Blow> {
         let status = |status| Blow::Status { status, retry_after_ms: None };
         Some(match word {
@@ -62,6 +72,7 @@ impl Blow {
             "cut" | "stream_cut" => Blow::Cut,
             "expired_key" => status(401),
             "model_gone" => status(404),
+            _ if word.starts_with("price:") => Blow::Price { permille: factor(word.strip_prefix("price:")?)? },
             _ => match word.strip_prefix("slow:") {
                 Some(text) => Blow::Slow { ms: slow_ms(text).filter(|ms| (1..=limits::DEADLINE_MS_MAX).contains(ms))? },
                 None => {
@@ -75,6 +86,13 @@ impl Blow {
             },
         })
     }
+}
+
+/// A factor, in thousandths: `2.5` or `x2.5`.
+fn factor(text: &str) -> Option<u32> {
+    let factor: f64 = text.strip_prefix('x').unwrap_or(text).parse().ok()?;
+    let permille = factor * 1_000.0;
+    (0.0..=f64::from(PRICE_PERMILLE_MAX)).contains(&permille).then_some(permille.round() as u32)
 }
 
 fn slow_ms(text: &str) -> Option<u64> {

@@ -8,12 +8,14 @@
 //! There is no I/O here, no clock, and nothing that is unbounded: see [`limits`].
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod chain;
 pub mod chaos;
 pub mod health;
 pub mod id;
 pub mod image;
 pub mod limits;
+pub mod money;
 pub mod network;
 pub mod route;
 pub mod secret;
@@ -23,16 +25,18 @@ pub mod tenant;
 pub mod trigger;
 pub mod wire;
 
+pub use budget::{Budget, Per, Period};
 pub use chain::{Backoff, Balance, Breaker, Chain, Hedge, Member, Patience, Slowness, Step, Wording};
 pub use chaos::{Blow, Chaos, Strike};
 pub use health::{Check, Degradation, Mark};
 pub use id::{ChainId, KeyId, OriginId, ProviderId, RouteId, Table, TargetId, TenantId, TlsProfileId};
+pub use money::{Money, Price, Tokens};
 pub use network::Network;
 pub use route::{Pattern, Predicate, Route};
 pub use secret::{Secret, Secrets, ServerIdentity};
 pub use snapshot::{Draft, Flaw, Gateway, Snapshot};
 pub use target::{
-    Auth, Concurrency, Dialect, Key, Model, Origin, Price, Provider, Retries, Roots, Speaks, Target, Thinking, TlsProfile, Understands,
+    Auth, Concurrency, Dialect, Key, Model, Origin, Provider, Retries, Roots, Speaks, Target, Thinking, TlsProfile, Understands,
 };
 pub use tenant::Tenant;
 pub use trigger::{Class, ClassSet, Triggers};

@@ -80,6 +80,8 @@ pub const LISTENERS_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 256;
 /// Largest snapshot image, in bytes.
 pub const IMAGE_BYTES_MAX: usize = 256 * MIB;
+/// Tenants whose spending is told in one frame.
+pub const SPENDING_PER_FRAME: usize = 1_024;
 /// Largest frame on the control socket, in bytes.
 pub const FRAME_BYTES_MAX: usize = 4 * MIB;
 
@@ -127,6 +129,7 @@ const _: () = {
     assert!(ATTEMPTS_MAX <= CHAIN_TARGETS_MAX);
     assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
     assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
+    assert!(SPENDING_PER_FRAME * (NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX);
 };
 
 /// Bytes of text that are taken for one token where nobody has counted. English has some four; a

@@ -1,7 +1,7 @@
 //! The compiled policy: a draft that anybody may write, and the snapshot that is proved from it.
 
 use crate::{
-    Blow, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Slowness, Table, Target, TargetId, Tenant,
+    Blow, Budget, Chain, ChainId, Chaos, Network, Origin, OriginId, Provider, ProviderId, Route, Slowness, Table, Target, TargetId, Tenant,
     TenantId, TlsProfile, TlsProfileId,
     chain::Name,
     health::{Check, What},
@@ -184,6 +184,9 @@ impl Snapshot {
         }
         let mut digests = HashSet::new();
         for (id, tenant) in draft.tenants.iter() {
+            if let Some(budget) = &tenant.budget {
+                budget_is_sound(&draft, id, budget)?;
+            }
             for digest in &tenant.digests {
                 if !digests.insert(digest) {
                     return Err(flaw(id, "has a key that another tenant has, or this one twice"));
@@ -309,6 +312,12 @@ fn checks_are_sound(id: ProviderId, checks: &[Check]) -> Result<(), Flaw> {
     Ok(())
 }
 
+fn budget_is_sound(draft: &Draft, id: TenantId, budget: &Budget) -> Result<(), Flaw> {
+    within(id, "budget", budget.limit.0 as usize, 1, crate::budget::LIMIT_MAX.0 as usize)?;
+    within(id, "threshold of the budget", budget.at_permille.into(), 1, 1_000)?;
+    budget.then.map_or(Ok(()), |chain| taken(&draft.chains, chain, id))
+}
+
 fn chaos_is_sound(draft: &Draft, chaos: &Chaos) -> Result<(), Flaw> {
     let place = "chaos";
     within(place, "strikes", chaos.strikes.len(), 1, limits::STRIKES_MAX)?;
@@ -321,6 +330,7 @@ fn chaos_is_sound(draft: &Draft, chaos: &Chaos) -> Result<(), Flaw> {
         match strike.blow {
             Blow::Status { status, .. } => within(place, "status", status.into(), 400, 599)?,
             Blow::Slow { ms } => within(place, "slow", ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?,
+            Blow::Price { permille } => within(place, "price", permille as usize, 0, crate::chaos::PRICE_PERMILLE_MAX as usize)?,
             Blow::Connect | Blow::Stall | Blow::Malformed | Blow::Cut => {}
         }
     }

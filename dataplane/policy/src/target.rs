@@ -1,6 +1,6 @@
 //! Targets and what they are made of: providers, origins, credentials, models.
 
-use crate::{KeyId, OriginId, ProviderId, TlsProfileId};
+use crate::{KeyId, OriginId, Price, ProviderId, TlsProfileId};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -271,13 +271,4 @@ pub enum Model {
     Named(String),
     /// What follows `provider/` in the name that the request gave.
     Rest,
-}
-
-/// Prices in millionths of a US dollar per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Price {
-    /// Of prompt tokens.
-    pub input: u64,
-    /// Of answer tokens.
-    pub output: u64,
 }

@@ -1,6 +1,6 @@
 //! Tenants: who may ask, for what, from where, and how much.
 
-use crate::{network::Network, route::Pattern};
+use crate::{budget::Budget, network::Network, route::Pattern};
 use serde::{Deserialize, Serialize};
 
 /// Who may ask.
@@ -18,6 +18,8 @@ pub struct Tenant {
     pub requests_per_minute: u64,
     /// Tokens in a minute, of prompts and answers together; 0 is no limit.
     pub tokens_per_minute: u64,
+    /// What it may spend; `None` is no limit.
+    pub budget: Option<Budget>,
     /// It may have attempts of its own requests fail on purpose.
     pub may_test: bool,
 }
@@ -28,9 +30,14 @@ impl Tenant {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(model))
     }
 
-    /// True when something is counted for it.
+    /// True when requests or tokens are counted for it.
     pub fn is_limited(&self) -> bool {
         self.requests_per_minute > 0 || self.tokens_per_minute > 0
+    }
+
+    /// True when anything is counted for it, money included.
+    pub fn is_counted(&self) -> bool {
+        self.is_limited() || self.budget.is_some()
     }
 }
 
@@ -44,6 +51,7 @@ impl std::fmt::Debug for Tenant {
             .field("networks", &self.networks)
             .field("requests_per_minute", &self.requests_per_minute)
             .field("tokens_per_minute", &self.tokens_per_minute)
+            .field("budget", &self.budget)
             .field("may_test", &self.may_test)
             .finish()
     }

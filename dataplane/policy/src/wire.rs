@@ -5,7 +5,7 @@
 //! listens; each data plane connects, says [`Frame::Hello`], and is sent the policy. A snapshot's
 //! image is not in the frame: its sealed memfd is passed beside it (SCM_RIGHTS).
 
-use crate::{Mark, Secrets, limits};
+use crate::{Mark, Money, Secrets, budget::Day, limits};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,6 +37,11 @@ pub enum Frame {
         /// Time for what is in flight, in milliseconds.
         grace_ms: u64,
     },
+    /// Data plane: what tenants with a budget have spent by it, those of which that is news; about once a
+    /// second. At most [`limits::SPENDING_PER_FRAME`].
+    Spending(Vec<Spending>),
+    /// Control plane: what they have spent by all other data planes, those that ended included.
+    SpentElsewhere(Vec<Spending>),
     /// Data plane: it was sent SIGHUP, and asks for the policy to be loaded again.
     Reload,
     /// Control plane: what it has found out about targets, at most [`limits::MARKS_MAX`] of them. Of those
@@ -53,6 +58,8 @@ pub struct Hello {
     pub build: String,
     /// Its process.
     pub pid: u32,
+    /// A number of its own, drawn when it began: what it spends is counted under it.
+    pub run: u64,
     /// Generation that it serves; 0 is none.
     pub generation: u64,
     /// BLAKE3 of the image that it serves; zeros are none.
@@ -186,12 +193,25 @@ pub struct KeyState {
     pub breaker_ms: u64,
 }
 
+/// What one tenant has spent in one period.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spending {
+    /// Who.
+    pub tenant: String,
+    /// The first day of the period.
+    pub start: Day,
+    /// What was spent in it.
+    pub spent: Money,
+    /// What requests in flight may still cost.
+    pub reserved: Money,
+}
+
 /// Something that an operator would want to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Microseconds since 1970.
     pub at_us: u64,
-    /// One word for it: `fallback`, `breaker`, `taken_out`, `spent`, `ready`, …
+    /// One word for it: `fallback`, `breaker`, `taken_out`, `spent`, `budget`, `ready`, …
     pub kind: String,
     /// What, for humans and for `events --format json`: names and values.
     pub details: Vec<(String, String)>,

@@ -179,6 +179,10 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         scan.feed(slice).map_err(malformed)?;
     }
     let facts = scan.finish().map_err(malformed)?;
+    // First of all: what is of no use was counted as well.
+    if let Some(usage) = &facts.usage {
+        story.usage(usage);
+    }
     let failed = facts.status == Some(json::Status::Failed);
     if facts.error || failed {
         let mut joined = Vec::new();
@@ -195,9 +199,6 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
         let mut joined = Vec::new();
         return Err(scene.failed(&dialect::read_ending(passage::contiguous(held, &mut joined))));
-    }
-    if let Some(usage) = &facts.usage {
-        story.usage(usage);
     }
     if story.in_form || !scene.turns_on.is_empty() && scene.surface.generates() {
         let mut joined = Vec::new();

@@ -73,6 +73,8 @@ pub async fn race(
     let (second, unknown, beside);
     let (notes, beside_notes) = (Cell::default(), Cell::default());
     let struck = strike::struck(scene, exchange, matter.wished);
+    // Whoever hangs up has had it sent, as far as anybody can tell.
+    story.bill.sent(scene);
     let mut one: Lane<'_> = Box::pin(run(scene, struck, story.beside(), &notes));
     match first_of(scene, tenant, &mut one, None, at).await {
         First::One(came) | First::Two(came) => return end(scene, tenant, exchange, came, &notes, story).await,
@@ -95,7 +97,10 @@ pub async fn race(
     let ((came, by), (mut other, behind)) = match first {
         First::One(came) => ((came, (scene, &notes)), (two, (&beside, &beside_notes))),
         First::Two(came) => ((came, (&beside, &beside_notes)), (one, (scene, &notes))),
-        First::Gone | First::Due => return Some(Ended::HungUp),
+        First::Gone | First::Due => {
+            story.bill.outrun(&beside);
+            return Some(Ended::HungUp);
+        }
     };
     let fails = came.result.is_err();
     if !fails {
@@ -141,6 +146,7 @@ async fn ready<'s>(scene: &'s Scene<'s>, struck: Option<Struck>, story: &mut Sto
     }
     let mut upstream = connect::obtain(scene, &mut waiter).await?;
     let terms = send(scene, &mut upstream)?;
+    story.bill.sent(scene);
     notes.set(Notes { sent: Some(io.precise()), ..Notes::default() });
     let (head, bytes) = answer_head(scene, &mut waiter, &mut upstream).await?;
     notes.set(Notes { head: Some((head.status, io.now())), ..notes.get() });
@@ -210,6 +216,9 @@ fn tell(exchange: &mut Exchange, (scene, notes): (&Scene<'_>, &Cell<Notes>), sto
 fn outrun(exchange: &mut Exchange, lane: (&Scene<'_>, &Cell<Notes>), story: &mut Story) {
     let Scene { shard, policy, attempt, .. } = lane.0;
     tell(exchange, lane, story);
+    if lane.1.get().sent.is_some() {
+        story.bill.outrun(lane.0);
+    }
     exchange.outrun(&shard.process.board, policy.prepared(), attempt.index, Moment(shard.io.now().0));
 }
 
@@ -218,12 +227,12 @@ async fn end(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
-    came: Came<'_>,
+    mut came: Came<'_>,
     notes: &Cell<Notes>,
     story: &mut Story,
 ) -> Option<Ended> {
     tell(exchange, (scene, notes), story);
-    story.adopt(&came.story);
+    story.adopt(&mut came.story);
     let outcome = match came.result {
         Err(outcome) => outcome,
         Ok(Ready { upstream, head, bytes, shown: Shown::Stream(mut stream) }) => {

@@ -276,6 +276,7 @@ impl<'s> Stream<'s> {
         }
         match kind {
             Kind::Content(_) => {
+                story.bill.piece();
                 self.show();
                 self.gap();
             }

@@ -47,6 +47,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         schema: 1,
         build: "0.1.0".into(),
         pid: 1,
+        run: 1,
         generation: 0,
         digest: [0; 32],
         shards: 2,

@@ -6,6 +6,7 @@ fn frames() -> Vec<Frame> {
             schema: 1,
             build: "0.1.0".into(),
             pid: 1,
+            run: 7,
             generation: 0,
             digest: [0; 32],
             shards: 2,
@@ -19,6 +20,8 @@ fn frames() -> Vec<Frame> {
         Frame::Event(Event { at_us: 1, kind: "fallback".into(), details: vec![("from".into(), "a".into())] }),
         Frame::Drain { grace_ms: 5 },
         Frame::Reload,
+        Frame::Spending(vec![Spending { tenant: "acme".into(), start: 2_517, spent: crate::Money(12), reserved: crate::Money(3) }]),
+        Frame::SpentElsewhere(vec![Spending::default()]),
         Frame::Secrets(Secrets::default()),
         Frame::Marks(vec![Mark { target: "own/m".into(), reason: crate::Degradation::WrongAnswer, for_ms: 9 }]),
     ]
