@@ -9,7 +9,7 @@ use crate::{keep, legible, time};
 use policy::{
     Draft, Money, Tenant,
     budget::{Day, Per},
-    wire::Spending,
+    wire::{Elsewhere, Spending},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -153,13 +153,15 @@ impl Budgets {
 
     /// What all data planes but this one have spent, of tenants that have a budget: of all of them, or of those
     /// that are named.
-    pub fn elsewhere(&self, run: u64, draft: &Draft, unix_ms: u64, names: Option<&[Spending]>) -> Vec<Spending> {
+    pub fn elsewhere(&self, run: u64, draft: &Draft, unix_ms: u64, names: Option<&[Spending]>) -> Vec<Elsewhere> {
         let is_meant = |name: &str| names.is_none_or(|list| list.iter().any(|told| told.tenant == name));
         let tenants = draft.tenants.iter().filter(|(_, tenant)| is_meant(&tenant.name));
         let told = tenants.filter_map(|(_, tenant)| {
             let start = start(tenant, unix_ms)?;
-            let (spent, _) = self.sum(&tenant.name, start, |other| other != run)?;
-            Some(Spending { tenant: tenant.name.clone(), start, spent, reserved: Money::NONE })
+            let parts = self.parts.get(&tenant.name)?;
+            let own = parts.get(&run).filter(|part| part.start == start).map_or(Money::NONE, |part| part.spent);
+            let (spent, _) = self.sum(&tenant.name, start, |other| other != run).unwrap_or_default();
+            Some(Elsewhere { tenant: tenant.name.clone(), start, spent, own })
         });
         told.collect()
     }

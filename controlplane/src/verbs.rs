@@ -318,7 +318,7 @@ pub const VERBS: &[Verb] = &[
             option(
                 "faults",
                 "FAULT,…",
-                "429, 429;retry_after=7, 529, 5xx, connect, slow:3s, stall, bad_json, cut, expired_key, model_gone",
+                "429, 429;retry_after=7, 529, 5xx, connect, slow:3s, stall, bad_json, cut, expired_key, model_gone, price:2.5",
             ),
             option("percent", "NUMBER", "Share of the attempts; 20 when it is left out"),
             option("for", "DURATION", "How long, up to 24h; 60s when it is left out"),

@@ -171,11 +171,11 @@ impl Bill {
         if let Some(reserved) = self.reserved.take() {
             let (tenant, budget, ended) = (reserved.tenant, reserved.budget, reserved.reservation.ended);
             let settled = reserved.settle(self.cost);
-            let news = Some(("new_period", Money::NONE)).filter(|_| ended.or(settled.ended).is_some());
-            let crossed = [("threshold", budget.threshold()), ("spent", budget.limit)].into_iter().filter(|(_, at)| settled.reaches(*at));
-            for (what, _) in news.into_iter().chain(crossed) {
-                let last = ended.or(settled.ended).filter(|_| what == "new_period");
-                tell(shard, policy, tenant, &budget, what, last.unwrap_or(settled.after));
+            if let Some(spent) = ended.or(settled.ended) {
+                tell(shard, policy, tenant, &budget, "new_period", spent);
+            }
+            if settled.reaches(budget.threshold()) {
+                tell(shard, policy, tenant, &budget, "threshold", settled.after);
             }
         }
         (self.cost, self.failed_cost, self.priced)

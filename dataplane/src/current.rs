@@ -136,7 +136,8 @@ pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy, now: Momen
         match before.tenants.get(id) {
             Some(known) if known.name != tenant.name => board.forget_tenant(id),
             Some(known) => change_limits(board.tenant(id), known, tenant, now),
-            None => {}
+            // Its row may be what another has left, generations ago.
+            None => board.forget_tenant(id),
         }
     }
     for (index, credential) in after.credentials.iter().enumerate() {

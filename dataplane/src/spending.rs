@@ -9,16 +9,17 @@ use engine::budget::Standing;
 use policy::{
     Money, Period, Snapshot, TenantId,
     budget::{Day, Per},
-    wire::{Event, Spending},
+    limits,
+    wire::{Elsewhere, Event, Spending},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What was told and heard on one connection.
 #[derive(Default)]
 pub struct Spent {
     told: HashMap<TenantId, (Day, Standing)>,
-    /// What others have spent, by tenant; at most one entry for each tenant that the control plane knows.
-    elsewhere: BTreeMap<String, (Day, Money)>,
+    /// What others have spent, by tenant; about as many as a policy may have.
+    elsewhere: BTreeMap<String, Elsewhere>,
 }
 
 impl Spent {
@@ -41,14 +42,20 @@ impl Spent {
     }
 
     /// Learns what others have spent. The first word of a connection is an event, when it says something.
-    pub fn learn(&mut self, process: &Process, list: Vec<Spending>, at_us: u64) {
+    pub fn learn(&mut self, process: &Process, list: Vec<Elsewhere>, at_us: u64) {
         let first = self.elsewhere.is_empty() && !list.is_empty();
-        for Spending { tenant, start, spent, .. } in list {
-            self.elsewhere.insert(tenant, (start, spent));
+        for told in list {
+            self.elsewhere.insert(told.tenant.clone(), told);
+        }
+        if self.elsewhere.len() > limits::TENANTS_MAX
+            && let Some(policy) = process.current.load()
+        {
+            let names: HashSet<&str> = budgets(&policy).map(|(_, name, _)| name).collect();
+            self.elsewhere.retain(|name, _| names.contains(name.as_str()));
         }
         self.apply(process);
         if first {
-            let sum: Money = self.elsewhere.values().map(|(_, spent)| *spent).sum();
+            let sum: Money = self.elsewhere.values().map(|told| told.spent).sum();
             let details = vec![
                 ("what".to_owned(), "remembered".to_owned()),
                 ("tenants".to_owned(), self.elsewhere.len().to_string()),
@@ -63,8 +70,10 @@ impl Spent {
     pub fn apply(&self, process: &Process) {
         let Some(policy) = process.current.load() else { return };
         for (id, name, _) in budgets(&policy) {
-            if let Some((start, spent)) = self.elsewhere.get(name) {
-                process.board.tenant(id).purse.learn(*start, *spent);
+            if let Some(told) = self.elsewhere.get(name) {
+                let purse = &process.board.tenant(id).purse;
+                purse.learn(told.start, told.spent);
+                purse.recover(told.start, told.own);
             }
         }
     }

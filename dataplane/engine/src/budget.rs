@@ -182,6 +182,36 @@ impl Purse {
         self.others.store(pack(start, amount.0), Relaxed);
     }
 
+    /// Goes on from what was told of this purse before it was forgotten. What has been spent here since then is
+    /// less, and lost. Told by one thread.
+    pub fn recover(&self, start: Day, told: Money) {
+        let told = told.0.min(AMOUNT_MAX);
+        let mut seen = self.spent.load(Relaxed);
+        let missing = loop {
+            let (day, amount) = unpack(seen);
+            let known = if day == start { amount } else { 0 };
+            if day > start || known >= told {
+                return;
+            }
+            match self.spent.compare_exchange_weak(seen, pack(start, told), Relaxed, Relaxed) {
+                Ok(_) => break told - known,
+                Err(newer) => seen = newer,
+            }
+        };
+        let mut seen = self.taken.load(Relaxed);
+        loop {
+            let (day, amount) = unpack(seen);
+            if day > start {
+                return;
+            }
+            let amount = if day == start { amount } else { 0 };
+            match self.taken.compare_exchange_weak(seen, pack(start, amount.saturating_add(missing)), Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(newer) => seen = newer,
+            }
+        }
+    }
+
     /// How it stands in a period.
     pub fn standing(&self, period: &Period) -> Standing {
         let read = |word: &AtomicU64| Money(within(word.load(Relaxed), period).1);

@@ -41,7 +41,7 @@ pub enum Frame {
     /// second. At most [`limits::SPENDING_PER_FRAME`].
     Spending(Vec<Spending>),
     /// Control plane: what they have spent by all other data planes, those that ended included.
-    SpentElsewhere(Vec<Spending>),
+    SpentElsewhere(Vec<Elsewhere>),
     /// Data plane: it was sent SIGHUP, and asks for the policy to be loaded again.
     Reload,
     /// Control plane: what it has found out about targets, at most [`limits::MARKS_MAX`] of them. Of those
@@ -204,6 +204,19 @@ pub struct Spending {
     pub spent: Money,
     /// What requests in flight may still cost.
     pub reserved: Money,
+}
+
+/// What one tenant has spent in one period, as the control plane keeps it for a data plane.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// Who.
+    pub tenant: String,
+    /// The first day of the period.
+    pub start: Day,
+    /// What all others have spent in it.
+    pub spent: Money,
+    /// What this one has told of itself: a tenant that comes back to a policy goes on from there.
+    pub own: Money,
 }
 
 /// Something that an operator would want to know.

@@ -1,8 +1,8 @@
 //! Policies to play with: providers `p0`, `p1`, … with one target each, and chains over them.
 
 use policy::{
-    Auth, Backoff, Balance, Breaker, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Origin, OriginId, Patience,
-    Pattern, Predicate, Provider, ProviderId, Route, Secret, Secrets, Step, Target, TargetId,
+    Auth, Backoff, Balance, Breaker, Budget, Chain, ChainId, Dialect, Draft, Gateway, Key, KeyId, Member, Model, Money, Origin, OriginId,
+    Patience, Pattern, Per, Predicate, Price, Provider, ProviderId, Route, Secret, Secrets, Step, Target, TargetId, Tenant,
 };
 use std::net::SocketAddr;
 
@@ -82,6 +82,24 @@ fn add_provider(draft: &mut Draft, index: usize) {
         disabled: None,
     };
     draft.targets.insert(TargetId(index as u32), target);
+}
+
+/// SHA-256 of [`KEY`].
+const KEY_DIGEST: [u8; 32] = [
+    0x07, 0x6f, 0xb0, 0x33, 0xa3, 0x1e, 0x49, 0x6b, 0x03, 0x33, 0xb4, 0xba, 0x63, 0xd9, 0x7a, 0xc2, 0x1c, 0x18, 0x17, 0x4d, 0xdb, 0x9f,
+    0xed, 0x95, 0x04, 0xf8, 0x9f, 0xbc, 0xbf, 0x4c, 0x30, 0x74,
+];
+/// What every request presents, whether or not there are tenants.
+pub(super) const KEY: &str = "sk-simulated";
+
+/// Has all requests come from one tenant, whose money is counted and never used up.
+pub(super) fn add_budget(draft: &mut Draft) {
+    let budget = Budget { limit: Money::of_usd(1e6), per: Per::Day, at_permille: 800, then: None };
+    draft.tenants.push(Tenant { name: "tenant".to_owned(), digests: vec![KEY_DIGEST], budget: Some(budget), ..Tenant::default() });
+    for index in 0..draft.targets.slots() {
+        let target = draft.targets.get_mut(TargetId(index as u32)).expect("every provider has one");
+        target.price = Some(Price { input: 1_000_000, output: 3_000_000 + index as u64, ..Price::default() });
+    }
 }
 
 /// Adds a chain, and the route to it: steps of providers.

@@ -168,6 +168,9 @@ fn draft(dice: &mut Dice, providers: usize) -> Draft {
         chain.patience.deadline_ms = dice.pick(&[500, 2_000, 6_000]);
         chain.patience.keepalive_after_ms = dice.pick(&[50, 300, 10_000]);
     }
+    if dice.chance(300) {
+        plan::add_budget(&mut draft);
+    }
     if dice.chance(200) {
         draft.gateway.in_flight_max = 1 + dice.below(3) as u32;
     }

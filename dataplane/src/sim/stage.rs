@@ -152,6 +152,13 @@ impl Stage {
         for meter in [Meter::ConnectionsOpen, Meter::UpstreamIdle] {
             assert_eq!(seat.meters.get(meter), 0, "{meter:?}");
         }
+        for (id, tenant) in self.draft.tenants.iter() {
+            let period = tenant.budget.expect("nobody else is simulated").per.period(self.io().wall().0 / 1_000);
+            let standing = self.process.board.tenant(id).purse.standing(&period);
+            let records = self.entries.iter().filter_map(|entry| entry.record.as_ref());
+            let cost: policy::Money = records.map(|record| record.measures.cost).sum();
+            assert_eq!((standing.spent, standing.reserved), (cost, policy::Money::NONE), "what was spent, and what is still reserved");
+        }
         for (id, _) in self.draft.targets.iter() {
             assert_eq!(self.process.board.target(id).in_flight(), 0, "attempts in flight at {id:?}");
         }

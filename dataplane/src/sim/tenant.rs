@@ -64,7 +64,10 @@ pub(super) fn write(ask: &Ask, body: &[u8], dice: &mut Dice) -> Vec<u8> {
     let path = if ask.fault == Fault::UnknownPath { "/v1/nothing" } else { path(ask) };
     let version = if ask.old { "0\r\nconnection: keep-alive" } else { "1" };
     let expect = if ask.expects { "expect: 100-continue\r\n" } else { "" };
-    let head = format!("POST {path} HTTP/1.{version}\r\nhost: gateway\r\ncontent-type: application/json\r\n{expect}");
+    let key = plan::KEY;
+    let head = format!(
+        "POST {path} HTTP/1.{version}\r\nhost: gateway\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n{expect}"
+    );
     let mut out = head.into_bytes();
     if !ask.chunked {
         out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());

@@ -100,6 +100,30 @@ fn what_others_spend_counts() {
     assert_eq!(stands(&purse, &period(6)), (0, 0));
 }
 
+#[test]
+fn a_purse_that_was_forgotten_goes_on_from_what_was_told() {
+    let (purse, today) = (Purse::default(), period(5));
+    let spend = |amount| {
+        let reservation = purse.reserve(LIMIT, &today, Money(amount)).unwrap();
+        purse.settle(reservation, Money(amount), &today);
+    };
+    spend(300);
+    // Nothing was forgotten: what was told is behind.
+    purse.recover(5, Money(299));
+    assert_eq!(stands(&purse, &today), (300, 0));
+    purse.reset();
+    spend(5);
+    let open = purse.reserve(LIMIT, &today, Money(50)).unwrap();
+    purse.recover(5, Money(300));
+    purse.recover(5, Money(300));
+    purse.recover(4, Money(999));
+    assert_eq!(stands(&purse, &today), (300, 50));
+    purse.settle(open, Money(1), &today);
+    assert_eq!(stands(&purse, &today), (301, 0));
+    purse.recover(6, Money(7));
+    assert_eq!(stands(&purse, &period(6)), (7, 0));
+}
+
 /// Shards that take, settle, hang up and die in any order, over days and restarts.
 #[test]
 fn nothing_is_lost_and_nothing_made_over_any_sequence() {

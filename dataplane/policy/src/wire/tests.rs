@@ -21,7 +21,7 @@ fn frames() -> Vec<Frame> {
         Frame::Drain { grace_ms: 5 },
         Frame::Reload,
         Frame::Spending(vec![Spending { tenant: "acme".into(), start: 2_517, spent: crate::Money(12), reserved: crate::Money(3) }]),
-        Frame::SpentElsewhere(vec![Spending::default()]),
+        Frame::SpentElsewhere(vec![Elsewhere { tenant: "acme".into(), own: crate::Money(4), ..Elsewhere::default() }]),
         Frame::Secrets(Secrets::default()),
         Frame::Marks(vec![Mark { target: "own/m".into(), reason: crate::Degradation::WrongAnswer, for_ms: 9 }]),
     ]
