@@ -3,20 +3,27 @@
 use crate::{backoff, prepared::Prepared};
 use policy::{Blow, Snapshot, TargetId, id::Id};
 
-/// By target: what may strike it, and the factor on its price in thousandths.
+/// By target: what it is struck with.
 #[derive(Debug, Default)]
-pub(crate) struct Strikes(Vec<(Vec<(u32, Blow)>, Option<u32>)>);
+pub(crate) struct Strikes(Vec<Struck>);
+
+/// What may strike one target, and the factor on its price in thousandths.
+#[derive(Clone, Debug, Default)]
+struct Struck {
+    blows: Vec<(u32, Blow)>,
+    factor: Option<u32>,
+}
 
 impl Strikes {
     pub(crate) fn build(snapshot: &Snapshot) -> Strikes {
         let Some(chaos) = &snapshot.chaos else { return Strikes::default() };
-        let mut by_target = vec![(Vec::new(), None); snapshot.targets.slots()];
+        let mut by_target = vec![Struck::default(); snapshot.targets.slots()];
         for strike in &chaos.strikes {
             for target in &strike.targets {
-                let (blows, factor) = &mut by_target[target.index()];
+                let struck = &mut by_target[target.index()];
                 match strike.blow {
-                    Blow::Price { permille } => *factor = Some(permille),
-                    blow => blows.push((strike.permille, blow)),
+                    Blow::Price { permille } => struck.factor = Some(permille),
+                    blow => struck.blows.push((strike.permille, blow)),
                 }
             }
         }
@@ -38,11 +45,11 @@ pub fn blow(prepared: &Prepared, target: TargetId, unix_ms: impl FnOnce() -> u64
 
 impl Strikes {
     pub(crate) fn at(&self, target: TargetId) -> &[(u32, Blow)] {
-        self.0.get(target.index()).map_or(&[], |(blows, _)| blows)
+        self.0.get(target.index()).map_or(&[], |struck| &struck.blows)
     }
 
     pub(crate) fn factor(&self, target: TargetId) -> Option<u32> {
-        self.0.get(target.index())?.1
+        self.0.get(target.index())?.factor
     }
 }
 

@@ -272,7 +272,7 @@ fn who_hangs_up_pays_for_what_was_said() {
     let long = json!({"model": "left", "stream": true, "max_tokens": 4_000, "messages": [{"role": "user", "content": "hi"}]});
     tenant.send(&Ask::post("/v1/chat/completions", &long).key(KEY).bytes());
     assert_eq!(tenant.head().status, 200);
-    assert!(tenant.body_until("w20 ").contains("w20 "));
+    assert!(tenant.body_until("w20\"").contains("w20\""));
     until("it is reserved", || stand(&gateway)["reserved_usd"].as_f64().filter(|reserved| *reserved > 0.5));
     tenant.reset();
     let stand = until("it is settled", || Some(stand(&gateway)).filter(|stand| stand["reserved_usd"] == 0.0 && stand["spent_usd"] != 0.0));
