@@ -194,7 +194,13 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     // A drain may be over before anybody has looked.
     service.stopping();
     if dataplane::spending::is_counted(&process) {
-        process.end(LAST_WORD_WITHIN);
+        process.end();
+        for _ in 0..LAST_WORD_LOOKS {
+            if process.has_told_last() {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
     }
     recorder.finish();
     refused.map_or(Ok(ExitCode::SUCCESS), Err)
@@ -274,8 +280,8 @@ fn obey_signals(process: &Arc<Process>, reload: &Arc<AtomicBool>, reopen: &Arc<A
 
 /// A process whose place is taken may have started itself this moment.
 const PREDECESSOR_WITHIN: Duration = Duration::from_secs(3);
-/// The control plane hears what was spent at the very end within this time, or it is lost.
-const LAST_WORD_WITHIN: Duration = Duration::from_millis(250);
+/// Looks at whether the control plane has heard what was spent at the very end; then it is lost.
+const LAST_WORD_LOOKS: u32 = 50;
 /// Between two looks at whether the process is ready, and every shard alive.
 const LOOK: Duration = Duration::from_millis(5);
 

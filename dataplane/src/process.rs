@@ -19,7 +19,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst, fence},
     },
-    time::Duration,
 };
 
 /// Events that may wait for the link; beyond, they are dropped and counted.
@@ -160,14 +159,9 @@ impl Process {
         self.ring_all();
     }
 
-    /// Says that nothing will happen any more, and waits until the control plane was told the last of it,
-    /// or `within` is over.
-    pub fn end(&self, within: Duration) {
+    /// Says that nothing will happen any more.
+    pub fn end(&self) {
         self.ended.store(true, Release);
-        let by = Instant::now().plus_micros(within.as_micros() as u64);
-        while !self.last_word.load(Acquire) && Instant::now() < by {
-            std::thread::sleep(Duration::from_millis(2));
-        }
     }
 
     /// True once nothing will happen any more.
@@ -175,9 +169,14 @@ impl Process {
         self.ended.load(Acquire)
     }
 
-    /// Says that the control plane was told all of it.
+    /// Says that the control plane was told the last of it.
     pub fn told_last(&self) {
         self.last_word.store(true, Release);
+    }
+
+    /// True once the control plane was told the last of it.
+    pub fn has_told_last(&self) -> bool {
+        self.last_word.load(Acquire)
     }
 
     /// True once [`Process::drain`] was called.
