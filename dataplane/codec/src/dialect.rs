@@ -35,6 +35,7 @@ mod speech;
 mod terms;
 mod text;
 mod translate;
+mod whole;
 
 pub use delta::{Delta, Failure, Listener};
 pub use details::{read_ending, read_error, read_error_beside};
@@ -50,6 +51,7 @@ pub use speech::{Decoder, Encoder};
 pub use terms::{Renamed, Terms};
 pub use text::write_text;
 pub use translate::{lacks, read_answer, read_prompt, write_answer, write_prompt};
+pub use whole::may_be_repeated;
 
 pub use crate::json::Tree;
 

@@ -8,6 +8,7 @@
 //! fourth sink, [`Tree`], keeps where its values lie.
 
 mod answer;
+mod canonical;
 mod error;
 mod escape;
 mod machine;
@@ -20,6 +21,7 @@ use std::fmt;
 
 pub use answer::{AnswerFacts, AnswerScan, Finish, Status, Usage};
 pub(crate) use answer::{Capture, Gather, Slot};
+pub use canonical::canonical;
 pub use error::{ErrorFields, read_error};
 pub use escape::escape_into;
 pub use machine::DEPTH_MAX;
