@@ -265,6 +265,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         template: chain.template.clone(),
         hedge: chain.hedge,
         standby_permille: chain.standby_permille,
+        earlier_ms: chain.earlier_ms,
     }
 }
 

@@ -7,6 +7,7 @@
 mod budget;
 mod failure;
 mod rehearsal;
+mod resorts;
 
 use crate::{
     aside::Asides,
@@ -232,7 +233,15 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     if !ending.is_empty() {
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
-    let data = json!({"chain": chain.name, "way": way, "targets": rows, "attempts_max": exchange.attempts_max(),
+    let resorts = resorts::of(chain);
+    if !resorts.is_empty() {
+        text.push_str(&format!(
+            "at last   {}
+",
+            resorts.join("; else ")
+        ));
+    }
+    let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "targets": rows, "attempts_max": exchange.attempts_max(),
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
         "ends_at": ending, "standby_permille": chain.standby_permille, "standby": standby});
     Answer::new(text, data)

@@ -118,6 +118,8 @@ pub struct Chain {
     pub hedge: Option<policy::Hedge>,
     /// The share of requests that is tried first at a later target, in thousandths.
     pub standby_permille: u32,
+    /// How old an answer to the identical request may be that stands in for an error, in milliseconds; 0 is none.
+    pub earlier_ms: u64,
 }
 
 /// One position of a chain.

@@ -66,6 +66,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 template: chain.template.clone(),
                 hedge: chain.hedge,
                 standby_permille: chain.standby_permille,
+                earlier_ms: chain.earlier_ms,
             },
         );
     }

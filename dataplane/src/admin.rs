@@ -1,6 +1,7 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics`, in a thread that no shard waits for.
 
 use crate::{
+    earlier,
     io::Instant,
     meters::{Form, Meter, Spectrum, Spread},
     process::{self, Process},
@@ -166,6 +167,9 @@ pub fn metrics(process: &Process) -> String {
         }
         line(format_args!("throwover_{word}_bucket{{le=\"+Inf\"}} {}", spectrum.count));
         line(format_args!("throwover_{word}_sum {}\nthrowover_{word}_count {}", spectrum.sum as f64 / 1e9, spectrum.count));
+    }
+    for ((word, value), help) in earlier::gauges(process).into_iter().zip(["Answers that are kept.", "Bytes that they take."]) {
+        line(format_args!("# HELP throwover_{word} {help}\n# TYPE throwover_{word} gauge\nthrowover_{word} {value}"));
     }
     targets(process, &mut line);
     let build = env!("CARGO_PKG_VERSION");

@@ -10,6 +10,7 @@ use crate::{
     body::Body,
     current::Held as Serving,
     downstream::Downstream,
+    earlier::Keeping,
     io::Instant,
     meters::{Meter, Spread},
     relay::ErrorAnswer,
@@ -82,6 +83,8 @@ pub struct Story {
     pub bill: Bill,
     /// Tokens of the prompt as the gateway estimates them, where they are asked for.
     pub estimate: u64,
+    /// The answer, where it may be worth keeping.
+    pub keeping: Option<Box<Keeping>>,
     generation: u64,
     model: Text<64>,
     begun: Instant,
@@ -110,6 +113,7 @@ impl Story {
             reserved: 0,
             bill: Bill::default(),
             estimate: 0,
+            keeping: None,
             generation,
             model: Text::new(),
             begun: shard.io.now(),
@@ -222,7 +226,7 @@ impl Story {
         let measures = &mut self.measures;
         (measures.cost, measures.failed_cost, measures.priced) = self.bill.close(shard, policy, &outcome, self.stream, measures.bytes_out);
         let record = exchange.map(|exchange| {
-            if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated | Outcome::Templated) {
+            if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated | Outcome::Templated | Outcome::Earlier) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
@@ -266,6 +270,7 @@ impl Story {
             (Outcome::Answered, _) => Meter::Answered,
             (Outcome::Estimated, _) => Meter::Estimated,
             (Outcome::Templated, _) => Meter::Templates,
+            (Outcome::Earlier, _) => Meter::Earlier,
             (Outcome::Relayed, _) => Meter::Relayed,
             (Outcome::HungUp, _) => Meter::HungUp,
             (Outcome::Cut, _) => Meter::CutStreams,
@@ -380,6 +385,7 @@ fn told(ended: &Ended, begun: bool) -> (Outcome, u16, &'static str) {
         Ended::Answered => (Outcome::Answered, 200, ""),
         Ended::Estimated => (Outcome::Estimated, 200, ""),
         Ended::Templated => (Outcome::Templated, 200, ""),
+        Ended::Earlier => (Outcome::Earlier, 200, ""),
         Ended::Relayed(status) => (Outcome::Relayed, *status, ""),
         Ended::Refused(refusal) => (Outcome::OwnError { code: refusal.code }, status(refusal), refusal.code),
         Ended::Cut(refusal) => (Outcome::Cut, 200, refusal.code),

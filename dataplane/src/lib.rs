@@ -23,6 +23,7 @@ pub mod bill;
 pub mod body;
 pub mod connect;
 pub mod downstream;
+pub mod earlier;
 pub mod guesses;
 pub mod held;
 pub mod ledger;

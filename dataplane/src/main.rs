@@ -3,7 +3,7 @@
 use dataplane::{
     admin,
     confine::{self, Rules},
-    handover,
+    earlier, handover,
     io::{Instant, Settings, ring},
     link,
     listeners::Listeners,
@@ -165,6 +165,7 @@ fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode, String> {
     process.set_listen(sockets.bound.clone());
     attend(&process, service.clone(), taken, arguments.run.clone(), sockets.spare)
         .map_err(|error| format!("no thread for the service: {error}"))?;
+    earlier::start(process.clone()).map_err(|error| format!("no thread for earlier answers: {error}"))?;
     let recorder = recorder::start(process.clone(), gateway.access_log.clone(), reopen)?;
     let settings = capabilities.fit(
         Settings {

@@ -71,6 +71,10 @@ table! {
         Estimated = "estimated_total", Counter, "Counts of tokens that no provider gave, and the gateway estimated.";
         Struck = "struck_total", Counter, "Attempts that a rehearsal made to fail, or late.";
         Templates = "templates_total", Counter, "Exchanges that ended with the text of their chain, since no target could answer.";
+        Earlier = "earlier_total", Counter, "Exchanges that ended with an earlier answer to the identical request, since no target could answer.";
+        EarlierMissed = "earlier_missed_total", Counter, "Exchanges that found no earlier answer when they needed one.";
+        EarlierHanded = "earlier_handed_total", Counter, "Answers that were handed over to be kept.";
+        EarlierDropped = "earlier_dropped_total", Counter, "Answers that were not kept because too many were on their way.";
         Relayed = "relayed_errors_total", Counter, "Exchanges that ended with a provider's own error, returned once.";
         Failed = "failed_total", Counter, "Exchanges that ended with an error of the gateway's.";
         CutStreams = "cut_streams_total", Counter, "Exchanges whose answer had begun, if only with comments, and ended with an error.";

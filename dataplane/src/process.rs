@@ -4,6 +4,7 @@
 
 use crate::{
     current::Current,
+    earlier,
     io::{Bell, Instant},
     ledger,
     meters::{Meter, Meters},
@@ -32,6 +33,8 @@ pub struct Process {
     pub current: Arc<Current>,
     /// The commons: the one table of atomics that all shards write.
     pub board: Arc<Board>,
+    /// The way to the answers that are kept.
+    pub earlier: earlier::Door,
     seats: OnceLock<Vec<Seat>>,
     events: ArrayQueue<Event>,
     /// A number of its own: what it spends is counted under it.
@@ -94,6 +97,7 @@ impl Process {
         Process {
             current: Arc::default(),
             board: Arc::new(Board::full()),
+            earlier: earlier::Door::default(),
             seats: OnceLock::new(),
             events: ArrayQueue::new(EVENTS_MAX),
             run: RandomState::new().hash_one(std::process::id()),

@@ -8,6 +8,7 @@ use crate::{
     current::{Held as Serving, Policy},
     deadline,
     downstream::{Downstream, Gone},
+    earlier,
     held::Pooled,
     io::Instant,
     ledger::Story,
@@ -58,6 +59,8 @@ pub enum Ended {
     Estimated,
     /// With a text of the operator's in the place of one.
     Templated,
+    /// With an earlier answer to the identical request in the place of one.
+    Earlier,
     /// With the provider's own error of this status, returned once.
     Relayed(u16),
     /// With an error of ours.
@@ -110,8 +113,9 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
         Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
         Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
         Ended::HungUp => tenant.keep_alive = false,
-        Ended::Answered | Ended::Estimated | Ended::Templated | Ended::Relayed(_) => {}
+        Ended::Answered | Ended::Estimated | Ended::Templated | Ended::Earlier | Ended::Relayed(_) => {}
     }
+    earlier::keep(shard, &ended, &mut story);
     story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }
 
@@ -181,7 +185,7 @@ async fn walk(
     let question = Question { surface, requested, stream };
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
     let wished = strike::asked_for(policy, &asked, &body)?;
-    prepare(shard, policy, &asked, &mut body, surface, exchange);
+    prepare(shard, policy, &asked, &mut body, &question, exchange, story);
     let begun = Moment(shard.io.now().0);
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
         return Ok(relay::estimate(shard, tenant, exchange, story));
@@ -196,7 +200,10 @@ async fn walk(
                 story.waited(shard);
                 continue;
             }
-            Next::Surrender(surrender) => return Ok(relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)),
+            Next::Surrender(surrender) => {
+                let earlier = earlier::instead(shard, tenant, exchange, story, &surrender).await;
+                return Ok(earlier.unwrap_or_else(|| relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)));
+            }
         };
         let unknown = matter.unknown(exchange, &attempt);
         let scene = matter.scene(exchange, &attempt, &unknown);
@@ -214,12 +221,22 @@ async fn walk(
     }
 }
 
-/// What is done once for all attempts: where the session is at home, and a body that can be said anew.
-fn prepare(shard: &Shard, policy: &Policy, asked: &Asked, body: &mut body::Body<'_>, surface: Surface, exchange: &mut Exchange) {
+/// What is done once for all attempts: where the session is at home, a body that can be said anew, and whether its
+/// answer is kept.
+fn prepare(
+    shard: &Shard,
+    policy: &Policy,
+    asked: &Asked,
+    body: &mut body::Body<'_>,
+    question: &Question<'_>,
+    exchange: &mut Exchange,
+    story: &mut Story,
+) {
     if let Some(by) = policy.prepared().affinity(exchange.chain()) {
         exchange.belongs_to(session::of(by, asked, body));
     }
-    relay::passage::prepare(shard, policy, body, surface, exchange);
+    relay::passage::prepare(shard, policy, body, question.surface, exchange);
+    story.keeping = earlier::prepare(policy, asked, body, question, exchange);
 }
 
 /// One request as it was asked.

@@ -225,9 +225,12 @@ pub fn estimated(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: 
     tenant.wire.send(out);
 }
 
-/// Writes that a text of the operator's stands in the place of a model's answer.
-pub fn write_template(out: &mut Vec<u8>, attempts: u8) {
-    out.extend_from_slice(b"x-throwover-fallback: template\r\nx-throwover-attempts: ");
+/// Writes what stands in the place of a model's answer: `template` for a text of the operator's, `earlier` for an
+/// earlier answer.
+pub fn write_instead(out: &mut Vec<u8>, what: &'static str, attempts: u8) {
+    out.extend_from_slice(b"x-throwover-fallback: ");
+    out.extend_from_slice(what.as_bytes());
+    out.extend_from_slice(b"\r\nx-throwover-attempts: ");
     head::write_number(out, attempts.into());
     out.extend_from_slice(b"\r\n");
 }

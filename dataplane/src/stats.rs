@@ -1,6 +1,7 @@
 //! The counters of all shards, summed for the control plane.
 
 use crate::{
+    earlier,
     io::Instant,
     meters::{Meter, Meters, Spectrum, Spread},
     process::{PoolGauge, Process},
@@ -35,6 +36,7 @@ pub(crate) fn at(process: &Process, now: Instant) -> Stats {
         ..Stats::default()
     };
     stats.meters.push(("ready_after_us".to_owned(), process.ready_after_us()));
+    stats.meters.extend(earlier::gauges(process).map(|(name, value)| (name.to_owned(), value)));
     let Some(policy) = process.current.load() else { return stats };
     for (id, target) in policy.targets.iter().filter(|(_, target)| target.disabled.is_none()) {
         stats.targets.push(target_state(target.name.clone(), process.board.target(id), Moment(now.0)));

@@ -104,6 +104,8 @@ section! {
         max_body: Size, "32MiB";
         /// Request bodies held by the whole process.
         body_memory: Size, "256MiB";
+        /// Answers kept by the whole process for the chains that have an `earlier` entry; at most 64GiB.
+        cache_memory: Size, "64MiB";
         /// Requests in flight in the whole process.
         in_flight: Count, "4096";
         /// When a target is left alone for a while.
@@ -365,7 +367,7 @@ section! {
         /// Of the prompt, what is written to a cache.
         cache_write: Amount, "that of `input`";
     }
-    /// One position of a chain: a provider's model, a name from `models`, or a fixed text.
+    /// One position of a chain: a provider's model, a name from `models`, or a last resort.
     Link = "an entry of `models`" {
         /// Which provider; without it, `model` is a name from `models`.
         provider: String, "none";
@@ -395,6 +397,8 @@ section! {
         after: Vec<At<TriggerType>>, "asked as its turn comes";
         /// Answer of last resort: a text, in the place of an error that nobody's request is to blame for.
         template: String, "none";
+        /// Answer of last resort: an earlier answer to the identical request of the same tenant, not older than this. It goes before a template.
+        earlier: Duration, "none";
     }
     /// What is changed about one class of failures, or a condition.
     Trigger = "a trigger" {

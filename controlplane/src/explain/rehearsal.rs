@@ -5,13 +5,17 @@
 //! every millisecond that is told is one that a failure or the policy costs. Random draws come out in
 //! the middle, so that the same question has the same answer.
 
-use super::failure::{Blow, Failures};
+use super::{
+    failure::{Blow, Failures},
+    resorts,
+};
 use crate::time;
 use engine::{
     Board, Moment, Prepared,
     breaker::State,
     exchange::{Attempt, Exchange, Next, Own, Skip, Surrender, trail},
     failover,
+    judge::Fault,
     moment::NS_PER_MS,
 };
 use policy::{Class, Model, TargetId, limits};
@@ -67,9 +71,19 @@ struct Failed {
 
 #[derive(Debug)]
 enum End {
-    Answered { target: String, headers: Vec<(&'static str, String)> },
-    Relayed { status: u16, class: Class },
-    Refused(Box<Own>),
+    Answered {
+        target: String,
+        headers: Vec<(&'static str, String)>,
+    },
+    Relayed {
+        status: u16,
+        class: Class,
+    },
+    Refused {
+        own: Box<Own>,
+        /// What is said in its place.
+        instead: Vec<String>,
+    },
     Cut,
 }
 
@@ -105,7 +119,7 @@ pub(super) fn play(prepared: &Prepared, board: &Board, mut exchange: Exchange, m
                 }
             }
             Next::Surrender(surrender) => {
-                let end = surrendered(&exchange, surrender);
+                let end = surrendered(prepared, &exchange, surrender);
                 let course = Course { steps, skipped: skipped(prepared, &exchange, &end), end, took_ms: ms(began, now) };
                 exchange.abandoned(board, prepared, now);
                 return course;
@@ -196,9 +210,13 @@ fn answered(prepared: &Prepared, exchange: &Exchange, attempt: &Attempt, model: 
     End::Answered { target: named(prepared, attempt.target).to_owned(), headers }
 }
 
-fn surrendered(exchange: &Exchange, surrender: Surrender) -> End {
+fn surrendered(prepared: &Prepared, exchange: &Exchange, surrender: Surrender) -> End {
     match surrender {
-        Surrender::Own(own) => End::Refused(Box::new(own)),
+        Surrender::Own(own) => {
+            let chain = &prepared.chains[exchange.chain()];
+            let instead = if own.fault == Fault::Tenant { Vec::new() } else { resorts::of(chain) };
+            End::Refused { own: Box::new(own), instead }
+        }
         Surrender::Cut => End::Cut,
         Surrender::Relay { attempt_index } => {
             let trail = &exchange.trail()[attempt_index];
@@ -338,7 +356,7 @@ impl End {
             End::Cut => format!(
                 "error     after {after}: the stream that began ends with an error event (stream_cut), and is not ended as if it were whole\n"
             ),
-            End::Refused(own) => {
+            End::Refused { own, instead } => {
                 let mut text = format!("error     {} ({}) after {after}: {}\n", own.status, own.code, own.message.as_str());
                 text.push_str(&format!("          x-throwover-fault: {}\n", own.fault.word()));
                 if !own.should_retry {
@@ -347,6 +365,7 @@ impl End {
                 if let Some(ms) = own.retry_after_ms {
                     text.push_str(&format!("          retry-after: {}\n", ms.div_ceil(1_000).max(1)));
                 }
+                text.push_str(&resorts::text(instead));
                 text
             }
         }
@@ -361,8 +380,10 @@ impl End {
             }
             End::Relayed { status, class } => json!({"outcome": "relayed", "status": status, "class": class.word()}),
             End::Cut => json!({"outcome": "cut", "code": "stream_cut"}),
-            End::Refused(own) => json!({"outcome": "error", "status": own.status, "code": own.code, "message": own.message.as_str(),
-                "retry_after_ms": own.retry_after_ms, "should_retry": own.should_retry, "fault": own.fault.word()}),
+            End::Refused { own, instead } => {
+                json!({"outcome": "error", "status": own.status, "code": own.code, "message": own.message.as_str(),
+                "retry_after_ms": own.retry_after_ms, "should_retry": own.should_retry, "fault": own.fault.word(), "instead": instead})
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ impl Validator<'_> {
             }
             let (steps, first) = self.links(name, links);
             if steps.is_empty() {
-                if links.is_empty() || links.iter().all(|link| link.template.is_some()) {
+                if links.is_empty() || links.iter().all(|link| link.template.is_some() || link.earlier.is_some()) {
                     self.error(links, format!("chain `{}` has no models", name.value)).push();
                 }
                 continue;
@@ -197,14 +197,15 @@ impl Validator<'_> {
                 (step.into_iter().collect(), Some(model.clone()))
             }
             (None, Some(model), None) => (self.alias(chain, model), Some(model.clone())),
-            // `links` has read it.
+            // `chain_of` reads the last resorts.
             (None, None, Some(_)) => (Vec::new(), None),
+            (None, None, None) if link.earlier.is_some() => (Vec::new(), None),
             (Some(provider), None, _) => {
                 self.error(provider, "which model of this provider?").help("add `model`").push();
                 (Vec::new(), None)
             }
             _ => {
-                self.error(link, "an entry names a `provider` and its `model`, a `model` from `models`, or a `template`").push();
+                self.error(link, "an entry names a `provider` and its `model`, a `model` from `models`, a `template`, or `earlier`").push();
                 (Vec::new(), None)
             }
         }
@@ -299,6 +300,7 @@ impl Validator<'_> {
             price_max: self.price_max(chain),
             template: self.template(chain),
             hedge: self.hedge(chain),
+            earlier_ms: self.earlier(chain),
         }
     }
 

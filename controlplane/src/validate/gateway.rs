@@ -61,6 +61,8 @@ impl Validator<'_> {
         if let Some(defaults) = &document.defaults {
             plan.body_bytes_max = self.bounded(&defaults.max_body, "max_body", 1, limits::BODY_BYTES_MAX as u64, plan.body_bytes_max);
             plan.body_memory_bytes = self.bounded(&defaults.body_memory, "body_memory", 1, 1 << 40, plan.body_memory_bytes);
+            plan.cache_memory_bytes =
+                self.bounded(&defaults.cache_memory, "cache_memory", 0, limits::CACHE_BYTES_MAX as u64, plan.cache_memory_bytes);
             plan.in_flight_max = self.bounded(&defaults.in_flight, "in_flight", 1, 1 << 24, plan.in_flight_max.into()) as u32;
             if plan.body_memory_bytes < plan.body_bytes_max {
                 let at = defaults.body_memory.as_ref().map(|at| at.span).or(defaults.max_body.as_ref().map(|at| at.span));

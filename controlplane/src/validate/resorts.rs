@@ -98,6 +98,25 @@ impl Validator<'_> {
         permille
     }
 
+    /// How old an answer may be that stands in for an error, in milliseconds; 0 is none.
+    pub(super) fn earlier(&mut self, chain: &Chain) -> u64 {
+        let mut found = 0;
+        for link in chain.models.iter().flat_map(|links| &links.value) {
+            let Some(earlier) = &link.earlier else { continue };
+            if found > 0 {
+                self.error(earlier, "there is one `earlier` already").help("leave one of them out").push();
+            }
+            if link.provider.is_some() || link.model.is_some() || link.template.is_some() {
+                self.error(link, "`earlier` is an entry of its own").help("for example `- {earlier: 24h}`").push();
+            }
+            if link.priority.is_some() || link.after.is_some() {
+                self.warning(link, "an earlier answer comes after every model, wherever it stands").push();
+            }
+            found = self.bounded(&link.earlier, "earlier", 1, limits::EARLIER_MS_MAX, 0);
+        }
+        found
+    }
+
     /// The text that a chain ends with: one, behind everything else.
     pub(super) fn template(&mut self, chain: &Chain) -> Option<String> {
         let mut found: Option<String> = None;

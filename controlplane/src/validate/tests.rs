@@ -207,6 +207,10 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{template: t}]}]}", "chain `c` has no models"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}, {template: u}]}]}", "one template already"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: \"\"}]}]}", "this one has 0"),
+        ("fallback: {chains: [{name: c, models: [{earlier: 1h}]}]}", "chain `c` has no models"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h}, {earlier: 2h}]}]}", "one `earlier` already"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, earlier: 1h}]}]}", "is an entry of its own"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 31d}]}]}", "earlier must be within"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: [content_filter]}]}]}", "none can fail first"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: [latency]}]}]}", "only a class of failures"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, after: []}]}]}", "names no failure"),
@@ -252,6 +256,10 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
             "the budget of `a` counts nothing of what it asks of `openai/*`",
         ),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h, priority: 1}]}]}",
+            "an earlier answer comes after every model",
+        ),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t, priority: 1}]}]}",
             "a template comes after everything else",

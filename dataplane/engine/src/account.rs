@@ -22,6 +22,8 @@ pub enum Outcome {
     Estimated,
     /// With a text of the operator's.
     Templated,
+    /// With an earlier answer to the identical request.
+    Earlier,
     /// With an error answer of the gateway's own.
     OwnError {
         /// Its `error.code`.
@@ -43,6 +45,7 @@ impl Outcome {
             Outcome::Relayed => "relayed",
             Outcome::Estimated => "estimated",
             Outcome::Templated => "template",
+            Outcome::Earlier => "earlier",
             Outcome::OwnError { .. } => "error",
             Outcome::HungUp => "hung_up",
             Outcome::Cut => "cut",
@@ -217,7 +220,7 @@ impl Record {
         let fits = match self.outcome {
             Outcome::Answered => answered == 1,
             Outcome::Relayed | Outcome::Cut => matches!(last, Some(End::Failed(_))),
-            Outcome::OwnError { .. } | Outcome::Estimated | Outcome::Templated => answered == 0 && abandoned == 0,
+            Outcome::OwnError { .. } | Outcome::Estimated | Outcome::Templated | Outcome::Earlier => answered == 0 && abandoned == 0,
             Outcome::HungUp | Outcome::Stopped => answered == 0,
         };
         if !fits {

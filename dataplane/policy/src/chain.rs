@@ -40,6 +40,9 @@ pub struct Chain {
     /// This share of requests is tried first at a target of a later step, so that it is known to work when it
     /// is needed; in thousandths. `standby_permille <= 500`.
     pub standby_permille: u32,
+    /// An answer to the identical request may stand in for an error when it is not older than this, in
+    /// milliseconds; 0 keeps none. It goes before the template.
+    pub earlier_ms: u64,
 }
 
 /// A second attempt beside a slow first one. Whichever has something to show first is the answer, and the
@@ -80,6 +83,7 @@ impl Chain {
             template: None,
             hedge: None,
             standby_permille: 0,
+            earlier_ms: 0,
         }
     }
 }

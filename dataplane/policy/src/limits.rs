@@ -106,6 +106,18 @@ pub const CHECK_TIMEOUT_MS_MAX: u64 = 300_000;
 pub const MARK_MS_MAX: u64 = 60_000;
 /// Marks of one frame.
 pub const MARKS_MAX: usize = 1_024;
+/// Largest answer that is kept for identical requests, in bytes.
+pub const EARLIER_BYTES_MAX: usize = 256 * KIB;
+/// Longest time that an answer may be kept, in milliseconds: 30 days.
+pub const EARLIER_MS_MAX: u64 = 30 * 86_400_000;
+/// The most memory that answers may be kept in, in bytes.
+pub const CACHE_BYTES_MAX: usize = 1 << 36;
+/// Answers that may be on their way to be kept, and their bytes; beyond, they are dropped and counted.
+pub const EARLIER_QUEUE_MAX: usize = 512;
+/// The bytes of those.
+pub const EARLIER_QUEUE_BYTES_MAX: usize = 16 * MIB;
+/// Exchanges that may wait at once to be told of an earlier answer.
+pub const EARLIER_ASKS_MAX: usize = 256;
 
 /// Warm connections that a policy may ask for, per origin and shard.
 pub const WARM_MAX: u32 = 256;
@@ -128,6 +140,7 @@ const _: () = {
     assert!(DRAIN_BYTES_MAX <= BODY_BYTES_MAX);
     assert!(ATTEMPTS_MAX <= CHAIN_TARGETS_MAX);
     assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
+    assert!(EARLIER_BYTES_MAX <= EARLIER_QUEUE_BYTES_MAX);
     assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
     assert!(SPENDING_PER_FRAME * (NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX);
 };

@@ -63,6 +63,8 @@ pub struct Gateway {
     pub body_bytes_max: u64,
     /// Bodies held by the whole process, in bytes.
     pub body_memory_bytes: u64,
+    /// Answers kept by the whole process for identical requests, in bytes.
+    pub cache_memory_bytes: u64,
     /// Exchanges in flight in the whole process.
     pub in_flight_max: u32,
     /// Downstream connections of the whole process.
@@ -96,6 +98,7 @@ impl Default for Gateway {
             access_log: String::new(),
             body_bytes_max: 32 * limits::MIB as u64,
             body_memory_bytes: 256 * limits::MIB as u64,
+            cache_memory_bytes: 64 * limits::MIB as u64,
             in_flight_max: 4_096,
             connections_max: 65_536,
             queue_ms: 100,
@@ -254,6 +257,7 @@ fn gateway(gateway: &Gateway) -> Result<(), Flaw> {
     within(place, "listeners", gateway.listen.len() + gateway.introduced.len(), 1, limits::LISTENERS_MAX)?;
     within(place, "body_bytes_max", gateway.body_bytes_max as usize, 1, limits::BODY_BYTES_MAX)?;
     within(place, "in_flight_max", gateway.in_flight_max as usize, 1, u32::MAX as usize)?;
+    within(place, "cache_memory_bytes", gateway.cache_memory_bytes as usize, 0, limits::CACHE_BYTES_MAX)?;
     within(place, "connections_max", gateway.connections_max as usize, 1, u32::MAX as usize)?;
     within(place, "body_rate_min", gateway.body_rate_min as usize, 1, usize::MAX)?;
     if gateway.body_memory_bytes < gateway.body_bytes_max {
@@ -268,6 +272,7 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     within(id, "attempts_max", chain.attempts_max as usize, 1, limits::ATTEMPTS_MAX)?;
     within(id, "share of the standby", chain.standby_permille as usize, 0, limits::STANDBY_PERMILLE_MAX as usize)?;
     within(id, "template", chain.template.as_ref().map_or(1, String::len), 1, limits::TEMPLATE_BYTES_MAX)?;
+    within(id, "earlier_ms", chain.earlier_ms as usize, 0, limits::EARLIER_MS_MAX as usize)?;
     within(id, "deadline_ms", chain.patience.deadline_ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?;
     if let Some(hedge) = &chain.hedge {
         within(id, "share of second attempts", hedge.share_permille.into(), 1, 1_000)?;

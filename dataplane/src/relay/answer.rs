@@ -304,6 +304,9 @@ fn deliver_anew(
     write_provider_fields(scene.shard, scene.dialects(), tenant, head, bytes, &mut out);
     write_who(scene, tenant, story, exchange, &mut out);
     tenant.finish_head(&mut out, Some(body.len() as u64));
+    if let Some(keeping) = &mut story.keeping {
+        keeping.take(body);
+    }
     tenant.write_body(&mut out, body);
     tenant.wire.send(out);
 }
@@ -314,6 +317,9 @@ fn deliver(scene: &Scene<'_>, tenant: &mut Downstream, exchange: &Exchange, head
     write_provider_fields(scene.shard, scene.dialects(), tenant, head, bytes, &mut out);
     write_who(scene, tenant, story, exchange, &mut out);
     tenant.finish_head(&mut out, Some(held.len() as u64));
+    if let Some(keeping) = &mut story.keeping {
+        held.slices().for_each(|slice| keeping.take(slice));
+    }
     if held.len() <= limits::BODY_INLINE_BYTES {
         held.write(&mut out);
         tenant.wire.send(out);

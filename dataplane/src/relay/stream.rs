@@ -364,6 +364,9 @@ impl<'s> Stream<'s> {
             tenant.events = true;
             count_answer(shard);
         }
+        if let Some(keeping) = &mut story.keeping {
+            keeping.take(&self.ready);
+        }
         tenant.send_events(shard, out, &self.ready);
         self.ready.clear();
     }

@@ -43,7 +43,7 @@ pub(super) fn answer(shard: &Shard, tenant: &mut Downstream, exchange: &Exchange
             out.extend_from_slice(b"content-type: application/json\r\n");
         }
         respond::write_own(&mut out, story.id, story.dialect);
-        respond::write_template(&mut out, exchange.attempts_made());
+        respond::write_instead(&mut out, "template", exchange.attempts_made());
         tenant.write_limits(shard, story.dialect, &mut out);
         tenant.finish_head(&mut out, (!stream).then_some(said.len() as u64));
         tenant.events = stream;

@@ -141,6 +141,7 @@ impl Case<'_> {
             Outcome::Answered => self.answered(),
             Outcome::Relayed => self.relayed(entry),
             Outcome::Estimated => Err("nobody asked for a count".to_owned()),
+            Outcome::Earlier => Err("nobody keeps answers".to_owned()),
             Outcome::Templated => Err("no chain has a template".to_owned()),
             Outcome::OwnError { code } => self.own(entry.status, code),
             Outcome::Cut => self.cut(),

@@ -13,6 +13,7 @@ mod chaos;
 mod connections;
 mod deadlines;
 mod dialects;
+mod earlier;
 mod egress;
 mod embeddings;
 mod failover;

@@ -21,6 +21,7 @@ fallback:
         - {provider: anthropic, model: claude-haiku-4-5}
         - {provider: own, model: m}
     - {name: alone, models: [{provider: own, model: m}], breaker: {consecutive: 2}}
+    - {name: last, models: [{provider: own, model: m}, {earlier: 24h}, {template: busy}], retry: {max_attempts: 1}}
     - {name: pair, models: [{provider: openai, model: gpt-4.1}, {provider: anthropic, model: claude-haiku-4-5}]}
 ";
 
