@@ -266,6 +266,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         hedge: chain.hedge,
         standby_permille: chain.standby_permille,
         earlier_ms: chain.earlier_ms,
+        compact: chain.compact,
     }
 }
 

@@ -233,6 +233,9 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     if !ending.is_empty() {
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
+    if let Some(compact) = chain.compact {
+        text.push_str(&format!("compacts  a prompt that nobody can read whole; its last {} turns stay\n", compact.keep_turns));
+    }
     let resorts = resorts::of(chain);
     if !resorts.is_empty() {
         text.push_str(&format!(
@@ -241,7 +244,7 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
             resorts.join("; else ")
         ));
     }
-    let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "targets": rows, "attempts_max": exchange.attempts_max(),
+    let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "compact_keeps": chain.compact.map(|compact| compact.keep_turns), "targets": rows, "attempts_max": exchange.attempts_max(),
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
         "ends_at": ending, "standby_permille": chain.standby_permille, "standby": standby});
     Answer::new(text, data)
@@ -287,6 +290,9 @@ fn skipped(prepared: &Prepared, exchange: &Exchange, target: TargetId, vectors: 
     Some(match (&skip, &prepared.targets[target].disabled) {
         (Skip::Disabled, Some(reason)) => reason.clone(),
         (Skip::Lacks(needs), _) => format!("lacks {needs}"),
+        (Skip::TooLarge, _) if prepared.chains[exchange.chain()].compact.is_some() => {
+            "too_large, but for what is left of the prompt when no larger one can be asked".to_owned()
+        }
         (Skip::Reserved, _) => "asked only after a failure that it is there for".to_owned(),
         (Skip::TooDear, _) => "costs more than `max_price` allows".to_owned(),
         (Skip::Unable, _) => "its dialect has no answer to requests of this kind".to_owned(),

@@ -120,6 +120,8 @@ pub struct Chain {
     pub standby_permille: u32,
     /// How old an answer to the identical request may be that stands in for an error, in milliseconds; 0 is none.
     pub earlier_ms: u64,
+    /// How a prompt is made to fit that nobody can read whole.
+    pub compact: Option<policy::chain::Compact>,
 }
 
 /// One position of a chain.

@@ -67,6 +67,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 hedge: chain.hedge,
                 standby_permille: chain.standby_permille,
                 earlier_ms: chain.earlier_ms,
+                compact: chain.compact,
             },
         );
     }

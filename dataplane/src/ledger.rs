@@ -20,7 +20,7 @@ use crate::{
     surface::Surface,
 };
 use codec::{
-    dialect::{Dialect, Unread},
+    dialect::{Dialect, Unread, compact::Compacted},
     json::Usage,
 };
 use engine::{
@@ -83,6 +83,8 @@ pub struct Story {
     pub bill: Bill,
     /// Tokens of the prompt as the gateway estimates them, where they are asked for.
     pub estimate: u64,
+    /// What was left out of the prompt of the last attempt.
+    pub compacted: Option<Compacted>,
     /// The answer, where it may be worth keeping.
     pub keeping: Option<Box<Keeping>>,
     generation: u64,
@@ -113,6 +115,7 @@ impl Story {
             reserved: 0,
             bill: Bill::default(),
             estimate: 0,
+            compacted: None,
             keeping: None,
             generation,
             model: Text::new(),
@@ -128,12 +131,13 @@ impl Story {
 
     /// What one of two attempts is told with while nobody knows which of them is the answer.
     pub fn beside(&self) -> Story {
-        Story { declined: None, measures: Measures::default(), failed_at: None, bill: self.bill.beside(), ..*self }
+        Story { declined: None, measures: Measures::default(), failed_at: None, bill: self.bill.beside(), keeping: None, ..*self }
     }
 
     /// Takes over what an attempt was told with.
     pub fn adopt(&mut self, beside: &mut Story) {
         self.bill.adopt(&mut beside.bill);
+        self.compacted = beside.compacted;
         let (own, told) = (&mut self.measures, beside.measures);
         if told.tokens_in > 0 || told.tokens_out > 0 {
             (own.tokens_in, own.tokens_out) = (told.tokens_in, told.tokens_out);
@@ -221,6 +225,7 @@ impl Story {
         let (outcome, status, code) = told(ended, begun);
         self.measures.status = status;
         self.measures.bytes_out = tenant.sent;
+        self.measures.compacted = self.compacted;
         self.count(shard, &outcome, ended, begun, exchange.is_some());
         self.settle(shard, policy, &outcome);
         let measures = &mut self.measures;
@@ -233,6 +238,9 @@ impl Story {
             let record = Record::of(exchange, self.id.0, outcome, self.measures, now);
             debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
             self.tell(shard, policy, &record);
+            if let Some(compacted) = &self.compacted {
+                self.tell_compacted(shard, policy, &record, compacted);
+            }
             record
         });
         let entry = Entry {
@@ -281,6 +289,25 @@ impl Story {
             _ => Meter::Failed,
         };
         meters.count(meter);
+    }
+
+    /// Tells the control plane what was left out of a prompt.
+    fn tell_compacted(&self, shard: &Shard, policy: &Serving, record: &Record, compacted: &Compacted) {
+        shard.meters().count(Meter::Compacted);
+        if !shard.may_tell(EVENTS_PER_SECOND) {
+            return shard.meters().count(Meter::EventsDropped);
+        }
+        let detail = |name: &str, value: String| (name.to_owned(), value);
+        let details = vec![
+            detail("chain", policy.chains[record.chain].name.clone()),
+            detail("messages", compacted.turns.to_string()),
+            detail("tool_results", compacted.outcomes.to_string()),
+            detail("tokens", (compacted.bytes / limits::BYTES_PER_TOKEN).to_string()),
+            detail("request_id", self.id.to_string()),
+        ];
+        if !shard.process.tell(Event { at_us: shard.io.wall().0, kind: "compacted".to_owned(), details }) {
+            shard.meters().count(Meter::EventsDropped);
+        }
     }
 
     /// Tells the control plane of an exchange that another target answered than the first asked.

@@ -18,7 +18,7 @@ use engine::{
     account::Record,
     exchange::{Skip, Trail, trail::End},
 };
-use policy::{KeyId, Money, wire::Event};
+use policy::{KeyId, Money, limits, wire::Event};
 use std::{
     collections::{HashMap, VecDeque},
     fs::{File, OpenOptions},
@@ -334,6 +334,13 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
     }
     if let failed_us @ 1.. = record.failed_us() {
         member(out, key!("failed_ms"), failed_us / 1_000);
+    }
+    if let Some(compacted) = &record.measures.compacted {
+        out.extend_from_slice(b",\"compacted\":{\"messages\":");
+        number(out, compacted.turns.into());
+        member(out, key!("tool_results"), compacted.outcomes.into());
+        member(out, key!("tokens"), compacted.bytes / limits::BYTES_PER_TOKEN);
+        out.push(b'}');
     }
     out.extend_from_slice(b",\"attempts\":[");
     for (index, attempt) in record.attempts().iter().enumerate() {

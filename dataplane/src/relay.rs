@@ -104,6 +104,8 @@ pub struct Scene<'a> {
     pub requested: &'a str,
     /// What the provider is to call it.
     pub model: &'a str,
+    /// The bytes that its prompt may have, where nobody can read all of it.
+    pub bytes_max: Option<u64>,
     /// Which provider, with what, by when.
     pub attempt: &'a Attempt,
 }
@@ -119,7 +121,7 @@ pub fn attempt(
     story: &mut Story,
 ) -> impl Future<Output = Outcome> {
     async move {
-        let terms = match send(scene, &mut upstream) {
+        let terms = match send(scene, &mut upstream, story) {
             Ok(terms) => terms,
             Err(transport) => return transport.into(),
         };
@@ -156,9 +158,10 @@ fn heed_limits(scene: &Scene<'_>, head: &Response, bytes: &[u8]) {
 
 /// Writes the request: a head from scratch, the body as it came but for the model's name, or in the
 /// provider's language. Tells what the answer has to be read with.
-fn send(scene: &Scene<'_>, upstream: &mut Upstream) -> Result<Agreed, Transport> {
+fn send(scene: &Scene<'_>, upstream: &mut Upstream, story: &mut Story) -> Result<Agreed, Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
     let anew = passage::anew(scene)?;
+    story.compacted = anew.as_ref().and_then(|anew| anew.compacted);
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
     let rest = without::body(scene, anew.as_ref(), &edits);
     let length = match (&rest, &anew) {
@@ -398,6 +401,9 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
     }
     if let Some(hedge) = exchange.trail().iter().position(|attempt| attempt.hedge) {
         out.extend_from_slice(if hedge == attempt.index { b"x-throwover-hedge: second\r\n" } else { b"x-throwover-hedge: first\r\n" });
+    }
+    if let Some(compacted) = &story.compacted {
+        passage::write_compacted(compacted, out);
     }
     number(out, "x-throwover-overhead-us: ", story.overhead_ns(shard) / 1_000);
 }

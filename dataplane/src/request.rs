@@ -236,6 +236,7 @@ fn prepare(
         exchange.belongs_to(session::of(by, asked, body));
     }
     relay::passage::prepare(shard, policy, body, question.surface, exchange);
+    relay::passage::weigh(policy, body, question, exchange);
     story.keeping = earlier::prepare(policy, asked, body, question, exchange);
 }
 

@@ -348,6 +348,13 @@ section! {
         max_price: MaxPrice, "none";
         /// This share of requests, up to half, is tried first at a later model, each in its turn, so that it is known to work when it is needed.
         standby: Share, "none";
+        /// A prompt that no model can read whole is made to fit one; else it is refused.
+        compact: Compact, "none";
+    }
+    /// How a prompt is made to fit: the oldest answers of tools are left out first, then the oldest turns, with what was called in them. The system prompt, the tools, what the user said first and the last turns stay.
+    Compact = "`compact`" {
+        /// The last turns, which stay as they are; 1 to 64.
+        keep_turns: Count, "4";
     }
     /// What a million tokens may cost, in US dollars.
     MaxPrice = "`max_price`" {
@@ -520,7 +527,7 @@ section! {
 }
 
 read_as_map! {
-    Document Health Metrics MetricRule Canary Expect Affinity MaxPrice Price Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
+    Document Health Metrics MetricRule Canary Expect Compact Affinity MaxPrice Price Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
     Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

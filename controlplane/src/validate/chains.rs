@@ -286,9 +286,11 @@ impl Validator<'_> {
                 .help(format!("`max_attempts: {}` reaches them all", steps.len()))
                 .push();
         }
+        let compact = self.compact(chain, &steps);
         plan::Chain {
             standby_permille: self.standby(chain, &steps),
             steps,
+            compact,
             triggers: self.triggers(chain),
             attempts_max,
             backoff: self.backoff(retry, general),

@@ -98,6 +98,19 @@ impl Validator<'_> {
         permille
     }
 
+    /// How a prompt is made to fit that nobody can read whole.
+    pub(super) fn compact(&mut self, chain: &Chain, steps: &[Step]) -> Option<policy::chain::Compact> {
+        let compact = chain.compact.as_ref()?;
+        let window = |target: &String| self.plan.targets.get(target).and_then(|target| target.facts.context_window);
+        if !steps.iter().flat_map(|step| &step.members).any(|member| window(&member.target).is_some()) {
+            self.warning(compact, "has no effect: nobody knows how much one of these models can read")
+                .help("tell it with `context_window`")
+                .push();
+        }
+        let keep_turns = self.bounded(&compact.keep_turns, "keep_turns", 1, limits::KEEP_TURNS_MAX as u64, 4) as u8;
+        Some(policy::chain::Compact { keep_turns })
+    }
+
     /// How old an answer may be that stands in for an error, in milliseconds; 0 is none.
     pub(super) fn earlier(&mut self, chain: &Chain) -> u64 {
         let mut found = 0;

@@ -207,6 +207,7 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{template: t}]}]}", "chain `c` has no models"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}, {template: u}]}]}", "one template already"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: \"\"}]}]}", "this one has 0"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {keep_turns: 0}}]}", "keep_turns must be within"),
         ("fallback: {chains: [{name: c, models: [{earlier: 1h}]}]}", "chain `c` has no models"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h}, {earlier: 2h}]}]}", "one `earlier` already"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, earlier: 1h}]}]}", "is an entry of its own"),
@@ -256,6 +257,10 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
             "the budget of `a` counts nothing of what it asks of `openai/*`",
         ),
         ("routes: [{chain: c}, {chain: c}]", "this route is never reached"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: unheard-of}], compact: {}}]}",
+            "how much one of these models can read",
+        ),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h, priority: 1}]}]}",
             "an earlier answer comes after every model",

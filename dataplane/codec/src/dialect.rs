@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod anthropic;
+pub mod compact;
 pub mod count;
 mod delta;
 mod details;

@@ -9,6 +9,7 @@ use crate::{
     moment::Moment,
     prepared::Way,
 };
+use codec::dialect::compact::Compacted;
 use policy::{ChainId, Money, TargetId, TenantId};
 
 /// How an exchange ended for the tenant. There is exactly one.
@@ -75,6 +76,8 @@ pub struct Measures {
     pub failed_cost: Money,
     /// The price of something that was asked is known.
     pub priced: bool,
+    /// What was left out of the prompt, where nobody could read all of it.
+    pub compacted: Option<Compacted>,
 }
 
 /// A candidate as it is written down.

@@ -50,6 +50,7 @@ use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId
 pub mod affinity;
 pub mod balance;
 pub mod candidate;
+pub mod compact;
 mod hedge;
 pub mod surrender;
 pub mod trail;
@@ -229,14 +230,16 @@ pub struct Exchange {
     left_out: [Option<(u8, Parameter)>; LEFT_OUT_MAX],
     /// What it goes on with.
     session: Session,
+    /// What is left of its prompt, where nobody can read all of it.
+    fitting: compact::Fitting,
     /// What has happened.
     failures: ClassSet,
     /// A failure that would have ended the exchange, but for targets that wait for it: nobody else is asked.
     only_after: Option<Class>,
     again: Option<Again>,
     running: Option<Running>,
-    /// The one that began beside it.
-    beside: Option<Running>,
+    /// The one that began beside it. Boxed: rare, and every exchange would keep room for it.
+    beside: Option<Box<Running>>,
     /// The members of the chain, step by step.
     candidates: Few<Candidate, CANDIDATES_FEW>,
     /// The attempts, in order; at most [`TRAIL_MAX`].
@@ -301,6 +304,7 @@ impl Exchange {
             last_ended: None,
             left_out: [None; LEFT_OUT_MAX],
             session: Session::default(),
+            fitting: compact::Fitting::default(),
             failures: ClassSet::EMPTY,
             only_after: None,
             again: None,
@@ -350,6 +354,7 @@ impl Exchange {
                 .or_else(|| self.spared(prepared, board, now, random))
                 .map(Next::Attempt)
                 .or_else(|| self.later(prepared, board, now, random))
+                .or_else(|| self.compacted(prepared, board, now, random).map(Next::Attempt))
                 .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt));
             if let Some(next) = attempt {
                 return next;
@@ -517,7 +522,7 @@ impl Exchange {
         if self.state == State::Ended {
             return;
         }
-        for running in [self.running, self.beside].into_iter().flatten() {
+        while let Some(running) = self.running {
             self.part(board, prepared, running.index.into(), End::Abandoned, now);
         }
         self.step(Event::Abandon);
@@ -552,8 +557,7 @@ impl Exchange {
     /// Gives back what an attempt holds; the only place that does.
     fn release(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize) -> Running {
         // Of two, the one that is left is the one that runs.
-        let beside = self.beside.take();
-        let running = match beside {
+        let running = match self.beside.take().map(|beside| *beside) {
             Some(beside) if usize::from(beside.index) == attempt_index => Some(beside),
             other => std::mem::replace(&mut self.running, other),
         };

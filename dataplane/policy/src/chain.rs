@@ -43,6 +43,15 @@ pub struct Chain {
     /// An answer to the identical request may stand in for an error when it is not older than this, in
     /// milliseconds; 0 keeps none. It goes before the template.
     pub earlier_ms: u64,
+    /// A prompt that no target can read whole is made to fit one; `None` refuses it.
+    pub compact: Option<Compact>,
+}
+
+/// How a prompt is made to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compact {
+    /// The last turns, which stay as they are. `1 <= keep_turns <= limits::KEEP_TURNS_MAX`.
+    pub keep_turns: u8,
 }
 
 /// A second attempt beside a slow first one. Whichever has something to show first is the answer, and the
@@ -84,6 +93,7 @@ impl Chain {
             hedge: None,
             standby_permille: 0,
             earlier_ms: 0,
+            compact: None,
         }
     }
 }

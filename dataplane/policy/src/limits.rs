@@ -106,6 +106,8 @@ pub const CHECK_TIMEOUT_MS_MAX: u64 = 300_000;
 pub const MARK_MS_MAX: u64 = 60_000;
 /// Marks of one frame.
 pub const MARKS_MAX: usize = 1_024;
+/// Most turns that a prompt keeps which is made to fit.
+pub const KEEP_TURNS_MAX: usize = 64;
 /// Largest answer that is kept for identical requests, in bytes.
 pub const EARLIER_BYTES_MAX: usize = 256 * KIB;
 /// Longest time that an answer may be kept, in milliseconds: 30 days.
@@ -140,6 +142,8 @@ const _: () = {
     assert!(DRAIN_BYTES_MAX <= BODY_BYTES_MAX);
     assert!(ATTEMPTS_MAX <= CHAIN_TARGETS_MAX);
     assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
+    assert!(BYTES_PER_TOKEN_FITTED <= BYTES_PER_TOKEN);
+    assert!(KEEP_TURNS_MAX <= u8::MAX as usize);
     assert!(EARLIER_BYTES_MAX <= EARLIER_QUEUE_BYTES_MAX);
     assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
     assert!(SPENDING_PER_FRAME * (NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX);
@@ -148,6 +152,8 @@ const _: () = {
 /// Bytes of text that are taken for one token where nobody has counted. English has some four; a
 /// request must not be kept from a model that can read it, so that this is more than most texts need.
 pub const BYTES_PER_TOKEN: u64 = 5;
+/// The same for a prompt that is made to fit, which then must: fewer than nearly all texts need.
+pub const BYTES_PER_TOKEN_FITTED: u64 = 3;
 
 /// Largest answer that is held to be said in another language.
 pub const ANSWER_TRANSLATED_BYTES_MAX: usize = 16 * MIB;

@@ -224,7 +224,7 @@ pub struct Elsewhere {
 pub struct Event {
     /// Microseconds since 1970.
     pub at_us: u64,
-    /// One word for it: `fallback`, `breaker`, `taken_out`, `spent`, `budget`, `ready`, …
+    /// One word for it: `fallback`, `breaker`, `taken_out`, `spent`, `budget`, `compacted`, `ready`, …
     pub kind: String,
     /// What, for humans and for `events --format json`: names and values.
     pub details: Vec<(String, String)>,

@@ -60,6 +60,7 @@ impl Matter<'_> {
             unknown,
             requested,
             model: policy.prepared().model_for(attempt.target, requested).unwrap_or_default(),
+            bytes_max: exchange.bytes_max(policy.prepared(), attempt.index),
             attempt,
         }
     }

@@ -4,9 +4,14 @@
 //! from where they lie. Nothing is awaited meanwhile, so that a shard holds one such text at a time.
 
 use super::{Agreed, Scene, count, embeddings};
-use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wire::Wire};
-use codec::dialect::{
-    self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Terms, Thinking, Tree, Written, gemini, holds_foreign_seal,
+use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wants::Question, wire::Wire};
+use codec::{
+    dialect::{
+        self, Dialect, Manner, Means, Needs, Piece, Quirks, Rope, Terms, Thinking, Tree, Written,
+        compact::{self, Compacted},
+        gemini, holds_foreign_seal,
+    },
+    head,
 };
 use engine::{exchange::Exchange, judge::Transport, prepared};
 use policy::limits;
@@ -22,6 +27,8 @@ pub(super) struct Anew {
     written: Written,
     /// What the answer is read with.
     pub(super) terms: Agreed,
+    /// What was left out, so that it fits.
+    pub(super) compacted: Option<Compacted>,
 }
 
 impl Scene<'_> {
@@ -43,7 +50,7 @@ impl Scene<'_> {
     /// The target wants other words in the same language.
     fn differs(&self) -> bool {
         let provider = &self.policy.providers[self.attempt.provider];
-        self.wording.is_some() || provider.quirks != 0 || self.has_foreign_seals()
+        self.bytes_max.is_some() || self.wording.is_some() || provider.quirks != 0 || self.has_foreign_seals()
     }
 
     /// The chain lets go of parameters that the model cannot be told, of which there may be some.
@@ -122,7 +129,7 @@ pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
     let mut tree = Tree::new();
     let root = tree.read(source).map_err(|_| Transport::Unreadable)?;
     let stream = scene.stream;
-    let prompt = match dialect::read_prompt(scene.surface.dialect(), root, stream) {
+    let mut prompt = match dialect::read_prompt(scene.surface.dialect(), root, stream) {
         Ok(prompt) => prompt,
         // The provider knows its own language best, and may understand it all the same.
         Err(_) if !scene.translates() => return Ok(None),
@@ -133,12 +140,14 @@ pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
     if !scene.translates() && (plain || !prompt.needs.common(LITERAL).is_empty()) {
         return Ok(None);
     }
+    let keep_turns = scene.policy.chains[scene.chain].compact.map_or(0, |compact| compact.keep_turns.into());
+    let compacted = scene.bytes_max.map(|bytes_max| compact::compact(&mut prompt, keep_turns, bytes_max));
     let mut rope = Rope::new(source, Vec::with_capacity(source.len().min(limits::BODY_INLINE_BYTES) + 512));
     let to = scene.at.dialect();
     dialect::write_prompt(to, &prompt, &means, &mut rope);
     // An answer in the client's own language goes as it comes.
     let terms = scene.translates().then(|| Box::new(Terms::of(&prompt, to, &means)));
-    Ok(Some(Anew { written: rope.finish(), terms }))
+    Ok(Some(Anew { written: rope.finish(), terms, compacted }))
 }
 
 /// Readies a body of Gemini's for other languages, when one of the chain's targets needs it: see
@@ -158,6 +167,38 @@ pub(crate) fn prepare(shard: &Shard, policy: &Policy, body: &mut Body<'_>, surfa
     body.held.overwrite(&shard.io, &text);
 }
 
+/// Tells the exchange what can be made of a prompt, where its chain has prompts made to fit, and this one is not
+/// one that everybody can read: there are no fewer bytes than tokens.
+pub(crate) fn weigh(policy: &Policy, body: &Body<'_>, question: &Question<'_>, exchange: &mut Exchange) {
+    let Some(rules) = policy.chains[exchange.chain()].compact else { return };
+    let windows = exchange.candidates().iter().filter_map(|candidate| policy.targets[candidate.target].context_window);
+    let is_long = windows.min().is_some_and(|least| body.facts().prompt_bytes > u64::from(least));
+    if !is_long || !question.surface.generates() {
+        return;
+    }
+    let (mut joined, mut tree) = (Vec::new(), Tree::new());
+    let Ok(root) = tree.read(contiguous(&body.held, &mut joined)) else { return };
+    let Ok(prompt) = dialect::read_prompt(question.surface.dialect(), root, question.stream) else { return };
+    // What has a meaning only where it stands has none in another place.
+    if prompt.needs.common(LITERAL).is_empty() {
+        exchange.may_compact(compact::least(&prompt, rules.keep_turns.into()), prompt.max_tokens.unwrap_or(0));
+    }
+}
+
+/// Writes what was left out of a prompt.
+pub(super) fn write_compacted(compacted: &Compacted, out: &mut Vec<u8>) {
+    let parts = [
+        (&b"x-throwover-compacted: messages="[..], u64::from(compacted.turns)),
+        (b" tool_results=", compacted.outcomes.into()),
+        (b" tokens=", compacted.bytes / limits::BYTES_PER_TOKEN),
+    ];
+    for (name, value) in parts {
+        out.extend_from_slice(name);
+        head::write_number(out, value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The body in one piece: where it lies, or copied.
 pub(crate) fn contiguous<'b>(held: &'b Held, joined: &'b mut Vec<u8>) -> &'b [u8] {
     let mut slices = held.slices();
@@ -175,7 +216,7 @@ pub(crate) fn contiguous<'b>(held: &'b Held, joined: &'b mut Vec<u8>) -> &'b [u8
 impl Anew {
     /// What was written, in an answer to which nothing is wrapped.
     pub(super) fn of(written: Written) -> Anew {
-        Anew { written, terms: None }
+        Anew { written, terms: None, compacted: None }
     }
 
     /// How many bytes it has.

@@ -145,7 +145,7 @@ async fn ready<'s>(scene: &'s Scene<'s>, struck: Option<Struck>, story: &mut Sto
         return Err(outcome);
     }
     let mut upstream = connect::obtain(scene, &mut waiter).await?;
-    let terms = send(scene, &mut upstream)?;
+    let terms = send(scene, &mut upstream, story)?;
     story.bill.sent(scene);
     notes.set(Notes { sent: Some(io.precise()), ..Notes::default() });
     let (head, bytes) = answer_head(scene, &mut waiter, &mut upstream).await?;

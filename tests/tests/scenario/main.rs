@@ -10,6 +10,7 @@ mod azure;
 mod budgets;
 mod cage;
 mod chaos;
+mod compaction;
 mod connections;
 mod deadlines;
 mod dialects;

@@ -113,7 +113,7 @@ pub enum Part<'t> {
 }
 
 impl Part<'_> {
-    fn text_bytes(&self) -> usize {
+    pub(super) fn text_bytes(&self) -> usize {
         match self {
             Part::Text { text, .. } | Part::Refusal(text) | Part::Document { source: Source::Text(text), .. } => text.raw().len(),
             Part::Thought(thought) => thought.text.raw().len(),

@@ -328,7 +328,8 @@ impl Exchange {
     }
 
     /// After a failure that would be the same everywhere: true when there are targets that wait for it, or,
-    /// where the prompt did not fit, larger ones. Who did not take it is never asked again, nor is its like.
+    /// where the prompt did not fit, larger ones, or such as can read what is left of it. Who did not take all of it
+    /// is never asked for that again, nor is its like.
     #[cold]
     pub(super) fn goes_on(&mut self, prepared: &Prepared, at: usize, class: Class) -> bool {
         let places = prepared.places(self.chain);
@@ -347,7 +348,7 @@ impl Exchange {
                 }
             }
         }
-        found
+        found || class == Class::ContextWindow && self.may_fit(prepared)
     }
 
     /// When the backoff after a candidate's last failure is over.
@@ -446,7 +447,7 @@ impl Exchange {
         let running = Some(Running { index: index as u8, candidate: at as u8, admission, account, slot, jitter: [random(), random()] });
         match self.running {
             None => self.running = running,
-            Some(_) => self.beside = running,
+            Some(_) => self.beside = running.map(Box::new),
         }
         let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
         Some(Attempt {

@@ -10,6 +10,7 @@ use policy::{Balance, Draft};
 mod accounts;
 mod affinity;
 mod again;
+mod compact;
 mod domains;
 mod guards;
 mod hedge;

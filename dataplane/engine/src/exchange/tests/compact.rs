@@ -1,0 +1,97 @@
+use super::*;
+use crate::exchange::compact::prompt_bytes_max;
+
+/// Targets with these windows, in the order of the chain, of which the chain's prompts may be made to fit.
+fn windows(windows: &[u32]) -> World {
+    let mut draft = in_order(windows.len() as u32, 0);
+    for (at, window) in windows.iter().enumerate() {
+        draft.targets.get_mut(TargetId(at as u32)).unwrap().context_window = Some(*window).filter(|window| *window > 0);
+    }
+    World::new(draft)
+}
+
+fn begin(world: &World, tokens: u32, least: u64) -> Exchange {
+    let mut exchange = world.begin_with("c", decide::Wants { tokens, ..decide::Wants::default() });
+    exchange.may_compact(least, 100);
+    exchange
+}
+
+fn too_long() -> Verdict {
+    judge::transport(Transport::ErrorEvent(Class::ContextWindow))
+}
+
+#[test]
+fn what_the_answer_needs_is_left_free() {
+    assert_eq!(prompt_bytes_max(1_000, None, 100), (1_000 - 100 - 50) * 3);
+    assert_eq!(prompt_bytes_max(1_000, None, 0), (1_000 - 250 - 50) * 3);
+    assert_eq!(prompt_bytes_max(1_000, Some(40), 0), (1_000 - 40 - 50) * 3);
+    assert_eq!(prompt_bytes_max(1_000, Some(40), 100), (1_000 - 40 - 50) * 3);
+    assert_eq!((prompt_bytes_max(1_000, None, 2_000), prompt_bytes_max(0, None, 0)), (0, 0));
+}
+
+#[test]
+fn who_can_read_it_all_comes_first_and_then_who_can_read_what_is_left() {
+    let mut world = windows(&[1_000, 9_000, 2_000]);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let first = world.attempt(&mut exchange);
+    assert_eq!((first.target, exchange.bytes_max(&world.prepared, first.index)), (TargetId(1), None));
+    world.fail(&mut exchange, first, status(404));
+    for (target, window) in [(0, 1_000), (2, 2_000)] {
+        let attempt = world.attempt(&mut exchange);
+        let most = exchange.bytes_max(&world.prepared, attempt.index);
+        assert_eq!((attempt.target, most), (TargetId(target), Some(prompt_bytes_max(window, None, 100))));
+        world.fail(&mut exchange, attempt, status(404));
+    }
+    world.own(&mut exchange);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert!(world.is_idle());
+}
+
+#[test]
+fn who_said_that_it_is_too_long_is_asked_once_more_with_less() {
+    let mut world = windows(&[1_000, 1_000]);
+    let mut exchange = begin(&world, 900, 1_000);
+    let first = world.attempt(&mut exchange);
+    assert_eq!(exchange.bytes_max(&world.prepared, first.index), None);
+    world.fail(&mut exchange, first, too_long());
+    let again = world.attempt(&mut exchange);
+    assert_eq!(again.target, first.target);
+    assert!(exchange.bytes_max(&world.prepared, again.index).is_some());
+    world.fail(&mut exchange, again, too_long());
+    // The other is as large, and may be luckier with what is left; nobody is asked with less a second time.
+    let other = world.attempt(&mut exchange);
+    assert_eq!(other.target, TargetId(1));
+    world.fail(&mut exchange, other, too_long());
+    assert!(matches!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { .. })));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert!(world.is_idle());
+}
+
+#[test]
+fn what_stays_too_long_is_sent_to_nobody() {
+    let mut world = windows(&[1_000, 0]);
+    // The least that can be made of it is more than the first can read; of the other nobody knows.
+    let mut exchange = begin(&world, 5_000, 10_000);
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!((attempt.target, exchange.bytes_max(&world.prepared, attempt.index)), (TargetId(1), None));
+    world.fail(&mut exchange, attempt, too_long());
+    assert!(matches!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { .. })));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    for (least, tokens) in [(10_000, 5_000), (0, 5_000)] {
+        let mut world = windows(&[1_000]);
+        let mut exchange = begin(&world, tokens, least);
+        assert_eq!(world.own(&mut exchange).code, "context_length_exceeded");
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    }
+}
+
+#[test]
+fn who_cannot_be_asked_now_is_not_asked_with_less_either() {
+    let mut world = windows(&[1_000, 2_000]);
+    world.break_open(TargetId(0));
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1));
+    world.succeed(&mut exchange, attempt);
+    assert!(world.is_idle());
+}

@@ -1,0 +1,146 @@
+//! A prompt that nobody can read whole is made to fit, and what was left out is told.
+
+use serde_json::{Value, json};
+use tests::testkit::{
+    gateway::Gateway,
+    policy::Policy,
+    provider::Provider,
+    story::Story,
+    tenant::{Answer, Ask},
+    until,
+};
+
+/// Some 4,900 bytes of text, which are taken for 970 tokens. What is left of them is to be seen whole: providers log
+/// the first 4,096 bytes of a body.
+const ROUNDS: usize = 8;
+const LOGGED: usize = 4_096;
+const KEEP: &str = "compact: {keep_turns: 4}";
+
+fn long(name: &str, times: usize) -> String {
+    format!("{name}: {}", "so it went on ".repeat(times))
+}
+
+/// A task, calls of a tool and what it answered, and at the end a question.
+fn conversation() -> Vec<Value> {
+    let mut messages = vec![json!({"role": "system", "content": "Be brief."}), json!({"role": "user", "content": "the task"})];
+    for round in 0..ROUNDS {
+        let call = json!({"id": format!("call-{round}"), "type": "function", "function": {"name": "look", "arguments": "{\"at\":1}"}});
+        messages.push(json!({"role": "assistant", "content": long(&format!("plan-{round}"), 7), "tool_calls": [call]}));
+        messages.push(json!({"role": "tool", "tool_call_id": format!("call-{round}"), "content": long(&format!("seen-{round}"), 34)}));
+    }
+    messages.push(json!({"role": "assistant", "content": "done"}));
+    messages.push(json!({"role": "user", "content": "the question"}));
+    messages
+}
+
+fn ask(chain: &str, stream: bool) -> Ask {
+    let tool = json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}});
+    let body = json!({"model": chain, "stream": stream, "max_tokens": 100, "messages": conversation(), "tools": [tool]});
+    Ask::post("/v1/chat/completions", &body)
+}
+
+/// `messages=12 tool_results=3 tokens=4500`
+fn told(answer: &Answer) -> Option<[u64; 3]> {
+    let field = answer.head.field("x-throwover-compacted")?;
+    let numbers: Vec<u64> = field.split(' ').map(|part| part.split_once('=').unwrap().1.parse().unwrap()).collect();
+    numbers.try_into().ok()
+}
+
+/// What is left is whole: the ends of the conversation, and both or neither of a call and its outcome.
+fn is_sound(body: &str) {
+    assert!(body.len() < LOGGED, "{} bytes", body.len());
+    for part in ["Be brief.", "the task", "done", "the question", &format!("seen-{}", ROUNDS - 1)] {
+        assert!(body.contains(part), "{part} is missing: {body}");
+    }
+    assert!(!body.contains("seen-0:"), "the oldest went first: {body}");
+    let mut kept = 0;
+    for round in 0..ROUNDS {
+        let count = body.matches(&format!("call-{round}\"")).count();
+        assert!(count == 0 || count == 2, "call-{round} stands there {count} times: {body}");
+        kept += count;
+    }
+    assert!(kept >= 2, "{body}");
+}
+
+#[test]
+fn what_nobody_can_read_is_made_to_fit() {
+    let provider = Provider::speaking(&[("open", mock::Dialect::Openai), ("claude", mock::Dialect::Anthropic)]);
+    let mut policy = Policy::new().endpoint("open", &format!("http://{}/v1", provider.plain("open")), "auth: none").endpoint(
+        "claude",
+        &format!("http://{}", provider.plain("claude")),
+        "dialect: anthropic, keys: [\"sk-operators\"]",
+    );
+    for target in ["open", "claude"] {
+        for way in ["whole", "stream"] {
+            let name = format!("{target}-{way}");
+            policy = policy.chain_of(&name, &format!("[{{provider: {target}, model: {name}, context_window: 600}}]"), KEEP);
+        }
+    }
+    policy = policy.chain_of("without", "[{provider: open, model: without, context_window: 600}]", "");
+    let gateway = Gateway::start(&policy);
+    for target in ["open", "claude"] {
+        for (way, stream) in [("whole", false), ("stream", true)] {
+            let name = format!("{target}-{way}");
+            let story = Story::of(&name, gateway.tenant().ask(&ask(&name, stream)), &provider, &name);
+            assert_eq!((story.answer.head.status, story.asked(target)), (200, 1), "{story}");
+            let [messages, results, tokens] = told(&story.answer).unwrap();
+            assert!(messages > 0 && messages < 16 && results == 7 && tokens > 600, "{story}");
+            is_sound(story.entries[0].body.as_deref().unwrap());
+            let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+            assert_eq!(record["compacted"], json!({"messages": messages, "tool_results": results, "tokens": tokens}), "{record}");
+        }
+    }
+    let answer = gateway.tenant().ask(&ask("without", false));
+    assert_eq!((answer.head.status, answer.code(), told(&answer)), (400, "context_length_exceeded".to_owned(), None), "{}", answer.text());
+    assert_eq!(gateway.meter("throwover_compacted_total"), 4.0);
+    until("an operator is told", || gateway.ask("status", &[]).text.contains("compacted_total").then_some(()));
+}
+
+#[test]
+fn who_can_read_it_all_is_asked_first() {
+    let provider = Provider::with(&["small", "large"], &mock::Answers::default());
+    let models = |name: &str| {
+        format!("[{{provider: small, model: {name}, context_window: 600}}, {{provider: large, model: {name}, context_window: 100000}}]")
+    };
+    let quick = format!("{KEEP}, retry: {{max_attempts: 2}}, breaker: {{consecutive: 1000, min_requests: 1000}}");
+    let policy = Policy::over(&provider).chain_of("well", &models("well"), &quick).chain_of("down", &models("down"), &quick);
+    let gateway = Gateway::start(&policy);
+    let story = Story::of("all of it", gateway.tenant().ask(&ask("well", false)), &provider, "well");
+    assert_eq!((story.answer.head.status, story.asked("small"), told(&story.answer)), (200, 0, None), "{story}");
+    // Refused for its key, it is left alone: what is left goes to the other.
+    provider.fault("large", "401");
+    let story = Story::of("what is left", gateway.tenant().ask(&ask("down", false)), &provider, "down");
+    assert_eq!((story.answer.head.status, story.answer.head.field("x-throwover-provider")), (200, Some("small")), "{story}");
+    assert!(told(&story.answer).is_some() && story.asked("large") == 1, "{story}");
+    is_sound(story.entries.last().unwrap().body.as_deref().unwrap());
+}
+
+/// The estimate had it fit, and the provider had not.
+#[test]
+fn what_a_provider_could_not_read_is_asked_once_more_with_less() {
+    let provider = Provider::new();
+    let models = |name: &str| format!("[{{provider: primary, model: {name}, context_window: 1000}}]");
+    let policy = Policy::over(&provider).chain_of("c", &models("c"), KEEP).chain_of("never", &models("never"), KEEP);
+    let gateway = Gateway::start(&policy);
+    provider.fault("primary", "400;code=context_length_exceeded;count=1");
+    let story = Story::of("once more", gateway.tenant().ask(&ask("c", false)), &provider, "c");
+    assert_eq!((story.answer.head.status, story.asked("primary")), (200, 2), "{story}");
+    assert!(told(&story.answer).is_some(), "{story}");
+    is_sound(story.entries[1].body.as_deref().unwrap());
+    assert!(story.entries[1].body.as_ref().map(String::len) < story.entries[0].body.as_ref().map(String::len), "{story}");
+    // It is made to fit once, and then the refusal is told.
+    provider.fault("primary", "400;code=context_length_exceeded");
+    let story = Story::of("never", gateway.tenant().ask(&ask("never", false)), &provider, "never");
+    assert_eq!((story.answer.head.status, story.asked("primary")), (400, 2), "{story}");
+}
+
+#[test]
+fn what_cannot_be_made_to_fit_is_refused_and_nobody_is_asked() {
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).chain_of("c", "[{provider: primary, model: c, context_window: 600}]", KEEP);
+    let gateway = Gateway::start(&policy);
+    let body = json!({"model": "c", "messages": [{"role": "user", "content": "one text ".repeat(4_000)}]});
+    let story = Story::of("one text", gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body)), &provider, "c");
+    story.refused(400, "context_length_exceeded");
+    assert!(story.entries.is_empty(), "{story}");
+}
