@@ -30,7 +30,7 @@ use engine::{
     Moment,
     authenticate::{self, Denial},
     decide,
-    exchange::{Exchange, Next},
+    exchange::{Exchange, Next, Surrender},
 };
 use policy::{TenantId, limits};
 use std::{
@@ -186,8 +186,7 @@ async fn walk(
     let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
     let wished = strike::asked_for(policy, &asked, &body)?;
     prepare(shard, policy, &asked, &mut body, &question, exchange, story);
-    let begun = Moment(shard.io.now().0);
-    if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, begun) {
+    if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, Moment(shard.io.now().0)) {
         return Ok(relay::estimate(shard, tenant, exchange, story));
     }
     let matter = relay::Matter { shard, policy, asked: &asked, body: &body, surface, stream, requested, wished };
@@ -200,10 +199,7 @@ async fn walk(
                 story.waited(shard);
                 continue;
             }
-            Next::Surrender(surrender) => {
-                let earlier = earlier::instead(shard, tenant, exchange, story, &surrender).await;
-                return Ok(earlier.unwrap_or_else(|| relay::surrender(shard, policy, tenant, &asked, exchange, story, surrender)));
-            }
+            Next::Surrender(surrender) => return Ok(give_up(shard, policy, tenant, &asked, exchange, story, surrender).await),
         };
         let unknown = matter.unknown(exchange, &attempt);
         let scene = matter.scene(exchange, &attempt, &unknown);
@@ -218,6 +214,22 @@ async fn walk(
         if let Some(ended) = ended {
             return Ok(ended);
         }
+    }
+}
+
+/// Nothing is left to try: an earlier answer, or what the tenant is told in its place.
+async fn give_up(
+    shard: &Shard,
+    policy: &Serving,
+    tenant: &mut Downstream,
+    asked: &Asked,
+    exchange: &Exchange,
+    story: &mut Story,
+    surrender: Surrender,
+) -> Ended {
+    match earlier::instead(shard, tenant, exchange, story, &surrender).await {
+        Some(ended) => ended,
+        None => relay::surrender(shard, policy, tenant, asked, exchange, story, surrender),
     }
 }
 
