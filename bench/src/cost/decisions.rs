@@ -145,8 +145,15 @@ pub(super) fn judge(name: &'static str) -> Verb {
 pub(super) fn record(name: &'static str) -> Verb {
     let deciding = Deciding::new();
     let exchange = succeeded(&deciding, 0, &mut random());
-    let measures =
-        Measures { status: 200, tokens_in: 9, tokens_out: 9, bytes_in: 1_024, bytes_out: 1_024, overhead_ns: 12_345, compacted: None };
+    let measures = Measures {
+        status: 200,
+        tokens_in: 9,
+        tokens_out: 9,
+        bytes_in: 1_024,
+        bytes_out: 1_024,
+        overhead_ns: 12_345,
+        ..Measures::default()
+    };
     verb(name, move |number| {
         black_box(Record::of(black_box(&exchange), number as u64, Outcome::Answered, measures, NOW));
     })

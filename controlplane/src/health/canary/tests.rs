@@ -13,6 +13,7 @@ fn provider(dialect: Speaker, base: &str) -> Provider {
         keys: Vec::new(),
         in_flight_max: 1,
         retries: Retries::default(),
+        concurrency: policy::Concurrency::default(),
         headers: vec![("x-team".to_owned(), "blue".to_owned())],
         regions: Vec::new(),
         checks: Vec::new(),
@@ -103,7 +104,12 @@ fn known_answers_are_told_from_others() {
 }
 
 fn bar(language: Dialect, other_keys: bool) -> Bar {
-    Bar { canary: forty_two(), language, price: Some(Price { input: 1_000_000, output: 2_000_000 }), other_keys }
+    Bar {
+        canary: forty_two(),
+        language,
+        price: Some(Price { input: 1_000_000, output: 2_000_000, cached: None, cache_write: None }),
+        other_keys,
+    }
 }
 
 fn said(status: u16, body: &str) -> Reply {

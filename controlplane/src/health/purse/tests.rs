@@ -1,7 +1,7 @@
 use super::*;
 
 const NOON: u64 = 20_000 * DAY_MS + DAY_MS / 2;
-const PRICE: Option<Price> = Some(Price { input: 2_500_000, output: 10_000_000 });
+const PRICE: Option<Price> = Some(Price { input: 2_500_000, output: 10_000_000, cached: None, cache_write: None });
 
 #[test]
 fn tokens_cost_what_the_price_says() {
@@ -9,7 +9,7 @@ fn tokens_cost_what_the_price_says() {
     assert_eq!(cost(PRICE, 30, 5), 125);
     assert_eq!(cost(PRICE, 1, 0), 3, "rounded up");
     assert_eq!(cost(None, 1_000_000, 1_000_000), 0);
-    assert_eq!(cost(Some(Price { input: u64::MAX, output: u64::MAX }), u64::MAX, u64::MAX), u64::MAX);
+    assert_eq!(cost(Some(Price { input: u64::MAX, output: u64::MAX, cached: None, cache_write: None }), u64::MAX, u64::MAX), u64::MAX);
     assert!(estimate(PRICE, 30, 64) >= cost(PRICE, 30, 64), "an estimate is no less than what it may be");
 }
 
