@@ -35,7 +35,8 @@ pub struct Bill {
     cost: Money,
     failed_cost: Money,
     priced: bool,
-    reserved: Option<Reserved>,
+    /// Boxed: few tenants have a budget, and every exchange would keep room for it.
+    reserved: Option<Box<Reserved>>,
 }
 
 /// One attempt that costs something.
@@ -229,7 +230,7 @@ pub fn reserve(
     let period = budget.per.period(unix_ms(shard));
     match shard.process.board.tenant(tenant).purse.reserve(budget.limit, &period, wanted) {
         Ok(reservation) => {
-            bill.reserved = Some(Reserved { shard: shard.clone(), tenant, budget, reservation });
+            bill.reserved = Some(Box::new(Reserved { shard: shard.clone(), tenant, budget, reservation }));
             Ok(())
         }
         Err(exhausted) => {

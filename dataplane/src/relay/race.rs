@@ -235,8 +235,9 @@ async fn end(
     story.adopt(&mut came.story);
     let outcome = match came.result {
         Err(outcome) => outcome,
-        Ok(Ready { upstream, head, bytes, shown: Shown::Stream(mut stream) }) => {
-            stream::go_on(scene, tenant, exchange, upstream, &head, &bytes, &mut stream, story).await
+        Ok(Ready { mut upstream, head, bytes, shown: Shown::Stream(mut stream) }) => {
+            let outcome = stream::go_on(scene, tenant, exchange, &mut upstream, &head, &bytes, &mut stream, story).await;
+            stream::conclude(outcome, upstream, &head, stream.decoder)
         }
         Ok(Ready { upstream, head, bytes, shown: Shown::Answer(answer::Answer::Whole(held, told)) }) => {
             answer::conclude(scene, tenant, exchange, upstream, &head, &bytes, (held, told), story);

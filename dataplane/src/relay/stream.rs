@@ -31,7 +31,7 @@ const KEEPALIVE_MS: u64 = 10_000;
 /// What a stream has shown so far.
 pub(super) struct Stream<'s> {
     scene: &'s Scene<'s>,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     /// Why it ends after what is ready.
     failed: Option<Verdict>,
     dialect: Dialect,
@@ -80,7 +80,16 @@ pub(super) async fn relay(
     if let Err(outcome) = stream.begin(&mut Waiter::Tenant(tenant), &mut upstream, story).await {
         return outcome;
     }
-    go_on(scene, tenant, exchange, upstream, head, bytes, &mut stream, story).await
+    let outcome = go_on(scene, tenant, exchange, &mut upstream, head, bytes, &mut stream, story).await;
+    conclude(outcome, upstream, head, stream.decoder)
+}
+
+/// The connection may carry another request after a stream that was whole.
+pub(super) fn conclude(outcome: Outcome, upstream: Upstream, head: &Response, decoder: Decoder) -> Outcome {
+    if head.reusable && matches!(outcome, Outcome::Answered) {
+        upstream.give_back_after(decoder);
+    }
+    outcome
 }
 
 /// Relays a stream that has something to show, to its end.
@@ -89,7 +98,7 @@ pub(super) async fn go_on(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
-    mut upstream: Upstream,
+    upstream: &mut Upstream,
     head: &Response,
     bytes: &[u8],
     stream: &mut Stream<'_>,
@@ -109,7 +118,7 @@ pub(super) async fn go_on(
         }
         let mut by = failure::idle_by(scene);
         match next(scene, &mut Waiter::Tenant(tenant), &mut upstream.wire, &mut by, Transport::IdleTimeout).await {
-            Ok(arrived) => stream.failed = stream.arrived(arrived, &mut upstream, story).err(),
+            Ok(arrived) => stream.failed = stream.arrived(arrived, upstream, story).err(),
             Err(Outcome::Failed(verdict)) => return Outcome::Cut(verdict),
             Err(outcome) => return outcome,
         }
@@ -118,9 +127,6 @@ pub(super) async fn go_on(
     tenant.end_body(&mut out);
     if !out.is_empty() {
         tenant.wire.send(out);
-    }
-    if head.reusable {
-        upstream.give_back_after(stream.decoder.clone());
     }
     Outcome::Answered
 }

@@ -46,6 +46,7 @@ const HOMES: &[Home] = &[
             ("dataplane/src/link", "its own thread, talks to the control plane"),
             ("dataplane/src/stats", "asked by those two"),
             ("dataplane/src/handover", "its own thread, off the hot cores"),
+            ("dataplane/src/earlier/keeper", "its own thread, off the hot cores"),
             ("dataplane/src/sim/", "tells how many seeds a second it plays"),
             ("dataplane/tests/", "drives the process from outside"),
             ("dataplane/examples/", "measures"),
