@@ -27,11 +27,17 @@ pub const MOCK_TESTING: &str = "mock_testing_fallbacks";
 /// In ours: how.
 const TEST: &str = "x-throwover-test";
 
+/// What a request says of its first target, of a tenant that may: that it is to fail, or that it is not.
+#[derive(Clone, Copy)]
+pub struct Wish {
+    blow: Option<Blow>,
+}
+
 /// What a request asks to have happen to its first target, of a tenant that may.
 ///
 /// # Errors
 /// It asks for a fault that there is not.
-pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Option<Blow>, Refusal> {
+pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Option<Wish>, Refusal> {
     if !asked.tenant.is_some_and(|id| policy.tenants[id].may_test) {
         return Ok(None);
     }
@@ -40,13 +46,13 @@ pub fn asked_for(policy: &Policy, asked: &Asked, body: &Body<'_>) -> Result<Opti
                        expired_key or model_gone.";
         let blow =
             std::str::from_utf8(word).ok().and_then(|word| Blow::read(word.trim())).filter(|blow| !matches!(blow, Blow::Price { .. }));
-        return blow.map(Some).ok_or_else(|| Refusal::tenant(400, "unknown_fault", message));
+        return blow.map(|blow| Some(Wish { blow: Some(blow) })).ok_or_else(|| Refusal::tenant(400, "unknown_fault", message));
     }
     let mut joined = Vec::new();
     let mut tree = Tree::new();
     let root = tree.read(passage::contiguous(&body.held, &mut joined)).ok();
-    let fails = root.and_then(|root| root.get(MOCK_TESTING)?.bool()).unwrap_or(false);
-    Ok(fails.then_some(Blow::Status { status: 500, retry_after_ms: None }))
+    let told = root.and_then(|root| root.get(MOCK_TESTING));
+    Ok(told.map(|told| Wish { blow: (told.bool() == Some(true)).then_some(Blow::Status { status: 500, retry_after_ms: None }) }))
 }
 
 /// What strikes an attempt.
@@ -58,7 +64,7 @@ pub struct Struck {
 }
 
 /// What strikes an attempt, if anything does: as its request asks, or as a rehearsal has it.
-pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Blow>) -> Option<Struck> {
+pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Wish>) -> Option<Struck> {
     if scene.policy.chaos.is_none() && wished.is_none() {
         return None;
     }
@@ -66,7 +72,7 @@ pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Blow>) 
     let first = exchange.candidates().first().map(|candidate| candidate.target);
     let unix_ms = || shard.io.wall().0 / 1_000;
     let rehearsed = || strike::blow(scene.policy.prepared(), scene.attempt.target, unix_ms, &mut || shard.io.random());
-    let own = wished.filter(|_| first == Some(scene.attempt.target));
+    let own = wished.and_then(|wish| wish.blow).filter(|_| first == Some(scene.attempt.target));
     let blow = own.or_else(rehearsed)?;
     shard.meters().count(Meter::Struck);
     exchange.struck(scene.attempt.index);

@@ -9,11 +9,10 @@ use crate::{
     ledger::Story,
     request::Asked,
     shard::Shard,
-    strike,
+    strike::{self, Wish},
     surface::Surface,
 };
 use engine::exchange::{Attempt, Exchange};
-use policy::Blow;
 use std::rc::Rc;
 
 /// What an exchange asks, whoever is to answer.
@@ -33,7 +32,7 @@ pub struct Matter<'a> {
     /// What the request called the model.
     pub requested: &'a str,
     /// What it asks to have happen to its first target.
-    pub wished: Option<Blow>,
+    pub wished: Option<Wish>,
 }
 
 impl Matter<'_> {

@@ -105,6 +105,12 @@ fn a_tenant_that_may_test_has_its_first_target_fail() {
     let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "").section(tenants);
     let gateway = Gateway::start(&policy);
     let mut tenant = gateway.tenant();
+    // Who says that nothing is to fail says it to us as well.
+    let body = json!({"model": "c", "mock_testing_fallbacks": false, "messages": [{"role": "user", "content": "hi"}]});
+    let answer = tenant.ask(&Ask::post("/v1/chat/completions", &body).key("test-key-0123456789"));
+    assert_eq!(answer.content(), text_of("primary"), "{}", answer.text());
+    let entry = provider.log_of("m").pop().unwrap();
+    assert!(entry.body.is_some_and(|body| !body.contains("mock_testing")), "the flag is ours, and no provider's");
     let body = json!({"model": "c", "mock_testing_fallbacks": true, "messages": [{"role": "user", "content": "hi"}]});
     let flagged = Ask::post("/v1/chat/completions", &body).key("test-key-0123456789");
     let answer = tenant.ask(&flagged);
