@@ -461,7 +461,7 @@ section! {
     }
     /// A second attempt beside a slow first one.
     Hedge = "`hedge`" {
-        /// When a stream that has shown nothing, or an answer that has not ended, is slow: a duration, or a percentile of what its target took for requests of that size: `p95`; never earlier than the budget lasts, which is p98 for 2%.
+        /// When a stream that has shown nothing, or an answer that has not ended, is slow: a duration, or a percentile of what its target took for requests of that size: `p95`; never earlier than the budget lasts, which is p98.5 for 2%.
         after: String, "p95";
         /// Share of requests that may be sent twice; what is left unused adds up to ten.
         budget: Share, "2%";

@@ -77,9 +77,10 @@ impl Validator<'_> {
         };
         let share = hedge.budget.as_ref().map_or(HEDGE_SHARE, |share| share.0);
         let Some(at) = hedge.budget.as_ref().filter(|share| share.0 == 0) else {
-            // Fewer than the slow ones may be sent twice: the slowest of them, not whoever comes first.
+            // Fewer than the slow ones may be sent twice: the slowest of them, not whoever comes first. A quarter of
+            // the budget is left for quantiles that are known to a quarter.
             let after = match after {
-                Slowness::Permille(found) => Slowness::Permille(found.max(1_000 - (share as u16).min(999))),
+                Slowness::Permille(found) => Slowness::Permille(found.max(1_000 - (share as u16 * 3 / 4).clamp(1, 999))),
                 ms => ms,
             };
             return Some(policy::Hedge { after, share_permille: share as u16 });
