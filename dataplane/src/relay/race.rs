@@ -57,7 +57,6 @@ enum First<'s> {
 }
 
 /// Makes an attempt that is slow after `at`, and then another one beside it. `None` goes on.
-// Not an `async fn`: one that changes an argument keeps room for it twice.
 pub async fn race(
     matter: &Matter<'_>,
     scene: &Scene<'_>,
@@ -73,18 +72,16 @@ pub async fn race(
     let (second, unknown, beside);
     let (notes, beside_notes) = (Cell::default(), Cell::default());
     let struck = strike::struck(scene, exchange, matter.wished);
-    // Whoever hangs up has had it sent, as far as anybody can tell.
-    story.bill.sent(scene);
     let mut one: Lane<'_> = Box::pin(run(scene, struck, story.beside(), &notes));
     match first_of(scene, tenant, &mut one, None, at).await {
         First::One(came) | First::Two(came) => return end(scene, tenant, exchange, came, &notes, story).await,
-        First::Gone => return Some(Ended::HungUp),
+        First::Gone => return Some(left(exchange, [Some((scene, &notes)), None], story)),
         First::Due => {}
     }
     let Some(attempt) = exchange.hedge(policy.prepared(), board, now(), &mut || shard.io.random()) else {
         return match first_of(scene, tenant, &mut one, None, Instant::FAR).await {
             First::One(came) | First::Two(came) => end(scene, tenant, exchange, came, &notes, story).await,
-            First::Gone | First::Due => Some(Ended::HungUp),
+            First::Gone | First::Due => Some(left(exchange, [Some((scene, &notes)), None], story)),
         };
     };
     shard.meters().count(Meter::Hedges);
@@ -97,10 +94,7 @@ pub async fn race(
     let ((came, by), (mut other, behind)) = match first {
         First::One(came) => ((came, (scene, &notes)), (two, (&beside, &beside_notes))),
         First::Two(came) => ((came, (&beside, &beside_notes)), (one, (scene, &notes))),
-        First::Gone | First::Due => {
-            story.bill.outrun(&beside);
-            return Some(Ended::HungUp);
-        }
+        First::Gone | First::Due => return Some(left(exchange, [Some((scene, &notes)), Some((&beside, &beside_notes))], story)),
     };
     let fails = came.result.is_err();
     if !fails {
@@ -126,7 +120,7 @@ pub async fn race(
             }
             end(behind.0, tenant, exchange, came, behind.1, story).await
         }
-        First::Gone | First::Due => Some(Ended::HungUp),
+        First::Gone | First::Due => Some(left(exchange, [Some(behind), None], story)),
     }
 }
 
@@ -210,6 +204,20 @@ fn tell(exchange: &mut Exchange, (scene, notes): (&Scene<'_>, &Cell<Notes>), sto
     if let Some((status, at)) = head {
         exchange.head(scene.attempt.index, status, Moment(at.0));
     }
+}
+
+/// The tenant has left: what was sent for it is told, and paid for.
+fn left(exchange: &mut Exchange, lanes: [Option<(&Scene<'_>, &Cell<Notes>)>; 2], story: &mut Story) -> Ended {
+    for (at, lane) in lanes.into_iter().flatten().enumerate() {
+        tell(exchange, lane, story);
+        match lane.1.get().sent {
+            None => {}
+            // The end of the exchange pays for one, as for any.
+            Some(_) if at == 0 => story.bill.sent(lane.0),
+            Some(_) => story.bill.outrun(lane.0),
+        }
+    }
+    Ended::HungUp
 }
 
 /// Gives an attempt up.

@@ -152,6 +152,7 @@ fn a_tenant_that_leaves_ends_both() {
     }
     until("nothing is left in flight", || (gateway.meter("throwover_exchanges_in_flight") == 0.0).then_some(()));
     assert_eq!(gateway.meter("throwover_hung_up_total"), 2.0);
+    assert_eq!(gateway.meter("throwover_attempts_total"), 4.0, "what was sent is counted, whoever has left");
 }
 
 #[test]
