@@ -31,6 +31,7 @@ use engine::{
     authenticate::{self, Denial},
     decide,
     exchange::{Exchange, Next, Surrender},
+    prepared::Way,
 };
 use policy::{TenantId, limits};
 use std::{
@@ -183,7 +184,7 @@ async fn walk(
     let requested = named.as_deref().or(asked_for.as_ref().map(|model| model.as_str())).unwrap_or_default();
     let stream = surface == Surface::StreamGenerate || body.facts().stream && surface.streams();
     let question = Question { surface, requested, stream };
-    let exchange = decided.insert(decide_where(shard, policy, tenant, &asked, &body, &question, story)?); // 5
+    let exchange = decide_where(shard, policy, tenant, &asked, &body, &question, decided, story)?; // 5
     let wished = strike::asked_for(policy, &asked, &body)?;
     prepare(shard, policy, &asked, &mut body, &question, exchange, story);
     if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, Moment(shard.io.now().0)) {
@@ -380,16 +381,18 @@ fn out_of_bounds() -> Refusal {
     Refusal::tenant(403, "address_not_allowed", message)
 }
 
-/// Verb 5.
-fn decide_where(
+/// Verb 5. The exchange is made where it stays.
+#[allow(clippy::too_many_arguments)] // All that is known of a request when it is decided.
+fn decide_where<'d>(
     shard: &Rc<Shard>,
     policy: &Policy,
     tenant: &mut Downstream,
     asked: &Asked,
     body: &body::Body<'_>,
     question: &Question<'_>,
+    decided: &'d mut Option<Exchange>,
     story: &mut Story,
-) -> Result<Exchange, Refusal> {
+) -> Result<&'d mut Exchange, Refusal> {
     let &Question { requested, stream, .. } = question;
     if requested.is_empty() && body.facts().model.is_none() {
         return Err(Refusal::tenant(400, "missing_required_parameter", "The request does not say which model or chain it wants.")
@@ -410,18 +413,18 @@ fn decide_where(
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
-    let (board, now) = (&shard.process.board, Moment(shard.io.now().0));
-    let decided = match bill::instead(shard, policy, asked.tenant, question.surface) {
-        Some(chain) => decide::decide_instead(policy.prepared(), &ask, chain, board, now),
-        None => decide::decide(policy.prepared(), &ask, board, now),
-    };
-    let exchange = decided.map_err(|refusal| Refusal {
+    // What may not be asked for is not answered by others either.
+    let (chain, way) = decide::chain_for(policy.prepared(), &ask).map_err(|refusal| Refusal {
         kind: refusal.kind(),
         fault: refusal.fault(),
         ..Refusal::tenant(refusal.status(), refusal.code(), refusal.message().as_str().to_owned()).about(refusal.param())
     })?;
+    let (chain, way) = bill::instead(shard, policy, asked.tenant, question.surface).map_or((chain, way), |other| (other, Way::Budget));
+    let now = Moment(shard.io.now().0);
+    let exchange = decided.insert(Exchange::blank(policy.prepared(), &ask, chain, way));
+    exchange.survey_all(policy.prepared(), &ask, &shard.process.board, now);
     story.bill.of_prompt(ask.wants.tokens, body);
-    bill::reserve(shard, policy, &exchange, (question.surface, body), &mut story.bill)?;
+    bill::reserve(shard, policy, exchange, (question.surface, body), &mut story.bill)?;
     if stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);
     }

@@ -546,7 +546,7 @@ impl TargetRow {
     /// `most` nanoseconds: the median, once enough is known. Nobody who has a minute is in a hurry, and for
     /// them nothing is counted.
     pub fn slower_than(&self, most: u64, stream: bool, size: Size, now: Moment) -> Option<u64> {
-        if most > HURRY_NS {
+        if most > HURRY_NS || self.watch(stream).pace.is_within(most) {
             return None;
         }
         self.usual_ns(stream, size, 0.5, now).filter(|usual| *usual > most)

@@ -133,16 +133,9 @@ impl Refusal {
 #[inline]
 pub fn decide(prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) -> Result<Exchange, Refusal> {
     let (chain, way) = chain_for(prepared, ask)?;
-    Ok(Exchange::begin(prepared, ask, chain, way, board, now))
-}
-
-/// The same with another chain in the place of the one that is asked for.
-///
-/// # Errors
-/// As [`decide`]: what may not be asked for is not answered by others either.
-pub fn decide_instead(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, board: &Board, now: Moment) -> Result<Exchange, Refusal> {
-    chain_for(prepared, ask)?;
-    Ok(Exchange::begin(prepared, ask, chain, Way::Budget, board, now))
+    let mut exchange = Exchange::blank(prepared, ask, chain, way);
+    exchange.survey_all(prepared, ask, board, now);
+    Ok(exchange)
 }
 
 /// Which chain answers, and why.

@@ -273,9 +273,10 @@ fn unfit(place: &Place, ask: &Ask<'_>, drop_params: bool) -> Option<Skip> {
 }
 
 impl Exchange {
+    /// An exchange with a chain, before anybody was looked at ([`Exchange::survey_all`] comes first).
     // Inlined so that it is made where it stays.
-    #[inline]
-    pub(crate) fn begin(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, way: Way, board: &Board, now: Moment) -> Exchange {
+    #[inline(always)]
+    pub fn blank(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, way: Way) -> Exchange {
         let rules = &prepared.chains[chain];
         let deadline = prepared.deadline(chain, ask.started, ask.deadline_ms);
         let commit_by = match ask.wants.within_ms {
@@ -284,7 +285,7 @@ impl Exchange {
             ms if ask.stream && ms > rules.patience.keepalive_after_ms => deadline,
             ms => deadline.min(ask.started.plus_ms(ms)),
         };
-        let mut exchange = Exchange {
+        Exchange {
             generation: prepared.generation,
             chain,
             way,
@@ -312,7 +313,12 @@ impl Exchange {
             beside: None,
             candidates: Few::new(Candidate::BLANK, prepared.places(chain).len()),
             trail: Few::new(Trail::BLANK, 0),
-        };
+        }
+    }
+
+    /// Makes every target of the chain a candidate, and writes down why those that cannot be asked at `now` cannot.
+    pub fn survey_all(&mut self, prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) {
+        let (chain, drop_params) = (self.chain, self.rules(prepared).drop_params);
         for place in prepared.places(chain) {
             let mut candidate = Candidate { target: place.target, step: place.step, member: place.member, ..Candidate::BLANK };
             if place.disabled {
@@ -321,17 +327,16 @@ impl Exchange {
                 candidate.skip = candidate::Packed::new(Skip::Unnamed);
             } else if place.dear {
                 candidate.skip = candidate::Packed::new(Skip::TooDear);
-            } else if let Some(skip) = unfit(place, ask, rules.drop_params) {
+            } else if let Some(skip) = unfit(place, ask, drop_params) {
                 candidate.skip = candidate::Packed::new(skip);
             } else if ask.wants.vectors != Vectors::None && !vectors::fits(prepared, chain, place.target, ask) {
                 candidate.skip = candidate::Packed::new(Skip::Dimensions);
             }
-            exchange.candidates.push(candidate);
+            self.candidates.push(candidate);
         }
-        for at in 0..exchange.candidates().len() {
-            exchange.survey(prepared, board, at, now);
+        for at in 0..self.candidates().len() {
+            self.survey(prepared, board, at, now);
         }
-        exchange
     }
 
     /// Has it go where its session is at home. Told before the first attempt.

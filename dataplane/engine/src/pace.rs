@@ -25,12 +25,15 @@ const PARTS_LOG2: u32 = 16;
 const FIRST_LOG2: u32 = 15;
 /// Where the last mark is taken to end, in microseconds: 134 s.
 const LAST_US: u64 = 1 << 27;
+/// Bits of the last mark in a word; the half-lives before them come round after 159 years.
+const LAST_BITS: u32 = 8;
 
 /// Times to first token of one target.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Half-lives since the clock began when it was halved last.
-    halved: AtomicU32,
+    /// Half-lives since the clock began when it was halved last, and one more than the last mark that counts
+    /// anything in the low [`LAST_BITS`]: what nobody took so long for is known without a look at the others.
+    word: AtomicU32,
     marks: Marks,
 }
 
@@ -46,21 +49,54 @@ impl Default for Marks {
 impl Pace {
     /// Takes one time into account.
     pub fn observe(&self, ns: u64, now: Moment) {
-        let seen = self.halved.load(Relaxed);
-        let lag = half_lives(now).wrapping_sub(seen);
-        // A shard whose clock was read before the turn must not turn it back.
-        if lag != 0 && lag <= u32::MAX / 2 && self.halved.compare_exchange(seen, seen.wrapping_add(lag), Relaxed, Relaxed).is_ok() {
+        let seen = self.word.load(Relaxed);
+        let lag = lag(seen, now);
+        if lag != 0 && self.word.compare_exchange(seen, seen.wrapping_add(lag << LAST_BITS), Relaxed, Relaxed).is_ok() {
             self.fade(lag);
         }
-        self.marks.0[mark_of(ns)].fetch_add(GRAIN, Relaxed);
+        let mark = mark_of(ns);
+        self.marks.0[mark].fetch_add(GRAIN, Relaxed);
+        if last(self.word.load(Relaxed)) <= mark {
+            self.extend(mark);
+        }
     }
 
+    /// Nobody took so long before.
+    #[cold]
+    fn extend(&self, mark: usize) {
+        let mut seen = self.word.load(Relaxed);
+        while last(seen) <= mark
+            && let Err(newer) = self.word.compare_exchange_weak(seen, with_last(seen, mark + 1), Relaxed, Relaxed)
+        {
+            seen = newer;
+        }
+    }
+
+    #[cold]
     fn fade(&self, times: u32) {
-        for mark in &self.marks.0 {
+        let before = self.word.load(Relaxed);
+        let mut end = 0;
+        for (at, mark) in self.marks.0.iter().enumerate() {
             let seen = mark.load(Relaxed);
             let left = seen.checked_shr(times).unwrap_or(0);
             // Who loses against an addition leaves it for the next time.
-            let _lost_to_an_observation = mark.compare_exchange(seen, left, Relaxed, Relaxed);
+            let lost = mark.compare_exchange(seen, left, Relaxed, Relaxed).is_err();
+            if lost || left > 0 {
+                end = at + 1;
+            }
+        }
+        // An addition that meets this may stay beyond the end until the next one of its mark.
+        let _lost_to_an_observation = self.word.compare_exchange(before, with_last(before, end), Relaxed, Relaxed);
+    }
+
+    /// True when nobody has taken longer than this, as far as is remembered.
+    #[inline]
+    fn is_within(&self, ns: u64) -> bool {
+        match last(self.word.load(Relaxed)) {
+            0 => true,
+            // The last mark has no end.
+            MARKS => false,
+            end => begin_us(end).saturating_mul(NS_PER_US) <= ns,
         }
     }
 
@@ -74,8 +110,7 @@ impl Pace {
 
     /// Adds what is known, faded until `now`, in parts of a [`GRAIN`].
     fn add_to(&self, counts: &mut [u64; MARKS], now: Moment) {
-        let lag = half_lives(now).wrapping_sub(self.halved.load(Relaxed));
-        let lag = if lag <= u32::MAX / 2 { lag } else { 0 };
+        let lag = lag(self.word.load(Relaxed), now);
         for (count, mark) in counts.iter_mut().zip(&self.marks.0) {
             *count += (u64::from(mark.load(Relaxed)) << PARTS_LOG2).checked_shr(lag).unwrap_or(0);
         }
@@ -86,6 +121,7 @@ impl Pace {
         for mark in &self.marks.0 {
             mark.store(0, Relaxed);
         }
+        self.word.fetch_and(u32::MAX << LAST_BITS, Relaxed);
     }
 }
 
@@ -127,6 +163,12 @@ impl Paces {
         self.0[usize::from(size.0)].quantile(share, now).or_else(|| self.quantile(share, now))
     }
 
+    /// True when nobody has taken longer than this, whatever was asked, as far as is remembered.
+    #[inline]
+    pub fn is_within(&self, ns: u64) -> bool {
+        self.0.iter().all(|pace| pace.is_within(ns))
+    }
+
     /// Forgets what was seen.
     pub fn reset(&self) {
         self.0.iter().for_each(Pace::reset);
@@ -150,8 +192,21 @@ fn quantile_of(counts: &[u64; MARKS], share: f64) -> Option<u64> {
     Some(LAST_US * NS_PER_US)
 }
 
-fn half_lives(now: Moment) -> u32 {
-    (now.0 / HALF_LIFE_NS) as u32
+/// Half-lives that have gone by since a word was written. A shard whose clock was read before another's turn must
+/// not turn it back.
+fn lag(word: u32, now: Moment) -> u32 {
+    const ALL: u32 = u32::MAX >> LAST_BITS;
+    let lag = ((now.0 / HALF_LIFE_NS) as u32).wrapping_sub(word >> LAST_BITS) & ALL;
+    if lag <= ALL / 2 { lag } else { 0 }
+}
+
+/// One more than the last mark that counts anything, of a word.
+fn last(word: u32) -> usize {
+    (word & ((1 << LAST_BITS) - 1)) as usize
+}
+
+fn with_last(word: u32, end: usize) -> u32 {
+    word & u32::MAX << LAST_BITS | end as u32
 }
 
 fn mark_of(ns: u64) -> usize {
@@ -170,6 +225,7 @@ fn begin_us(mark: usize) -> u64 {
     }
 }
 
+const _: () = assert!(MARKS < 1 << LAST_BITS);
 const _: () = assert!(size_of::<Pace>() == 192);
 const _: () = assert!(size_of::<Paces>() == SIZES * 192);
 

@@ -87,3 +87,24 @@ fn threads_lose_nothing() {
     let total: u64 = pace.marks.0.iter().map(|mark| u64::from(mark.load(Relaxed))).sum();
     assert_eq!(total, 40_000 * u64::from(GRAIN));
 }
+
+#[test]
+fn what_nobody_took_so_long_for_is_known_at_once() {
+    let pace = Pace::default();
+    assert!(pace.is_within(0), "nobody took any time");
+    let half_life = HALF_LIFE_NS / NS_PER_MS;
+    for (observed_ms, at_ms) in [(40, 1), (900, 2), (70, 3), (5, half_life), (60, 2 * half_life), (500_000, 3 * half_life)] {
+        pace.observe(observed_ms * NS_PER_MS, at(at_ms));
+        for within_ms in [1, 20, 33, 60, 128, 800, 1_100, 60_000, 134_217, 400_000] {
+            let counted = pace.marks.0.iter().enumerate().filter(|(_, count)| count.load(Relaxed) > 0);
+            let longest = counted.map(|(mark, _)| mark).max().expect("one was just observed");
+            let expected = longest + 1 < MARKS && begin_us(longest + 1) <= within_ms * 1_000;
+            assert_eq!(pace.is_within(within_ms * NS_PER_MS), expected, "{within_ms} ms after {observed_ms} ms");
+        }
+    }
+    // What has faded away is not remembered.
+    pace.observe(NS_PER_MS, at(40 * half_life));
+    assert!(pace.is_within(100 * NS_PER_MS));
+    pace.reset();
+    assert!(pace.is_within(0));
+}
