@@ -235,13 +235,7 @@ impl Story {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
-            let record = Record::of(exchange, self.id.0, outcome, self.measures, now);
-            debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
-            self.tell(shard, policy, &record);
-            if let Some(compacted) = &self.compacted {
-                self.tell_compacted(shard, policy, &record, compacted);
-            }
-            record
+            Record::of(exchange, self.id.0, outcome, self.measures, now)
         });
         let entry = Entry {
             at_us: shard.io.wall().0,
@@ -254,6 +248,13 @@ impl Story {
             code,
             record,
         };
+        if let Some(record) = &entry.record {
+            debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
+            self.tell(shard, policy, record);
+            if let Some(compacted) = &self.compacted {
+                self.tell_compacted(shard, policy, record, compacted);
+            }
+        }
         if shard.seat().ledger.push(entry).is_err() {
             shard.meters().count(Meter::RecordsDropped);
         }

@@ -215,7 +215,7 @@ fn surrendered(prepared: &Prepared, exchange: &Exchange, surrender: Surrender) -
         Surrender::Own(own) => {
             let chain = &prepared.chains[exchange.chain()];
             let instead = if own.fault == Fault::Tenant { Vec::new() } else { resorts::of(chain) };
-            End::Refused { own: Box::new(own), instead }
+            End::Refused { own, instead }
         }
         Surrender::Cut => End::Cut,
         Surrender::Relay { attempt_index } => {

@@ -143,6 +143,8 @@ pub enum Flaw {
 
 impl Record {
     /// Writes down an exchange that is over.
+    // Inlined so that it is made where it stays.
+    #[inline]
     pub fn of(exchange: &Exchange, request: u64, outcome: Outcome, measures: Measures, now: Moment) -> Record {
         let blank = Considered { target: TargetId(0), skip: Candidate::BLANK.skip };
         let mut candidates = Few::new(blank, exchange.candidates().len());

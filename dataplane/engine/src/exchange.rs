@@ -129,9 +129,7 @@ const LEFT_OUT_MAX: usize = 4;
 pub(crate) const TRAIL_FEW: usize = 2;
 
 /// What to do next.
-#[derive(Clone, Copy, Debug, PartialEq)]
-// A box would be an allocation on the path of a request, and this value lives for one match.
-#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     /// Make this attempt, and say how it ended.
     Attempt(Attempt),

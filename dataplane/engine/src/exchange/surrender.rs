@@ -17,17 +17,15 @@ use std::fmt::Write;
 const FULL_WAIT_MS: u64 = 1_000;
 
 /// How an exchange ends without an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-// A box would be an allocation on the path of a request, and this value lives for one match.
-#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Surrender {
     /// Give the tenant the provider's own error answer of this attempt, once.
     Relay {
         /// Which: the last.
         attempt_index: usize,
     },
-    /// Answer with an error of the gateway's own.
-    Own(Own),
+    /// Answer with an error of the gateway's own. Boxed: rare, and every request would move room for its text.
+    Own(Box<Own>),
     /// The tenant has seen something already: end it with an error in the dialect.
     Cut,
 }
@@ -80,7 +78,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
     let ended_by = last.filter(|_| exchange.over).and_then(|at| failed(exchange.trail()[at].end));
     let late = now >= exchange.commit_by();
     if let Some(own) = none_fits(exchange, prepared).filter(|_| exchange.trail().is_empty() && sum.count == 0) {
-        return Surrender::Own(own);
+        return Surrender::Own(Box::new(own));
     }
     let shown = match ended_by {
         _ if late => Shown { status: 504, code: "deadline_exceeded", kind: "server_error", should_retry: true },
@@ -88,7 +86,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         None => sum.shown(),
     };
     let told = matches!(shown.status, 429 | 503) && shown.should_retry;
-    Surrender::Own(Own {
+    Surrender::Own(Box::new(Own {
         status: shown.status,
         code: shown.code,
         kind: shown.kind,
@@ -96,7 +94,7 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         retry_after_ms: sum.wait_ms.filter(|_| told && !sum.soon).map(|ms| ms.max(1)),
         should_retry: shown.should_retry,
         fault: sum.fault(),
-    })
+    }))
 }
 
 /// No target can be told what is asked: the tenant has to ask for less, or for another model.

@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    fn own(&mut self, exchange: &mut Exchange) -> Own {
+    fn own(&mut self, exchange: &mut Exchange) -> Box<Own> {
         match self.next(exchange) {
             Next::Surrender(Surrender::Own(own)) => own,
             other => panic!("{other:?} instead of an error of our own"),
