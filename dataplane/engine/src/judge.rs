@@ -101,7 +101,6 @@ impl Verdict {
     fn by(row: &Row) -> Verdict {
         let verdict = Verdict::of(row.class, row.detail);
         Verdict {
-            counts_for_breaker: verdict.counts_for_breaker && row.counts,
             retry_same: row.retry_same.unwrap_or(verdict.retry_same),
             move_on: row.move_on.unwrap_or(verdict.move_on),
             pauses: row.pauses,

@@ -6,6 +6,7 @@ mod hangup;
 mod proof;
 mod report;
 mod rows;
+mod seed;
 mod seen;
 mod stage;
 mod verdict;

@@ -41,6 +41,11 @@ impl Rules {
         Rules(rules)
     }
 
+    /// What is the tenant's own mistake, and nobody else is asked for.
+    pub(crate) fn is_tenants_own(&self, class: &str) -> bool {
+        self.of(class).tenants_own
+    }
+
     fn of(&self, class: &str) -> &Consequence {
         self.0.get(class).unwrap_or_else(|| panic!("FAILURES.md has no class `{class}`"))
     }

@@ -22,7 +22,7 @@ pub(super) static ANTHROPIC: &[Row] = &[
     on(ModelGone, &[404]).kind("^not_found_error$").message("model"),
     on(ModelGone, &[404]).told("unknown_path"),
     on(Timeout, &[504, 408]),
-    on(ServerError, &[409]).told("conflict").retry(true).uncounted(),
+    on(ServerError, &[409]).told("conflict").retry(true),
     on(InvalidRequest, &[400]).message("Extra inputs are not permitted").told("unsupported_parameter").elsewhere(),
     on(ServerError, &[500, 200]).kind("^api_error$"),
 ];

@@ -28,7 +28,7 @@ pub(super) static ANY: &[Row] = &[
     on(ModelGone, &[405]).told("unknown_path"),
     on(InvalidRequest, &[406]).told("client_error"),
     on(Timeout, &[408]).told("request_timeout"),
-    on(ServerError, &[409]).told("conflict").retry(true).uncounted(),
+    on(ServerError, &[409]).told("conflict").retry(true),
     on(InvalidRequest, &[413]).told("too_large"),
     on(InvalidRequest, &[415]).told("client_error"),
     on(InvalidRequest, &[422]).told("unprocessable"),

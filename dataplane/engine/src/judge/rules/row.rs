@@ -30,8 +30,6 @@ pub(in crate::judge) struct Row {
     pub(in crate::judge) scope: Option<Scope>,
     /// False for a failure that says nothing about later requests.
     pub(in crate::judge) pauses: bool,
-    /// False for one that says nothing about the target's health.
-    pub(in crate::judge) counts: bool,
 }
 
 /// An answer with one of these statuses is of this class; none is every status. 200 is an error within
@@ -48,7 +46,6 @@ pub(super) const fn on(class: Class, statuses: &'static [u16]) -> Row {
         move_on: None,
         scope: None,
         pauses: true,
-        counts: true,
     }
 }
 
@@ -116,11 +113,6 @@ impl Row {
     /// Another provider may understand what this one does not.
     pub(super) const fn elsewhere(self) -> Row {
         Row { move_on: Some(true), ..self }
-    }
-
-    /// No sign of ill health.
-    pub(super) const fn uncounted(self) -> Row {
-        Row { counts: false, ..self }
     }
 
     /// Some field decides, and not the status alone.

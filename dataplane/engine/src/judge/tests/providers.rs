@@ -45,7 +45,7 @@ fn what_is_left_alone_is_what_the_limit_is_of() {
 fn rules_say_where_they_differ_from_their_class() {
     let said = |family, status, kind, code, message| answer(family, status, &fields(kind, code, message), None, None);
     let conflict = said(Family::Anthropic, 409, "", "", "");
-    assert!(conflict.retry_same && !conflict.counts_for_breaker);
+    assert!(conflict.retry_same && conflict.counts_for_breaker);
     assert!(!said(Family::Cohere, 501, "", "", "").retry_same);
     assert!(said(Family::Bedrock, 429, "ModelNotReadyException", "", "").retry_same);
     let never = said(Family::Groq, 413, "tokens", "", "Request too large: tokens per minute");
