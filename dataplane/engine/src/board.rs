@@ -16,10 +16,11 @@ use crate::{
     moment::{Moment, NS_PER_MS, NS_PER_US},
     pace::Size,
     pages::Pages,
+    queue::{Look, Queue},
     retries::Budget,
     shares::Shares,
     standing::Standing,
-    waiting::{Overdue, Slot, Watch, Watchman},
+    waiting::{AGAIN_NS, Overdue, Past, QUIET_NS_MIN, Slot, Watch, Watchman},
 };
 use policy::{ChainId, Class, Degradation, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
@@ -93,6 +94,7 @@ pub struct TargetRow {
     /// When an attempt here last began to answer, in nanoseconds.
     heard: AtomicU64,
     watchman: Watchman,
+    queue: Queue,
     /// Streams, up to their first token.
     streams: Watch,
     /// Answers that are whole, up to their end.
@@ -190,7 +192,7 @@ impl Board {
         }
     }
 
-    /// A board that fits every policy within the limits: about 1.2 MiB, and 92 KiB more for every
+    /// A board that fits every policy within the limits: about 1.2 MiB, and 104 KiB more for every
     /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
@@ -220,8 +222,9 @@ impl Board {
             word.store(0, Relaxed);
         }
         row.limit.reset();
-        row.streams.pace.reset();
-        row.wholes.pace.reset();
+        row.queue.reset();
+        row.streams.reset();
+        row.wholes.reset();
     }
 
     /// What a tenant has taken. `id` is of a snapshot, so below [`limits::TENANTS_MAX`]; the first
@@ -457,7 +460,12 @@ impl TargetRow {
     pub(crate) fn answered(&self, stream: bool, size: Size, slot: Option<Slot>, ns: u64, now: Moment) {
         let watch = self.watch(stream);
         watch.pace.observe(size, ns, now);
+        let silent_ns = now.since(Moment(self.heard.load(Relaxed))).min(ns);
         self.heard.store(now.0, Relaxed);
+        // A shorter pause would change nothing.
+        if silent_ns > QUIET_NS_MIN / 2 {
+            watch.paused(silent_ns, now);
+        }
         if let Some(slot) = slot {
             watch.waiting.give_back(slot);
         }
@@ -488,18 +496,49 @@ impl TargetRow {
         self.may_be_forced(now) && self.forced.compare_exchange(last, now.0.max(1), Relaxed, Relaxed).is_ok()
     }
 
-    /// True for one caller every quarter of a second, who looks at what is overdue.
+    /// True for one caller now and then, who looks at what is overdue.
+    #[inline]
     pub(crate) fn is_watched(&self, now: Moment) -> bool {
         self.watchman.is_due(now)
     }
 
-    /// The attempts in flight that should have answered long ago. A stream may take `first_token_ns`
-    /// at most, a whole answer `deadline_ns`.
-    pub(crate) fn overdue(&self, first_token_ns: u64, deadline_ns: u64, now: Moment) -> Overdue {
-        let (known, heard) = (self.breaker.opened(), Moment(self.heard.load(Relaxed)));
-        let streams = self.streams.overdue(first_token_ns, known, heard, now);
-        let wholes = self.wholes.overdue(deadline_ns, known, heard, now);
-        Overdue { all: streams.all + wholes.all, in_row: streams.in_row + wholes.in_row }
+    /// The attempts in flight that should have answered long ago, and when to look again. A stream may take
+    /// `first_token_ns` at most, a whole answer `deadline_ns`. Where there are `others` to turn to, silence is
+    /// enough, see [`crate::waiting`].
+    pub(crate) fn overdue(&self, first_token_ns: u64, deadline_ns: u64, others: bool, now: Moment) -> Overdue {
+        let queued_ns = if self.queue.is_suspected() { self.average_ns(now).unwrap_or(0.0) as u64 } else { 0 };
+        let past = Past { known: self.breaker.opened(), heard: Moment(self.heard.load(Relaxed)), queued_ns };
+        let (streams, wholes) = (self.streams.overdue(first_token_ns, past, now), self.wholes.overdue(deadline_ns, past, now));
+        let overdue = streams.overdue.and(wholes.overdue);
+        let mut next_ns = streams.next_ns.min(wholes.next_ns);
+        let mut silent = Overdue::default();
+        if others {
+            let (streams, wholes) = (self.streams.silent(past, now), self.wholes.silent(past, now));
+            silent = streams.overdue.and(wholes.overdue);
+            next_ns = next_ns.min(streams.next_ns).min(wholes.next_ns);
+        }
+        if silent.in_row > 0 {
+            next_ns = AGAIN_NS;
+            if !self.watchman.confirms(past.heard, now) {
+                silent = Overdue::default();
+            }
+        }
+        self.watchman.look_after(next_ns, now);
+        overdue.or(silent)
+    }
+
+    /// So many are enough in flight, when attempts queue. Asked by whoever looks at what is overdue.
+    pub(crate) fn queues(&self, now: Moment) -> Option<u32> {
+        let usual = |watch: &Watch| watch.pace.quantile(0.5, now);
+        let look = Look {
+            waiting: self.streams.waiting.count().saturating_add(self.wholes.waiting.count()),
+            in_flight: self.in_flight(),
+            ends: self.attempts.load(Relaxed),
+            lately_ns: self.average_ns(now)? as u64,
+            usual_ns: usual(&self.streams).or_else(|| usual(&self.wholes))?,
+            limited: self.limit.is_soft() && self.limit.most(now).is_some(),
+        };
+        self.queue.look(&look, now)
     }
 
     /// Attempts that are counted as waiting for their first token, or for their end.
@@ -583,7 +622,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 }
 
 const _: () = {
-    assert!(size_of::<TargetRow>() == 1_472);
+    assert!(size_of::<TargetRow>() == 1_664);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<KeyRow>() == 64);
     assert!(size_of::<TenantRow>() == 64);

@@ -40,6 +40,7 @@ pub mod hysteresis;
 pub mod limit;
 pub mod pace;
 mod pages;
+pub mod queue;
 pub mod retries;
 pub mod shares;
 pub mod standing;

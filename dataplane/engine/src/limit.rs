@@ -10,8 +10,9 @@
 //! Why it waits below where it was refused: whoever is refused has to go elsewhere, and a provider that limits
 //! rates is left alone for a second by everybody. To find the edge again costs more than to stay beside it.
 //!
-//! Times to a first token are not looked at: providers answer slowly for reasons of their own, and
-//! those that hold too much say so or time out. What is in flight is counted by all shards and read without a
+//! Who keeps too many waiting instead of refusing them is found out by [`crate::queue`]. The limit that is made of it
+//! is *soft*: it binds only where others can be asked. Being slow alone limits nothing: providers answer slowly for
+//! reasons of their own. What is in flight is counted by all shards and read without a
 //! lock; two of them may both take the last place. The limit is an estimate, and so is what it bounds.
 
 use crate::moment::Moment;
@@ -24,6 +25,8 @@ pub const HOLD_NS: u64 = 15_000_000_000;
 /// So many are always let through: with as few, a refusal is about what was asked in a minute, not at once.
 pub const LEAST: u32 = 10;
 
+/// Marks a ceiling that binds only where others can be asked.
+const SOFT: u32 = 1 << 31;
 /// One attempt, in the unit that limits are kept in.
 const ONE: u64 = 1_024;
 
@@ -41,7 +44,7 @@ pub enum Sign {
 pub struct Limit {
     /// In units of [`ONE`]; 0 is none.
     most: AtomicU32,
-    /// The most that were not too many, as far as is known.
+    /// The most that were not too many, as far as is known; with [`SOFT`] or without.
     ceiling: AtomicU32,
     /// When it shrank last, in nanoseconds.
     shrunk: AtomicU64,
@@ -87,7 +90,7 @@ impl Limit {
         if self.shrunk.compare_exchange(last, now.0.max(1), Relaxed, Relaxed).is_err() {
             return false;
         }
-        self.ceiling.store(base.saturating_sub(1).max(LEAST), Relaxed);
+        self.ceiling.store(base.saturating_sub(1).clamp(LEAST, SOFT - 1), Relaxed);
         self.most.store(next as u32, Relaxed);
         true
     }
@@ -95,7 +98,7 @@ impl Limit {
     /// Another refusal of those that shrank it: one more of the attempts in flight was one too many. Those that
     /// still are in flight beside it were not, as far as is known.
     fn one_less(&self, in_flight: u32) {
-        let ceiling = self.ceiling.load(Relaxed);
+        let ceiling = self.ceiling.load(Relaxed) & !SOFT;
         if ceiling > LEAST && ceiling >= in_flight {
             // Whoever loses leaves it one too high, which the next refusal finds.
             let _lost_to_another = self.ceiling.compare_exchange(ceiling, ceiling - 1, Relaxed, Relaxed);
@@ -120,13 +123,32 @@ impl Limit {
             return;
         }
         let holds = now.since(Moment(self.shrunk.load(Relaxed))) < HOLD_NS;
-        let ceiling = u64::from(self.ceiling.load(Relaxed)) * ONE;
+        let ceiling = u64::from(self.ceiling.load(Relaxed) & !SOFT) * ONE;
         let step = (2 * ONE) as f64 / f64::from(most.max(1)).sqrt();
         let next = u64::from(seen) + step as u64;
         let next = if holds { next.min(ceiling.max(u64::from(seen))) } else { next };
         let next = if most >= max { 0 } else { u32::try_from(next).unwrap_or(u32::MAX) };
         // One of many; who loses adds nothing.
         let _lost_to_another = self.most.compare_exchange(seen, next, Relaxed, Relaxed);
+    }
+
+    /// Attempts queue there, and with so many in flight they did not yet, or not for long. Says nothing where fewer
+    /// are known to be too many.
+    #[cold]
+    pub fn queued(&self, enough: u32, now: Moment) {
+        let enough = enough.clamp(LEAST, SOFT - 1);
+        let seen = self.most.load(Relaxed);
+        if seen != 0 && self.grown(seen, now) <= enough {
+            return;
+        }
+        self.shrunk.store(now.0.max(1), Relaxed);
+        self.ceiling.store(enough | SOFT, Relaxed);
+        self.most.store(u32::try_from(u64::from(enough) * ONE).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// True when the limit is a guess, and binds only where others can be asked.
+    pub fn is_soft(&self) -> bool {
+        self.ceiling.load(Relaxed) & SOFT != 0
     }
 
     /// Forgets what was learned.

@@ -1,7 +1,7 @@
 //! Which target is asked next: the part of [`Exchange::next`] that looks at the board.
 
 use super::{
-    Again, Attempt, Event, Exchange, Next, Running, Skip, affinity,
+    Again, Attempt, Candidate, Event, Exchange, Next, Running, Skip, affinity,
     balance::{self, Choice},
     candidate::Packed,
     credential::{self, Keys},
@@ -15,7 +15,7 @@ use crate::{
     moment::{Moment, NS_PER_MS, NS_PER_US},
     prepared::{Place, Prepared},
 };
-use policy::{Class, limits};
+use policy::{Class, TargetId, limits};
 
 /// What is made of a word that others had better be asked: that nothing remains of a provider's limits, that
 /// it is slow, that it was found unwell.
@@ -59,7 +59,7 @@ impl Exchange {
         }
         let row = board.target(place.target);
         if row.is_watched(now) {
-            self.watch(prepared, row, place, now);
+            self.watch(prepared, board, row, place, now);
         }
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
@@ -110,16 +110,34 @@ impl Exchange {
 
     /// Lets the breaker of a place know of the attempts that are overdue there.
     #[cold]
-    fn watch(&self, prepared: &Prepared, row: &TargetRow, place: &Place, now: Moment) {
+    fn watch(&self, prepared: &Prepared, board: &Board, row: &TargetRow, place: &Place, now: Moment) {
         let patience = &self.rules(prepared).patience;
         let reasons = prepared.targets[place.target].reasoning;
         let first_token_ms = if reasons { patience.first_token_reasoning_ms } else { patience.first_token_ms };
-        let overdue = row.overdue(first_token_ms.saturating_mul(NS_PER_MS), patience.deadline_ms.saturating_mul(NS_PER_MS), now);
+        let (first_token_ns, deadline_ns) = (first_token_ms.saturating_mul(NS_PER_MS), patience.deadline_ms.saturating_mul(NS_PER_MS));
+        let others = self.has_others(prepared, board, place, now);
+        let overdue = row.overdue(first_token_ns, deadline_ns, others, now);
+        if let Some(enough) = row.queues(now).filter(|_| others && place.adaptive) {
+            row.limit.queued(enough, now);
+        }
         // Nanoseconds are random enough for a jitter that keeps targets apart.
         let random = now.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if breaker::overdue(&row.breaker, &prepared.breaker(self.chain, place.target), overdue, now, random) {
             row.note_class(Class::Timeout, now);
         }
+    }
+
+    /// True when another target than that of a place may answer, is thought to be well, and has room.
+    #[cold]
+    pub(super) fn has_others(&self, prepared: &Prepared, board: &Board, place: &Place, now: Moment) -> bool {
+        let is_well = |target: TargetId| {
+            let row = board.target(target);
+            let has_room = row.limit.most(now).is_none_or(|most| row.in_flight() < most);
+            has_room && row.breaker.peek(now) == Peek::Passes && row.paused(now).is_none()
+        };
+        let others = self.candidates().iter().zip(prepared.places(self.chain)).filter(|(_, other)| other.target != place.target);
+        let may = |candidate: &Candidate, other: &Place| other.after.is_empty() && !candidate.skip().is_some_and(Skip::is_final);
+        others.into_iter().any(|(candidate, other)| may(candidate, other) && is_well(other.target))
     }
 
     /// True when the first target that could be asked at `now` has an answer to what is asked, in its

@@ -28,19 +28,24 @@ impl Exchange {
         }
         let row = board.target(place.target);
         let most = row.limit.most(now).filter(|_| place.adaptive)?;
-        self.is_at(prepared, board, place, row.in_flight(), most)
+        self.is_at(prepared, board, place, most, now)
     }
 
     /// What a target's own limit says to an attempt.
     #[cold]
-    fn is_at(&self, prepared: &Prepared, board: &Board, place: &Place, here: u32, most: u32) -> Option<Skip> {
+    fn is_at(&self, prepared: &Prepared, board: &Board, place: &Place, most: u32, now: Moment) -> Option<Skip> {
+        let row = board.target(place.target);
+        let here = row.in_flight();
+        if !shares::is_short(here, most) || row.limit.is_soft() && !self.has_others(prepared, board, place, now) {
+            return None;
+        }
         if here >= most {
             return Some(Skip::AtLimit);
         }
         // Tenants are counted at the provider: as many times as much is there as is here.
         let whole = u64::from(most) * u64::from(board.in_flight(place.provider)) / u64::from(here.max(1));
         let whole = u32::try_from(whole).unwrap_or(u32::MAX);
-        (shares::is_short(here, most) && self.has_its_share(prepared, board, place, whole)).then_some(Skip::OverShare)
+        self.has_its_share(prepared, board, place, whole).then_some(Skip::OverShare)
     }
 
     #[cold]

@@ -17,6 +17,7 @@ mod hedge;
 mod order;
 mod overruled;
 mod pauses;
+mod quiet;
 mod room;
 mod silence;
 mod standby;

@@ -24,8 +24,11 @@ fn watch() -> Watch {
     watch
 }
 
+/// Nothing is known of the past.
+const BLANK: Past = Past { known: Moment::START, heard: Moment::START, queued_ns: 0 };
+
 fn overdue(watch: &Watch, ms: u64) -> Overdue {
-    watch.overdue(30_000 * NS_PER_MS, Moment::START, Moment::START, at(ms))
+    watch.overdue(30_000 * NS_PER_MS, BLANK, at(ms)).overdue
 }
 
 #[test]
@@ -61,7 +64,8 @@ fn what_was_heard_since_breaks_the_row() {
     for ms in [10_000, 12_000] {
         assert!(watch.waiting.take(at(ms)).is_some());
     }
-    let told = |heard, known| watch.overdue(30_000 * NS_PER_MS, at(known), at(heard), at(20_000));
+    let told =
+        |heard, known| watch.overdue(30_000 * NS_PER_MS, Past { known: at(known), heard: at(heard), queued_ns: 0 }, at(20_000)).overdue;
     assert_eq!(told(9_000, 0), Overdue { all: 2, in_row: 2 });
     assert_eq!(told(12_500, 0), Overdue { all: 2, in_row: 1 });
     assert_eq!(told(19_000, 0), Overdue { all: 2, in_row: 0 });
@@ -93,7 +97,7 @@ fn slots_are_given_back_exactly_once() {
             }
             assert!(watch.waiting.count() as usize <= alive.len(), "seed {seed}");
             let ceiling = 30_000 * NS_PER_MS;
-            let told = watch.overdue(ceiling, Moment::START, Moment::START, at(now)).all as usize;
+            let told = watch.overdue(ceiling, BLANK, at(now)).overdue.all as usize;
             if let Some(limit) = watch.overdue_ns(ceiling, at(now)) {
                 let old = alive.iter().filter(|(begun, _)| (now - begun) * NS_PER_MS >= limit).count();
                 assert!(told <= old, "seed {seed}: {told} are overdue, and {old} old enough");
