@@ -8,7 +8,7 @@
 pub mod canary;
 pub mod crew;
 pub mod figures;
-pub mod purse;
+pub mod outlay;
 mod shown;
 mod watched;
 pub mod wire;
@@ -17,8 +17,8 @@ use crate::daemon::Message;
 use canary::{Bar, Finding};
 use crew::{Crew, Errand, Found, Measure};
 use engine::hysteresis::Hysteresis;
+use outlay::{Cap, Outlay};
 use policy::{Degradation, Draft, Mark, Secrets, health::What};
-use purse::{Cap, Purse};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -46,7 +46,7 @@ const _: () = assert!(MARK_MS <= policy::limits::MARK_MS_MAX && MARK_MS > 2 * RE
 pub struct Health {
     seats: BTreeMap<String, Seat>,
     crew: Option<Crew>,
-    purse: Purse,
+    outlay: Outlay,
     /// What data planes were told of, and when.
     told: BTreeMap<String, Degradation>,
     told_at: Option<Instant>,
@@ -92,7 +92,7 @@ pub type News = (&'static str, Vec<(String, String)>);
 impl Health {
     /// Nobody is looked at; what canaries have cost today is read from the state folder.
     pub fn open(state: &Path) -> Health {
-        Health { purse: Purse::open(state), ..Health::default() }
+        Health { outlay: Outlay::open(state), ..Health::default() }
     }
 
     /// True when another policy is followed than this one.
@@ -129,7 +129,7 @@ impl Health {
         if let Some(crew) = &self.crew {
             for (name, seat) in self.seats.iter_mut().filter(|(_, seat)| seat.is_due(now)) {
                 self.tickets += 1;
-                news.extend(seat.send(name, self.tickets, crew, &mut self.purse, now, wall_ms));
+                news.extend(seat.send(name, self.tickets, crew, &mut self.outlay, now, wall_ms));
             }
         }
         news
@@ -141,7 +141,7 @@ impl Health {
         // One that was sent under another policy has nothing to say of this one.
         let (_, begun_ms) = seat.out.take_if(|(ticket, _)| *ticket == found.ticket)?;
         if let Some(known) = &seat.watched.canary {
-            self.purse.settle(&found.name, known.estimate, found.finding.cost.unwrap_or(known.estimate), begun_ms);
+            self.outlay.settle(&found.name, known.estimate, found.finding.cost.unwrap_or(known.estimate), begun_ms);
         }
         seat.take(&found.name, found.finding, now, wall_ms)
     }
@@ -177,7 +177,7 @@ impl Health {
             return Ok(());
         }
         self.kept_at = Some(now);
-        self.purse.keep()
+        self.outlay.keep()
     }
 
     /// Who is marked, and why: of several reasons, that which has stood the longest.
@@ -224,7 +224,7 @@ impl Seat {
     }
 
     /// Sends somebody, if it may be paid.
-    fn send(&mut self, name: &str, ticket: u64, crew: &Crew, purse: &mut Purse, now: Instant, wall_ms: u64) -> Option<News> {
+    fn send(&mut self, name: &str, ticket: u64, crew: &Crew, outlay: &mut Outlay, now: Instant, wall_ms: u64) -> Option<News> {
         let every = self.watched.check.every_ms;
         // A tenth more or less, so that those that began together do not go on so.
         let jitter = every / 10;
@@ -232,9 +232,9 @@ impl Seat {
         self.due = now + Duration::from_millis(next);
         if let (What::Canary(canary), Some(known)) = (&self.watched.check.what, &self.watched.canary) {
             let cap = Cap { cost: canary.day_cost_max, count: canary.day_count_max };
-            if !purse.take(name, known.estimate, cap, wall_ms) {
+            if !outlay.take(name, known.estimate, cap, wall_ms) {
                 let first = !std::mem::replace(&mut self.capped, true);
-                let spent = purse.spent(name, wall_ms);
+                let spent = outlay.spent(name, wall_ms);
                 return first.then(|| {
                     let details = vec![
                         ("check".to_owned(), name.to_owned()),
@@ -250,7 +250,7 @@ impl Seat {
             Ok(errand) => errand,
             Err(why) => {
                 self.last = Some(Last { at_ms: wall_ms, finding: Finding::void(why) });
-                self.give_back(name, purse, wall_ms);
+                self.give_back(name, outlay, wall_ms);
                 return None;
             }
         };
@@ -260,14 +260,14 @@ impl Seat {
                 self.out = Some((ticket, wall_ms));
             }
             // Nobody is free: nothing was asked, and nothing is known.
-            Err(_) => self.give_back(name, purse, wall_ms),
+            Err(_) => self.give_back(name, outlay, wall_ms),
         }
         None
     }
 
-    fn give_back(&self, name: &str, purse: &mut Purse, wall_ms: u64) {
+    fn give_back(&self, name: &str, outlay: &mut Outlay, wall_ms: u64) {
         if let Some(known) = &self.watched.canary {
-            purse.settle(name, known.estimate, 0, wall_ms);
+            outlay.settle(name, known.estimate, 0, wall_ms);
         }
     }
 

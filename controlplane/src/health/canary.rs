@@ -4,7 +4,7 @@
 //! may be shown to operators, whose own question it answers; nothing of it is kept.
 
 use super::{
-    purse,
+    outlay,
     wire::{Question, Reply, Trouble},
 };
 use crate::validate::health::{REGEX_BYTES_MAX, spoken};
@@ -176,7 +176,7 @@ impl Bar {
             Err(dialect::Failure::Error(_)) => return Finding::bad(Degradation::HttpError, "its answer is an error"),
         };
         let usage = answer.usage.as_ref();
-        let cost = usage.and_then(|usage| Some(purse::cost(self.price, usage.input?, usage.output?)));
+        let cost = usage.and_then(|usage| Some(outlay::cost(self.price, usage.input?, usage.output?)));
         Finding { cost, ..self.heard(&answer, took) }
     }
 

@@ -42,7 +42,7 @@ impl Health {
             let ago = |at_ms: u64| if at_ms == 0 { String::new() } else { time::words(wall_ms.saturating_sub(at_ms)) };
             let reason = if seat.hysteresis.is_unwell() { seat.reason.word() } else { "" };
             let today = match &seat.watched.canary {
-                Some(_) => format!("${:.4}", dollars(self.purse.spent(name, wall_ms).cost)),
+                Some(_) => format!("${:.4}", dollars(self.outlay.spent(name, wall_ms).cost)),
                 None => String::new(),
             };
             let mut said = seat.last.as_ref().map_or("never looked".to_owned(), |last| last.finding.said.clone());
@@ -65,7 +65,7 @@ impl Health {
     /// The same, for programs.
     pub fn json(&self, wall_ms: u64) -> Value {
         let row = |(name, seat): (&String, &Seat)| {
-            let spent = self.purse.spent(name, wall_ms);
+            let spent = self.outlay.spent(name, wall_ms);
             let today = seat.watched.canary.as_ref().map(|_| json!({"cost_usd": dollars(spent.cost), "count": spent.count}));
             json!({
                 "check": name, "kind": kind(seat), "provider": seat.watched.provider, "targets": seat.watched.targets,

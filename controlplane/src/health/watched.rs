@@ -1,7 +1,7 @@
 //! The checks of a policy: what each of them asks, where, and whom it is about.
 
 use super::{
-    canary, purse,
+    canary, outlay,
     wire::{Dial, Question, Trust},
 };
 use policy::{
@@ -81,7 +81,7 @@ impl Watched {
                     let known = Known {
                         language: canary::language(provider, target),
                         price: target.price,
-                        estimate: purse::estimate(target.price, canary.prompt.len(), canary.tokens_max),
+                        estimate: outlay::estimate(target.price, canary.prompt.len(), canary.tokens_max),
                     };
                     (canary::question(provider, target, canary), Some(known), vec![target.name.clone()])
                 }

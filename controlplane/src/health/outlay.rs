@@ -22,7 +22,7 @@ const FRAMING_TOKENS: u64 = 16;
 
 /// What was spent today.
 #[derive(Debug, Default)]
-pub struct Purse {
+pub struct Outlay {
     today: Today,
     /// Where it is kept.
     file: PathBuf,
@@ -70,15 +70,15 @@ pub fn estimate(price: Option<Price>, prompt_bytes: usize, tokens_max: u32) -> u
     cost(price, input, u64::from(tokens_max))
 }
 
-impl Purse {
+impl Outlay {
     /// What was spent today, as it was kept in the state folder.
-    pub fn open(state: &Path) -> Purse {
+    pub fn open(state: &Path) -> Outlay {
         let file = state.join("canaries.json");
         let today = keep::read(&file).unwrap_or_else(|error| {
             eprintln!("throwover: what canaries have cost today is not known: {error}");
             None
         });
-        Purse { today: today.unwrap_or_default(), file, changed: false }
+        Outlay { today: today.unwrap_or_default(), file, changed: false }
     }
 
     /// Takes what a canary costs at most; false, and nothing is taken, when it would be over its cap.

@@ -15,17 +15,17 @@ fn tokens_cost_what_the_price_says() {
 
 /// Plays a day: asks every `every_ms`, each time at `really`, and counts how often.
 fn asked_in_a_day(every_ms: u64, estimate: u64, really: u64, cap: Cap) -> (u64, Spent) {
-    let mut purse = Purse::default();
+    let mut outlay = Outlay::default();
     let begin = 20_000 * DAY_MS;
     let mut count = 0;
     for at in (begin..begin + DAY_MS).step_by(every_ms as usize) {
-        if purse.take("c", estimate, cap, at) {
+        if outlay.take("c", estimate, cap, at) {
             count += 1;
-            purse.settle("c", estimate, really, at);
+            outlay.settle("c", estimate, really, at);
         }
-        assert!(purse.spent("c", at).cost <= cap.cost, "never over the cap, not for a moment");
+        assert!(outlay.spent("c", at).cost <= cap.cost, "never over the cap, not for a moment");
     }
-    (count, purse.spent("c", begin + DAY_MS - 1))
+    (count, outlay.spent("c", begin + DAY_MS - 1))
 }
 
 #[test]
@@ -43,31 +43,31 @@ fn a_day_costs_no_more_than_its_cap() {
 
 #[test]
 fn a_new_day_begins_with_nothing_spent_and_an_old_one_is_settled_for_itself() {
-    let (mut purse, cap) = (Purse::default(), Cap { cost: 100, count: 10 });
-    assert!(purse.take("c", 100, cap, NOON));
-    assert!(!purse.take("c", 1, cap, NOON + 1));
-    assert!(purse.take("other", 1, cap, NOON + 1), "each canary has its own");
+    let (mut outlay, cap) = (Outlay::default(), Cap { cost: 100, count: 10 });
+    assert!(outlay.take("c", 100, cap, NOON));
+    assert!(!outlay.take("c", 1, cap, NOON + 1));
+    assert!(outlay.take("other", 1, cap, NOON + 1), "each canary has its own");
     let tomorrow = NOON + DAY_MS;
-    assert_eq!(purse.spent("c", tomorrow), Spent::default());
-    assert!(purse.take("c", 100, cap, tomorrow));
-    purse.settle("c", 100, 0, NOON);
-    assert_eq!(purse.spent("c", tomorrow), Spent { cost: 100, count: 1 });
+    assert_eq!(outlay.spent("c", tomorrow), Spent::default());
+    assert!(outlay.take("c", 100, cap, tomorrow));
+    outlay.settle("c", 100, 0, NOON);
+    assert_eq!(outlay.spent("c", tomorrow), Spent { cost: 100, count: 1 });
     // Set back, the clock gives no second yesterday.
-    assert!(!purse.take("c", 1, cap, NOON));
+    assert!(!outlay.take("c", 1, cap, NOON));
 }
 
 #[test]
 fn what_was_spent_survives_the_daemon() {
-    let folder = std::env::temp_dir().join(format!("throwover-purse-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("throwover-outlay-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let cap = Cap { cost: 100, count: 10 };
-    let mut purse = Purse::open(&folder);
-    assert!(purse.take("c", 60, cap, NOON));
-    purse.keep().unwrap();
-    let mut again = Purse::open(&folder);
+    let mut outlay = Outlay::open(&folder);
+    assert!(outlay.take("c", 60, cap, NOON));
+    outlay.keep().unwrap();
+    let mut again = Outlay::open(&folder);
     assert_eq!(again.spent("c", NOON), Spent { cost: 60, count: 1 });
     assert!(!again.take("c", 60, cap, NOON));
     std::fs::write(folder.join("canaries.json"), b"no JSON").unwrap();
-    assert_eq!(Purse::open(&folder).spent("c", NOON), Spent::default());
+    assert_eq!(Outlay::open(&folder).spent("c", NOON), Spent::default());
     std::fs::remove_dir_all(&folder).unwrap();
 }
