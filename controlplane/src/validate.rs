@@ -9,7 +9,7 @@ mod chains;
 mod facts;
 mod gateway;
 pub(crate) mod health;
-mod providers;
+pub(crate) mod providers;
 mod resorts;
 mod rules;
 mod vectors;

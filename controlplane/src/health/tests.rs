@@ -158,6 +158,22 @@ fn a_canary_rests_when_its_day_is_spent() {
 }
 
 #[test]
+fn an_exporter_beside_us_needs_no_proxy() {
+    let policy = |exporter: &str| {
+        format!(
+            "gateway: {{egress: {{proxy: \"http://proxy:3128\"}}}}\nproviders:\n  one: {{endpoint: \"http://10.0.0.7/v1\", metrics: {{preset: \
+             dcgm, endpoint: \"{exporter}\"}}}}\nmodels:\n  m: {{deployments: [{{provider: one, model: m}}]}}\n"
+        )
+    };
+    for (exporter, proxied) in [("http://127.0.0.1:9400", false), ("http://localhost:9400", false), ("http://10.0.0.7:9400", true)] {
+        let mut stage = Stage::new();
+        stage.follow(&policy(exporter), 2);
+        let dial = &stage.health.seats["one metrics"].watched.dial;
+        assert_eq!(dial.proxy.is_some(), proxied, "{exporter} {dial:?}");
+    }
+}
+
+#[test]
 fn a_reload_goes_on_with_what_is_as_it_was() {
     let mut stage = Stage::new();
     stage.finds("one/m canary", bad(Degradation::WrongAnswer));

@@ -4,6 +4,7 @@ use super::{
     canary, outlay,
     wire::{Dial, Question, Trust},
 };
+use crate::validate::providers::is_loopback;
 use policy::{
     Auth, Check, Draft, Provider, ProviderId, Secret, Secrets, Target,
     health::{Canary, What},
@@ -118,6 +119,7 @@ fn dial(draft: &Draft, provider: &Provider, exporter: Option<&(String, u16)>) ->
     let origin = &draft.origins[provider.origin];
     let proxy = origin.proxy.clone();
     if let Some((host, port)) = exporter {
+        let proxy = proxy.filter(|_| !is_loopback(host));
         return Dial { host: host.clone(), port: *port, proxy, tls: None };
     }
     let tls = origin.tls.map(|profile| (origin.server_name.clone(), Trust::new(draft.tls_profiles[profile].roots.clone())));

@@ -94,7 +94,7 @@ impl Validator<'_> {
         let connections = declared.connections.as_ref();
         let warm = self.warm(&connections.and_then(|at| at.warm.clone()));
         let most = self.bounded(&connections.and_then(|at| at.max.clone()), "max", 1, 1 << 20, 1_024) as u32;
-        let loopback = endpoint.host == "localhost" || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback = is_loopback(&endpoint.host);
         let server_name = declared.server_name.as_ref().map_or_else(|| endpoint.host.clone(), |at| at.value.clone());
         if let Some(at) = declared.server_name.as_ref().filter(|at| !host_is_sound(at)) {
             self.error(at, format!("`{}` is no host name", at.value)).push();
@@ -326,6 +326,11 @@ impl Validator<'_> {
 
 /// Names of a query's members that hold credentials.
 const SECRETS: &[&str] = &["key", "api_key", "api-key", "apikey", "token", "access_token", "subscription-key", "sig"];
+
+/// True for a host that is this machine, which no proxy is asked for.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
 
 /// `scheme://host[:port][/path][?query]`, and nothing else.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
