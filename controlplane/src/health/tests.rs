@@ -158,6 +158,19 @@ fn a_canary_rests_when_its_day_is_spent() {
 }
 
 #[test]
+fn nobody_goes_anywhere_unless_a_policy_wants_it() {
+    let mut stage = Stage::new();
+    stage.follow("providers:\n  one: {endpoint: \"http://127.0.0.1:1/v1\"}\nmodels:\n  m: {deployments: [{provider: one, model: m}]}\n", 2);
+    for _ in 0..100 {
+        stage.pass(1_000);
+        let news = stage.health.turn(&stage.to, stage.now, stage.wall_ms);
+        stage.news.extend(news);
+    }
+    assert!(stage.health.crew.is_none() && stage.news.is_empty() && stage.marks().is_empty(), "{:?}", stage.news);
+    assert!(stage.health.text(stage.wall_ms).starts_with("nothing is looked at"));
+}
+
+#[test]
 fn an_exporter_beside_us_needs_no_proxy() {
     let policy = |exporter: &str| {
         format!(

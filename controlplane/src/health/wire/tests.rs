@@ -99,3 +99,50 @@ fn a_proxy_is_asked_for_the_way_and_its_refusal_told() {
     assert!(matches!(ask(&dial, &get("/"), Duration::from_secs(30)), Err(Trouble::Proxy(403))));
     assert!(served.join().unwrap()[0].starts_with("CONNECT [::9]:81 HTTP/1.1\r\n"));
 }
+
+/// A proxy that says this, and then is the origin: what it was sent before and after.
+fn proxied(greeting: &'static [u8]) -> (Result<Reply, Trouble>, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heads = Vec::new();
+        for answer in [greeting, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"] {
+            let mut read = Vec::new();
+            while !read.ends_with(b"\r\n\r\n") {
+                if more(&mut stream, &mut read).unwrap_or(0) == 0 {
+                    return heads;
+                }
+            }
+            heads.push(String::from_utf8(read).unwrap());
+            stream.write_all(answer).unwrap();
+        }
+        heads
+    });
+    let dial = Dial { proxy: Some(("127.0.0.1".to_owned(), port)), ..Dial { host: "origin.test".to_owned(), ..at(81) } };
+    let reply = ask(&dial, &get("/health"), Duration::from_secs(30));
+    (reply, served.join().unwrap())
+}
+
+#[test]
+fn a_tunnel_begins_right_behind_the_head_that_opens_it() {
+    for greeting in [
+        &b"HTTP/1.1 200 Connection established\r\n\r\n"[..],
+        b"HTTP/1.0 200 Connection established\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 Yes\r\nvia: 1.1 proxy\r\n\r\n",
+        // RFC 9110, section 9.3.6: a length is ignored there.
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let (reply, heads) = proxied(greeting);
+        assert_eq!(reply.unwrap().body, b"ok");
+        assert!(
+            heads[0].starts_with("CONNECT origin.test:81 HTTP/1.1\r\n") && heads[1].starts_with("GET /health HTTP/1.1\r\n"),
+            "{heads:?}"
+        );
+        assert!(heads[1].contains("\r\nhost: origin.test:81\r\n"), "{heads:?}");
+    }
+    // A proxy that answers in the origin's place is not believed.
+    let (reply, heads) = proxied(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    assert!(matches!(reply, Err(Trouble::Malformed(_))), "{reply:?}");
+    assert_eq!(heads.len(), 1, "{heads:?}");
+}

@@ -75,6 +75,11 @@ fn canaries_say_what_is_expected_of_whom() {
     assert_eq!(canary.expected, Expected::Json(r#"{"a":[1,"x"]}"#.to_owned()));
     assert_eq!((canary.slow_ms, canary.confidence_permille_min), (Some(2_000), Some(800)));
     assert_eq!((canary.day_cost_max, canary.day_count_max, canary.tokens_max), (250_000, 10_000, 64));
+    let usual = checks("canaries: [{model: m, prompt: hi, expect: {regex: \"^ok$\"}}]");
+    let [Check { what: What::Canary(canary), every_ms: 30_000, timeout_ms: 10_000, .. }] = usual.as_slice() else { panic!("{usual:?}") };
+    assert_eq!(canary.expected, Expected::Regex("^ok$".to_owned()));
+    assert_eq!((canary.slow_ms, canary.confidence_permille_min), (None, None));
+    assert_eq!((canary.day_cost_max, canary.day_count_max), (1_000_000, 10_000), "a dollar");
     let (_, rendered) = check("canaries: [{model: m, prompt: hi, expect: {text: ok}}]");
     assert!(rendered.contains("the price of `own/m` is not known: only `daily_count` bounds what this canary costs"), "{rendered}");
 }
