@@ -378,7 +378,7 @@ pub fn tell_spent(shard: &Shard, policy: &Serving, attempt: &Attempt, ms: u64) {
 pub fn out(shard: &Shard, attempt: &Attempt, now: Moment) -> Option<(&'static str, Pause)> {
     let board = &shard.process.board;
     let lasting = |pause: &Pause| failover::row(pause.class).fault == Fault::Operator;
-    let key = attempt.key.and_then(|key| board.key_pause(key, now)).filter(lasting);
+    let key = attempt.key.and_then(|key| board.key_refused(key, attempt.target, now)).filter(lasting);
     let target = || board.target(attempt.target).paused(now).filter(lasting);
     key.map(|pause| ("key", pause)).or_else(|| target().map(|pause| ("target", pause)))
 }

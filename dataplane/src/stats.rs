@@ -77,7 +77,8 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
     let places =
         policy.providers.iter().flat_map(|(_, provider)| provider.keys.iter().zip(1..).map(move |(key, place)| (provider, key, place)));
     let state = |(provider, key, place): (&policy::Provider, &policy::Key, u16)| {
-        let (pause, spent) = (board.key_pause(key.id, now), board.key_spent(key.id, now));
+        let denied = board.key_denied(key.id, now);
+        let (pause, spent) = (board.key_pause(key.id, now).or(denied), board.key_spent(key.id, now));
         let breaker = (provider.keys.len() > 1).then(|| &board.standing(key.id).breaker);
         let word = breaker.map_or("", |seat| breaker_word(seat, now));
         (pause.is_some() || spent.is_some() || !matches!(word, "" | "closed")).then(|| KeyState {
@@ -87,7 +88,7 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
             of: u16::try_from(provider.keys.len()).unwrap_or(u16::MAX),
             paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
             class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
-            disabled: board.key_disabled(key.id, now),
+            disabled: board.key_disabled(key.id, now) || denied.is_some(),
             spent_ms: spent.map_or(0, |until| until.since(now) / NS_PER_MS),
             breaker: word.to_owned(),
             breaker_ms: breaker.map_or(0, |seat| seat.state().1.since(now) / NS_PER_MS),

@@ -165,7 +165,9 @@ fn rested(prepared: &Prepared, board: &Board, attempt: &Attempt, at: Moment) -> 
     let key = attempt.key.and_then(|key| board.key_pause(key, at));
     let several = prepared.providers[attempt.provider].keys.len() > 1;
     let told = |word: &'static str| move |pause: engine::board::Pause| (word, pause.ms_left(at));
+    let denied = || attempt.key.and_then(|key| board.key_refused(key, attempt.target, at)).map(told("this key for this target"));
     key.map(told(if several { "this key" } else { "its only key" }))
+        .or_else(denied)
         .or_else(|| board.target(attempt.target).paused(at).map(told("the target")))
 }
 

@@ -10,6 +10,7 @@ use crate::{
     allowance::Allowance,
     breaker::Seat,
     budget::Purse,
+    denials::Denials,
     exchange::Session,
     hedges::Allotment,
     limit::Limit,
@@ -115,6 +116,7 @@ struct ProviderRow {
 struct KeyRow {
     pause: AtomicU64,
     spent: AtomicU64,
+    denials: Denials,
 }
 
 /// What one tenant has taken.
@@ -355,6 +357,22 @@ impl Board {
         self.key_pause(id, now).is_some_and(|pause| matches!(pause.class, Class::Auth | Class::QuotaExhausted | Class::Permission))
     }
 
+    /// Leaves a credential alone for one target until `until`: it is good for others.
+    pub fn deny_key(&self, id: KeyId, target: TargetId, until: Moment, class: Class) {
+        self.keys[id.index()].denials.add(target, until, class);
+    }
+
+    /// Whether a credential is left alone at `now`, for everything or for `target`.
+    #[inline]
+    pub fn key_refused(&self, id: KeyId, target: TargetId, now: Moment) -> Option<Pause> {
+        self.key_pause(id, now).or_else(|| self.keys[id.index()].denials.of(target, now))
+    }
+
+    /// Of the targets that a credential is left alone for at `now`, the one that lasts longest.
+    pub fn key_denied(&self, id: KeyId, now: Moment) -> Option<Pause> {
+        self.keys[id.index()].denials.longest(now)
+    }
+
     /// Spares a credential until `until`, as [`TargetRow::spare`] does a target.
     pub fn spare_key(&self, id: KeyId, until: Moment, now: Moment) -> bool {
         spare(&self.keys[id.index()].spent, until, now)
@@ -370,6 +388,7 @@ impl Board {
         let row = &self.keys[id.index()];
         row.pause.store(0, Relaxed);
         row.spent.store(0, Relaxed);
+        row.denials.reset();
         if let Some(standing) = self.standings.known(id.index()) {
             standing.reset();
         }

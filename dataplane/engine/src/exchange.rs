@@ -173,7 +173,7 @@ impl Attempt {
         match (failover::spare(ms, keys, now), self.key) {
             (Rest::Nothing, _) => false,
             (Rest::Key(until), Some(key)) => board.spare_key(key, until, now),
-            (Rest::Target(until) | Rest::Key(until), _) => board.target(self.target).spare(until, now),
+            (Rest::Target(until) | Rest::Key(until) | Rest::Access(until), _) => board.target(self.target).spare(until, now),
         }
     }
 }
@@ -470,13 +470,14 @@ impl Exchange {
         }
         let rest = if ours { self.leave_alone(board, prepared, attempt_index, &verdict, now) } else { Rest::Nothing };
         // With another credential it is asked at once, or later where others come first.
-        let other_key = matches!(rest, Rest::Key(_)) && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
+        let of_key = matches!(rest, Rest::Key(_) | Rest::Access(_));
+        let other_key = of_key && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
         let chain = &prepared.chains[self.chain];
         let without = chain.drop_params && verdict.drop.is_some_and(|parameter| self.leave_out(running.candidate, parameter));
         self.count_failure(target, verdict.retry_same || other_key || without);
         let ends = chain.triggers.disabled.contains(verdict.class) || chain.triggers.template.contains(verdict.class);
         self.over |= ends || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
-        if !self.over && (without || matches!(rest, Rest::Key(_))) {
+        if !self.over && (without || of_key) {
             // Another request may be understood. Another credential is another account, and the chain's order is by model.
             self.again = Some(Again { candidate: running.candidate, fresh: false });
         }
@@ -598,7 +599,8 @@ impl Exchange {
         match (rest, self.trail[attempt_index].key()) {
             (Rest::Nothing, _) => {}
             (Rest::Key(until), Some(key)) => board.pause_key(key, until, verdict.class),
-            (Rest::Target(until) | Rest::Key(until), _) => board.target(target).pause(until, verdict.class),
+            (Rest::Access(until), Some(key)) => board.deny_key(key, target, until, verdict.class),
+            (Rest::Target(until) | Rest::Key(until) | Rest::Access(until), _) => board.target(target).pause(until, verdict.class),
         }
         rest
     }

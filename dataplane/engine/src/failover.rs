@@ -21,6 +21,8 @@ pub enum Scope {
     /// The credential, where there are others to go on with, else the target: the limit is of the two
     /// together, and the narrower of them is left alone.
     Pair,
+    /// The credential, for this target alone, where there are others to go on with, else the target.
+    Access,
     /// The credential, whatever it is asked for; the target where there is none.
     Key,
 }
@@ -175,7 +177,13 @@ pub const ROWS: &[Row] = &[
     },
     lasting(Class::QuotaExhausted, Scope::Key, 429, "insufficient_quota", "the account cannot pay, for any of its models"),
     lasting(Class::Auth, Scope::Key, 502, "provider_auth", "our credential was refused; the tenant's was not, so it never sees the 401"),
-    lasting(Class::Permission, Scope::Target, 502, "provider_permission", "the credential may not use this model, and may use others"),
+    lasting(
+        Class::Permission,
+        Scope::Access,
+        502,
+        "provider_permission",
+        "the credential may not use this model, and may use others; another credential may use it",
+    ),
     lasting(
         Class::ModelGone,
         Scope::Target,
@@ -236,6 +244,7 @@ pub fn table() -> String {
             Scope::Told => "the target, as long as it says",
             Scope::Target => "the target",
             Scope::Pair => "the credential, or the target where it is the only one",
+            Scope::Access => "the credential for this target, or the target where it is the only one",
             Scope::Key => "the credential",
         };
         let (again, next, counts) = (yes(row.retry_same), yes(row.move_on), row.breaker.word());
@@ -271,6 +280,8 @@ pub enum Rest {
     Target(Moment),
     /// The credential that was used.
     Key(Moment),
+    /// The credential that was used, for this target alone.
+    Access(Moment),
 }
 
 /// What `verdict` leaves alone. `keys` is how many credentials the provider has.
@@ -281,7 +292,7 @@ pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
     }
     let told = verdict.retry_after_ms.map(|ms| ms.min(limits::PAUSE_MS_MAX));
     let ms = match verdict.scope {
-        Scope::Pair | Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
+        Scope::Pair | Scope::Access | Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
         Scope::Told => told.unwrap_or(0),
     };
     let until = now.plus_ms(ms);
@@ -289,7 +300,8 @@ pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
         _ if ms == 0 => Rest::Nothing,
         Scope::Key if keys > 0 => Rest::Key(until),
         Scope::Pair if keys > 1 => Rest::Key(until),
-        Scope::Pair | Scope::Key | Scope::Target | Scope::Told => Rest::Target(until),
+        Scope::Access if keys > 1 => Rest::Access(until),
+        Scope::Pair | Scope::Access | Scope::Key | Scope::Target | Scope::Told => Rest::Target(until),
     }
 }
 

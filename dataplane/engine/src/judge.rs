@@ -310,6 +310,10 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
         Some(row) => Verdict::by(row),
         None => Verdict::of(Class::ServerError, "server_error"),
     };
+    if verdict.class == Class::ModelGone && rules::speaks_of_access(&prepared) {
+        // It may be there for another credential.
+        verdict.scope = Scope::Access;
+    }
     verdict.status = Some(status);
     if verdict.class == Class::InvalidRequest
         && let Some(name) = parameter::unsupported(fields, rules::speaks_of_unknown(&prepared))

@@ -35,6 +35,7 @@ pub mod account;
 pub mod backoff;
 pub mod board;
 pub mod breaker;
+mod denials;
 pub mod hedges;
 pub mod hysteresis;
 pub mod limit;

@@ -64,7 +64,7 @@ impl Exchange {
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
-            let spent = match credential::usable(prepared.keys(place), board, now) {
+            let spent = match credential::usable(prepared.keys(place), place.target, board, now) {
                 Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
                 Keys::Out => Err(Skip::KeysOut),
                 Keys::Spent { until } => Ok(Some(until)),
@@ -418,7 +418,7 @@ impl Exchange {
     ) -> Option<Attempt> {
         let place = &prepared.places(self.chain)[at];
         let row = board.target(place.target);
-        let key = credential::pick(prepared.keys(place), board, now, random)?;
+        let key = credential::pick(prepared.keys(place), place.target, board, now, random)?;
         if !board.try_enter(place.provider, place.in_flight_max) {
             self.candidates[at].skip = Packed::new(Skip::Bulkhead);
             return None;

@@ -10,7 +10,7 @@ use crate::{
     prepared::{Place, Prepared},
     standing,
 };
-use policy::{Class, Key, KeyId};
+use policy::{Class, Key, KeyId, TargetId};
 
 /// What a provider's credentials allow.
 pub(super) enum Keys {
@@ -26,7 +26,8 @@ pub(super) enum Keys {
     Out,
 }
 
-pub(super) fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
+/// What may be asked of `target` with one of `keys`.
+pub(super) fn usable(keys: &[Key], target: TargetId, board: &Board, now: Moment) -> Keys {
     if keys.is_empty() {
         return Keys::Needless;
     }
@@ -34,7 +35,7 @@ pub(super) fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
     let (mut spent, mut paused): (Option<Moment>, Option<Moment>) = (None, None);
     let sooner = |one: Option<Moment>, other: Moment| Some(one.map_or(other, |one| one.min(other)));
     for key in keys {
-        match (board.key_pause(key.id, now), board.key_spent(key.id, now)) {
+        match (board.key_refused(key.id, target, now), board.key_spent(key.id, now)) {
             (None, None) => weights += u64::from(key.weight),
             (None, Some(until)) => spent = sooner(spent, until),
             (Some(pause), _) if pause.class == Class::RateLimit => paused = sooner(paused, pause.until),
@@ -51,12 +52,18 @@ pub(super) fn usable(keys: &[Key], board: &Board, now: Moment) -> Keys {
 
 /// One of the usable credentials, at random by weight, or of those that are spent the one that is back
 /// first; the outer `None` when there is none.
-pub(super) fn pick(keys: &[Key], board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
-    let weights = match usable(keys, board, now) {
+pub(super) fn pick(
+    keys: &[Key],
+    target: TargetId,
+    board: &Board,
+    now: Moment,
+    random: &mut impl FnMut() -> u64,
+) -> Option<Option<KeyId>> {
+    let weights = match usable(keys, target, board, now) {
         Keys::Needless => return Some(None),
         Keys::Usable { weights } => weights,
         Keys::Spent { .. } => {
-            let spent = |key: &&Key| board.key_pause(key.id, now).is_none();
+            let spent = |key: &&Key| board.key_refused(key.id, target, now).is_none();
             return keys.iter().filter(spent).min_by_key(|key| board.key_spent(key.id, now)).map(|key| Some(key.id));
         }
         Keys::Paused { .. } | Keys::Out => return None,
@@ -64,7 +71,7 @@ pub(super) fn pick(keys: &[Key], board: &Board, now: Moment, random: &mut impl F
     if let [only] = keys {
         return Some(Some(only.id));
     }
-    let fit = |key: &&Key| board.key_pause(key.id, now).is_none() && board.key_spent(key.id, now).is_none();
+    let fit = |key: &&Key| board.key_refused(key.id, target, now).is_none() && board.key_spent(key.id, now).is_none();
     let passes = |key: &&Key| !matches!(board.standing(key.id).breaker.peek(now), Peek::Refuses { .. });
     let well: u64 = keys.iter().filter(fit).filter(passes).map(|key| u64::from(key.weight)).sum();
     // Where every account is left alone, none is worse than another, and the target's breaker decides.
@@ -107,7 +114,7 @@ impl Exchange {
         if !matches!(told, Admission::Refused { .. }) {
             return (picked, Some(told));
         }
-        let other = pick(keys, board, now, random).flatten().unwrap_or(key);
+        let other = pick(keys, place.target, board, now, random).flatten().unwrap_or(key);
         match ask(other) {
             Admission::Refused { .. } => (Some(other), Some(Admission::Forced)),
             told => (Some(other), Some(told)),

@@ -299,7 +299,7 @@ impl Simulation {
             target.disabled.is_none()
                 && prepared.model_for(*id, "c").is_some()
                 && board.target(*id).paused(now).is_none()
-                && (provider.keys.is_empty() || provider.keys.iter().any(|key| board.key_pause(key.id, now).is_none()))
+                && (provider.keys.is_empty() || provider.keys.iter().any(|key| board.key_refused(key.id, *id, now).is_none()))
                 && self.is_spent(*id) == spared
                 && board.in_flight(target.provider) < provider.in_flight_max
                 && (!self.is_further(exchange, target.provider) || board.retries(target.provider).has_one(&provider.retries, now))
@@ -341,7 +341,7 @@ impl Simulation {
     fn is_spent(&self, id: TargetId) -> bool {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let keys = &prepared.providers[prepared.targets[id].provider].keys;
-        let of_keys = || keys.iter().all(|key| board.key_pause(key.id, now).is_some() || board.key_spent(key.id, now).is_some());
+        let of_keys = || keys.iter().all(|key| board.key_refused(key.id, id, now).is_some() || board.key_spent(key.id, now).is_some());
         board.target(id).spent(now).is_some() || (!keys.is_empty() && of_keys())
     }
 

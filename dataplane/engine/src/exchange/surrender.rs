@@ -166,7 +166,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     let keys = &prepared.providers[prepared.targets[candidate.target].provider].keys;
     // The pause of the target, or of the credential that is back first.
     let pause = |counts: fn(Class) -> bool| {
-        let of_keys = || keys.iter().filter_map(|key| board.key_pause(key.id, now)).filter(|pause| counts(pause.class));
+        let of_keys = || keys.iter().filter_map(|key| board.key_refused(key.id, candidate.target, now)).filter(|pause| counts(pause.class));
         row.paused(now).or_else(|| of_keys().min_by_key(|pause| pause.until))
     };
     if candidate.failures() > 0 {

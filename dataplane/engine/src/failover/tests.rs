@@ -21,7 +21,8 @@ fn what_is_left_alone() {
     check(Class::Auth, None, 1, Rest::Key(after(REFUSED_PAUSE_MS)));
     check(Class::Auth, None, 0, Rest::Target(after(REFUSED_PAUSE_MS)));
     check(Class::QuotaExhausted, Some(5), 3, Rest::Key(after(5)));
-    check(Class::Permission, None, 2, Rest::Target(after(REFUSED_PAUSE_MS)));
+    check(Class::Permission, None, 1, Rest::Target(after(REFUSED_PAUSE_MS)));
+    check(Class::Permission, None, 2, Rest::Access(after(REFUSED_PAUSE_MS)));
     check(Class::ModelGone, None, 2, Rest::Target(after(REFUSED_PAUSE_MS)));
     check(Class::Overloaded, None, 1, Rest::Nothing);
     check(Class::Overloaded, Some(9), 2, Rest::Target(after(9)));

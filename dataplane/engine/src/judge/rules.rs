@@ -25,6 +25,9 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 1_024;
 /// How far into a type or code.
 const WORD_BYTES_MAX: usize = 128;
 
+/// What messages say of a model that the credential may not use.
+const ACCESS: &str = "(do|does) not have access";
+
 /// What is known of a family.
 fn of(family: Family) -> &'static [Row] {
     match family {
@@ -74,11 +77,13 @@ struct Table {
     ends: Vec<usize>,
     /// What messages say of a parameter that is not known.
     unknown: Place,
+    /// What they say of a model that may be there for others.
+    access: Place,
     patterns: Patterns,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, patterns: Patterns::default() };
+    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, patterns: Patterns::default() };
     let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
     for rows in families {
         for row in rows {
@@ -91,6 +96,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         table.ends.push(table.rules.len());
     }
     table.unknown = table.patterns.add(parameter::PHRASES).expect("a test looks for every phrase");
+    table.access = table.patterns.add(ACCESS).expect("a test looks for it");
     table
 });
 
@@ -191,6 +197,12 @@ pub(super) fn find(family: Family, among: Among, fields: &Prepared<'_>) -> Optio
 pub(super) fn speaks_of_unknown(fields: &Prepared<'_>) -> bool {
     let table = &*TABLE;
     fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.unknown, message))
+}
+
+/// True when the message says that the credential may not use the model.
+pub(super) fn speaks_of_access(fields: &Prepared<'_>) -> bool {
+    let table = &*TABLE;
+    fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.access, message))
 }
 
 #[cfg(test)]

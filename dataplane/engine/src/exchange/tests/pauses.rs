@@ -98,6 +98,53 @@ fn a_refused_credential_is_left_alone_and_the_tenant_never_sees_a_401() {
     world.succeed(&mut exchange, attempt);
 }
 
+#[test]
+fn a_credential_without_the_right_makes_way_for_another() {
+    let mut draft = policies::draft(&[("a", 2)]);
+    let targets = [policies::target(&mut draft, 0, "m"), policies::target(&mut draft, 0, "n")];
+    for (name, target) in [("c", targets[0]), ("d", targets[1])] {
+        let chain = policies::chain(&mut draft, name, &[&[target]]);
+        policies::name(&mut draft, name, chain);
+    }
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.fail(&mut exchange, first, status(403));
+    let second = world.attempt(&mut exchange);
+    assert!(second.target == first.target && second.key != first.key, "the other one is asked at once");
+    world.succeed(&mut exchange, second);
+    assert_eq!(world.board.target(first.target).paused(world.now), None);
+    // It is the first one that is left alone, and for this target alone.
+    let keys = |world: &mut World, model: &str| -> Vec<Option<KeyId>> {
+        let mut keys: Vec<Option<KeyId>> = (0..32)
+            .map(|_| {
+                let mut exchange = world.begin(model);
+                let attempt = world.attempt(&mut exchange);
+                world.succeed(&mut exchange, attempt);
+                attempt.key
+            })
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    };
+    assert_eq!(keys(&mut world, "c"), [second.key]);
+    assert_eq!(keys(&mut world, "d").len(), 2);
+    // With both refused there is one honest error, and the other target goes on.
+    let mut exchange = world.begin("c");
+    let third = world.attempt(&mut exchange);
+    world.fail(&mut exchange, third, status(403));
+    let own = world.own(&mut exchange);
+    assert_eq!((own.status, own.code, own.should_retry), (502, "provider_permission", false));
+    let mut exchange = world.begin("c");
+    let own = world.own(&mut exchange);
+    assert_eq!((own.code, own.message.as_str()), ("provider_permission", "No provider could answer: a/m keys_out"));
+    assert_eq!(keys(&mut world, "d").len(), 2);
+    // And both come back by themselves.
+    world.pass(failover::REFUSED_PAUSE_MS);
+    assert_eq!(keys(&mut world, "c").len(), 2);
+}
+
 /// Ends an exchange well, with the provider's word that nothing remains for so long.
 fn answer_last(world: &mut World, model: &str, ms: u64) -> TargetId {
     let mut exchange = world.begin(model);

@@ -37,7 +37,10 @@ fn what_is_left_alone_is_what_the_limit_is_of() {
     assert_eq!(said(Family::Anthropic, 429, "rate_limit_error", "enforced_spend_limit_reached").scope, Scope::Key);
     assert_eq!(said(Family::Openrouter, 402, "", "openrouter_in_flight_budget").class, Class::RateLimit);
     assert_eq!(said(Family::Openrouter, 402, "", "openrouter_in_flight_budget").scope, Scope::Key);
-    assert_eq!(said(Family::Groq, 403, "", "").scope, Scope::Target);
+    assert_eq!(said(Family::Groq, 403, "", "").scope, Scope::Access);
+    let gone = |message| answer(Family::Openai, 404, &fields("", "model_not_found", message), None, None).scope;
+    assert_eq!(gone("The model `m` does not exist or you do not have access to it."), Scope::Access);
+    assert_eq!(gone("The model `m` has been deprecated."), Scope::Target);
     assert_eq!(said(Family::Groq, 503, "", "").scope, Scope::Told);
 }
 
