@@ -166,7 +166,8 @@ pub const ROWS: &[Row] = &[
         Class::Timeout,
         504,
         "provider_timeout",
-        "slow here may be quick elsewhere; told as 504, not 502, since nothing was wrong but the time",
+        "slow here may be quick elsewhere; told as 504, not 502, since nothing was wrong but the time; asked again only where the \
+         provider said so itself, and never after silence",
     ),
     passing(Class::StreamCut, 502, "provider_stream_cut", "the stream lacks its terminal marker, so it is no answer"),
     Row {

@@ -264,11 +264,12 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::TlsCertificate => Verdict { fault: Fault::Operator, ..Verdict::of(Class::Tls, "tls_certificate") },
         Transport::ResetBeforeHead => Verdict::of(Class::Reset, "reset_before_head"),
         Transport::StaleConnection => Verdict { fresh: true, counts_for_breaker: false, ..Verdict::of(Class::Reset, "stale_connection") },
-        Transport::HeadTimeout => Verdict::of(Class::Timeout, "head_timeout"),
-        Transport::FirstTokenTimeout => Verdict::of(Class::Timeout, "first_token_timeout"),
-        Transport::IdleTimeout => Verdict::of(Class::Timeout, "idle_timeout"),
+        // Who was silent for all of that time is not waited for again.
+        Transport::HeadTimeout => silent("head_timeout"),
+        Transport::FirstTokenTimeout => silent("first_token_timeout"),
+        Transport::IdleTimeout => silent("idle_timeout"),
         // The attempt may have begun late, after others had spent the time: no sign of its health.
-        Transport::Deadline => Verdict { counts_for_breaker: false, retry_same: false, ..Verdict::of(Class::Timeout, "deadline") },
+        Transport::Deadline => Verdict { counts_for_breaker: false, ..silent("deadline") },
         Transport::CutStream => Verdict::of(Class::StreamCut, "cut_stream"),
         Transport::ResetStream => Verdict::of(Class::StreamCut, "reset_stream"),
         Transport::MalformedHead => Verdict::of(Class::Malformed, "malformed_head"),
@@ -283,6 +284,11 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::Http => Verdict::of(Class::Malformed, "http"),
         Transport::Unreadable => Verdict::of(Class::InvalidRequest, "untranslatable"),
     }
+}
+
+/// Nothing came in time. Unlike a provider's own word that it took too long, it is no reason to ask once more.
+const fn silent(detail: &'static str) -> Verdict {
+    Verdict { retry_same: false, ..Verdict::of(Class::Timeout, detail) }
 }
 
 /// Judges an answer by its status and its error object, for a provider of whom nothing is known but that

@@ -211,6 +211,10 @@ fn transport_failures_are_classed() {
         assert!(verdict.move_on);
     }
     assert_eq!(transport(T::TlsCertificate).fault, Fault::Operator);
+    for silence in [T::HeadTimeout, T::FirstTokenTimeout, T::IdleTimeout, T::Deadline] {
+        assert!(!transport(silence).retry_same, "{silence:?}");
+    }
+    assert!(status(408, &ErrorFields::default(), None, None).retry_same && status(504, &ErrorFields::default(), None, None).retry_same);
     assert!(!transport(T::TlsCertificate).retry_same && transport(T::TlsHandshake).retry_same);
 }
 
