@@ -97,6 +97,11 @@ impl Verdict {
         }
     }
 
+    /// It says nothing about other requests: nothing is left alone for it, and no breaker counts it.
+    pub const fn of_this_request(self) -> Verdict {
+        Verdict { pauses: false, counts_for_breaker: false, ..self }
+    }
+
     /// What a rule says.
     fn by(row: &Row) -> Verdict {
         let verdict = Verdict::of(row.class, row.detail);
@@ -316,6 +321,10 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
         Some(row) => Verdict::by(row),
         None => Verdict::of(Class::ServerError, "server_error"),
     };
+    if matches!(status, 404 | 405 | 501) && rule.is_some_and(|row| !row.reads_fields()) && !rules::speaks_of_model(&prepared) {
+        // Of a path, as far as anybody can tell, which whoever sends a request may choose.
+        verdict = verdict.of_this_request();
+    }
     if verdict.class == Class::ModelGone && rules::speaks_of_access(&prepared) {
         // It may be there for another credential.
         verdict.scope = Scope::Access;

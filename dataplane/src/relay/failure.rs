@@ -80,6 +80,11 @@ pub(super) async fn read(scene: &Scene<'_>, waiter: &mut Waiter<'_>, mut upstrea
     });
     let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body));
     let verdict = judge::answer(scene.family(), head.status, &fields_of(&fields), told, should_retry);
+    let verdict = match head.status {
+        // What a model that answers has no ear for is asked by whoever wants to, and says nothing about answers.
+        403 | 404 | 405 | 501 if !scene.at.generates() => verdict.of_this_request(),
+        _ => verdict,
+    };
     let message = fields.message.as_str().to_owned();
     let speaks = whole && tells(&fields);
     Outcome::Declined(

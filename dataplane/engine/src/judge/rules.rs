@@ -28,6 +28,9 @@ const WORD_BYTES_MAX: usize = 128;
 /// What messages say of a model that the credential may not use.
 const ACCESS: &str = "(do|does) not have access";
 
+/// What fields have that are about a model.
+const MODEL: &str = "model|deployment";
+
 /// What is known of a family.
 fn of(family: Family) -> &'static [Row] {
     match family {
@@ -79,11 +82,13 @@ struct Table {
     unknown: Place,
     /// What they say of a model that may be there for others.
     access: Place,
+    /// That they are about a model at all.
+    model: Place,
     patterns: Patterns,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, patterns: Patterns::default() };
+    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, model: 0..0, patterns: Patterns::default() };
     let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
     for rows in families {
         for row in rows {
@@ -96,6 +101,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         table.ends.push(table.rules.len());
     }
     table.unknown = table.patterns.add(parameter::PHRASES).expect("a test looks for every phrase");
+    table.model = table.patterns.add(MODEL).expect("a test looks for it");
     table.access = table.patterns.add(ACCESS).expect("a test looks for it");
     table
 });
@@ -197,6 +203,15 @@ pub(super) fn find(family: Family, among: Among, fields: &Prepared<'_>) -> Optio
 pub(super) fn speaks_of_unknown(fields: &Prepared<'_>) -> bool {
     let table = &*TABLE;
     fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.unknown, message))
+}
+
+/// True when some field is about a model.
+pub(super) fn speaks_of_model(fields: &Prepared<'_>) -> bool {
+    let table = &*TABLE;
+    [&fields.kind, &fields.code, &fields.message]
+        .into_iter()
+        .flatten()
+        .any(|field| table.patterns.found(&table.model, field))
 }
 
 /// True when the message says that the credential may not use the model.

@@ -152,6 +152,26 @@ fn a_request_that_never_fits_pauses_nobody() {
 }
 
 #[test]
+fn a_path_that_is_not_there_says_nothing_about_the_model() {
+    let said = |code, message| {
+        let verdict = status(code, &fields("", "", message), None, None);
+        assert!(verdict.move_on && !verdict.retry_same, "{code} {message}");
+        (verdict.pauses, verdict.counts_for_breaker)
+    };
+    for code in [404, 405, 501] {
+        assert_eq!(said(code, ""), (false, false), "{code}");
+        assert_eq!(said(code, "Invalid URL (POST /v1/completions)"), (false, false), "{code}");
+    }
+    assert_eq!(said(404, "The model `m` does not exist"), (true, false));
+    assert_eq!(said(410, ""), (true, false));
+    assert_eq!(said(501, "this model cannot do that"), (true, true));
+    let of = |family, message| answer(family, 404, &fields("", "", message), None, None).pauses;
+    for family in [Family::Openai, Family::Azure, Family::Anthropic, Family::Gemini, Family::Fireworks, Family::Cerebras] {
+        assert!(!of(family, "Not Found") && of(family, "no such model"), "{family:?}");
+    }
+}
+
+#[test]
 fn what_the_provider_says_about_retries_is_heard() {
     let none = ErrorFields::default();
     assert_eq!(status(503, &none, Some(1_500), None).retry_after_ms, Some(1_500));
