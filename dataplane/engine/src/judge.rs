@@ -321,6 +321,10 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
         Some(row) => Verdict::by(row),
         None => Verdict::of(Class::ServerError, "server_error"),
     };
+    if matches!(status, 400 | 422) && rule.is_some_and(Row::reads_message_alone) && !rules::is_of_the_account(&prepared) {
+        // Who checks a request may quote it, and so whoever sent it would decide what is left alone.
+        verdict = verdict.of_this_request();
+    }
     if matches!(status, 404 | 405 | 501) && rule.is_some_and(|row| !row.reads_fields()) && !rules::speaks_of_model(&prepared) {
         // Of a path, as far as anybody can tell, which whoever sends a request may choose.
         verdict = verdict.of_this_request();

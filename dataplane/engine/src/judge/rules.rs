@@ -31,6 +31,11 @@ const ACCESS: &str = "(do|does) not have access";
 /// What fields have that are about a model.
 const MODEL: &str = "model|deployment";
 
+/// How messages begin that are about an account: a request that is quoted comes later, if at all.
+const ACCOUNT: &str = "^your credit balance is too low|^you have reached your specified|^you exceeded your current quota|\
+    ^insufficient (balance|credit|funds)|^incorrect api key provided|^invalid api key|^api key (not valid|expired)|\
+    ^user location is not supported";
+
 /// What is known of a family.
 fn of(family: Family) -> &'static [Row] {
     match family {
@@ -84,11 +89,13 @@ struct Table {
     access: Place,
     /// That they are about a model at all.
     model: Place,
+    /// Messages that begin with what is the matter with an account.
+    account: Place,
     patterns: Patterns,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, model: 0..0, patterns: Patterns::default() };
+    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, model: 0..0, account: 0..0, patterns: Patterns::default() };
     let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
     for rows in families {
         for row in rows {
@@ -101,6 +108,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         table.ends.push(table.rules.len());
     }
     table.unknown = table.patterns.add(parameter::PHRASES).expect("a test looks for every phrase");
+    table.account = table.patterns.add(ACCOUNT).expect("a test looks for it");
     table.model = table.patterns.add(MODEL).expect("a test looks for it");
     table.access = table.patterns.add(ACCESS).expect("a test looks for it");
     table
@@ -203,6 +211,12 @@ pub(super) fn find(family: Family, among: Among, fields: &Prepared<'_>) -> Optio
 pub(super) fn speaks_of_unknown(fields: &Prepared<'_>) -> bool {
     let table = &*TABLE;
     fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.unknown, message))
+}
+
+/// True when the message begins with what is the matter with the account.
+pub(super) fn is_of_the_account(fields: &Prepared<'_>) -> bool {
+    let table = &*TABLE;
+    fields.message.as_ref().is_some_and(|message| table.patterns.found(&table.account, message))
 }
 
 /// True when some field is about a model.

@@ -151,6 +151,36 @@ fn a_request_that_never_fits_pauses_nobody() {
     assert!(!verdict.pauses && !verdict.retry_same && verdict.move_on);
 }
 
+/// Validators quote what they refuse, and a prompt may hold any word.
+#[test]
+fn a_message_that_quotes_the_request_leaves_nobody_alone() {
+    let said = |family, code, kind, error, message| {
+        let verdict = answer(family, code, &fields(kind, error, message), Some(60_000), None);
+        (verdict.class, verdict.pauses || verdict.counts_for_breaker)
+    };
+    for family in [Family::Other, Family::Vllm, Family::Openai, Family::Gemini] {
+        for (words, class) in [
+            ("'input': 'out of credits: see billing'", Class::QuotaExhausted),
+            ("'input': 'model x not found'", Class::ModelGone),
+        ] {
+            for code in [400, 422] {
+                let message = format!("1 validation error for 'messages.0.content': {words}");
+                let (found, touches) = said(family, code, "", "", &message);
+                assert!(!touches, "{family:?} {code} {found:?}");
+                assert!(code != 400 || found == class || family == Family::Vllm, "{family:?} {found:?}");
+            }
+        }
+    }
+    let quoted = "1 validation error: 'input': 'what does \"invalid api key\" mean'";
+    assert_eq!(said(Family::Other, 400, "", "", quoted), (Class::Auth, false));
+    // What a provider says of the account itself, or says by a code, is heeded as ever.
+    let low = "Your credit balance is too low to access the Anthropic API.";
+    assert_eq!(said(Family::Anthropic, 400, "invalid_request_error", "", low), (Class::QuotaExhausted, true));
+    assert_eq!(said(Family::Xai, 400, "", "x", "Incorrect API key provided: xa***."), (Class::Auth, true));
+    assert_eq!(said(Family::Other, 400, "", "invalid_api_key", quoted), (Class::Auth, true));
+    assert_eq!(said(Family::Other, 404, "", "", "model x not found"), (Class::ModelGone, true));
+}
+
 #[test]
 fn a_path_that_is_not_there_says_nothing_about_the_model() {
     let said = |code, message| {

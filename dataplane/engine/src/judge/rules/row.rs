@@ -120,6 +120,11 @@ impl Row {
         self.kind.is_some() || self.code.is_some() || self.message.is_some()
     }
 
+    /// The message alone decides, beside the status.
+    pub(in crate::judge) const fn reads_message_alone(&self) -> bool {
+        self.message.is_some() && self.kind.is_none() && self.code.is_none()
+    }
+
     /// A type alone, and it says no more than that the server erred.
     pub(in crate::judge) const fn is_vague(&self) -> bool {
         matches!(self.class, Class::ServerError) && self.code.is_none() && self.message.is_none()
