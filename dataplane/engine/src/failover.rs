@@ -293,8 +293,10 @@ pub fn rest(verdict: &Verdict, keys: usize, now: Moment) -> Rest {
     }
     let told = verdict.retry_after_ms.map(|ms| ms.min(limits::PAUSE_MS_MAX));
     let ms = match verdict.scope {
-        Scope::Pair | Scope::Access | Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
         Scope::Told => told.unwrap_or(0),
+        // Whoever has to be mended is not mended by a wait: no word of the provider's makes it shorter.
+        _ if row.fault == Fault::Operator => told.unwrap_or(0).max(row.pause_ms),
+        Scope::Pair | Scope::Access | Scope::Key | Scope::Target => told.unwrap_or(row.pause_ms),
     };
     let until = now.plus_ms(ms);
     match verdict.scope {

@@ -20,7 +20,11 @@ fn what_is_left_alone() {
     check(Class::RateLimit, Some(u64::MAX), 1, Rest::Target(after(limits::PAUSE_MS_MAX)));
     check(Class::Auth, None, 1, Rest::Key(after(REFUSED_PAUSE_MS)));
     check(Class::Auth, None, 0, Rest::Target(after(REFUSED_PAUSE_MS)));
-    check(Class::QuotaExhausted, Some(5), 3, Rest::Key(after(5)));
+    check(Class::QuotaExhausted, Some(5), 3, Rest::Key(after(REFUSED_PAUSE_MS)));
+    check(Class::QuotaExhausted, Some(900_000), 3, Rest::Key(after(900_000)));
+    for class in [Class::Auth, Class::Permission, Class::ModelGone] {
+        check(class, Some(0), 0, Rest::Target(after(REFUSED_PAUSE_MS)));
+    }
     check(Class::Permission, None, 1, Rest::Target(after(REFUSED_PAUSE_MS)));
     check(Class::Permission, None, 2, Rest::Access(after(REFUSED_PAUSE_MS)));
     check(Class::ModelGone, None, 2, Rest::Target(after(REFUSED_PAUSE_MS)));
