@@ -78,7 +78,8 @@ pub(super) async fn read(scene: &Scene<'_>, waiter: &mut Waiter<'_>, mut upstrea
         b"false" => Some(false),
         _ => None,
     });
-    let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body));
+    let reset = || if head.status == 429 { limits_spent_ms(scene.shard, head, &bytes) } else { None };
+    let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body)).or_else(reset);
     let verdict = judge::answer(scene.family(), head.status, &fields_of(&fields), told, should_retry);
     let verdict = match head.status {
         // What a model that answers has no ear for is asked by whoever wants to, and says nothing about answers.
@@ -169,6 +170,11 @@ fn retry_after_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
         RetryAfter::UnixSeconds(seconds) => seconds.saturating_mul(1_000).saturating_sub(shard.io.wall().0 / 1_000),
     });
     fine.or(coarse)
+}
+
+/// Until what is used up of the provider's limits is back, in milliseconds.
+fn limits_spent_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
+    dialect::limits::spent_ms(head, bytes, || shard.io.wall().0 / 1_000)
 }
 
 /// Returns an error answer as it is, once.
