@@ -20,7 +20,7 @@ use crate::{
     wire::{Bytes, Wire},
 };
 use codec::{
-    dialect::{Dialect, Terms, limits},
+    dialect::{self, Dialect, Terms, limits},
     head::{self, Response, ResponseField},
     json,
 };
@@ -133,12 +133,14 @@ pub fn attempt(
         };
         exchange.head(scene.attempt.index, head.status, Moment(scene.shard.io.now().0));
         heed_limits(scene, &head, &bytes);
-        match head.status {
+        let outcome = match head.status {
             // Any of them: comments may have gone out, and only a stream can follow those.
             200..300 if scene.stream => stream::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
             200..300 => answer::relay(scene, tenant, exchange, upstream, &head, &bytes, (terms, story)).await,
-            _ => failure::read(scene, &mut Waiter::Tenant(tenant), upstream, &head, bytes).await,
-        }
+            // It has heard the head itself.
+            _ => return failure::read(scene, &mut Waiter::Tenant(tenant), upstream, &head, bytes).await,
+        };
+        failure::heard(scene, &head, &bytes, outcome)
     }
 }
 
@@ -441,9 +443,10 @@ fn write_provider_fields(
 }
 
 impl Scene<'_> {
-    /// Judges an error object within an answer of status 200, by the rules of who sent it.
-    fn failed(&self, fields: &json::ErrorFields) -> Verdict {
-        judge::failure(self.family(), &fields_of(fields))
+    /// Judges an error object within an answer of status 200, by the rules of who sent it. `body` is what it
+    /// stands in, which may say when to come back.
+    fn failed(&self, fields: &json::ErrorFields, body: &[u8]) -> Verdict {
+        judge::failure(self.family(), &fields_of(fields), dialect::gemini::retry_delay_ms(body))
     }
 
     /// Whose words its errors are in.

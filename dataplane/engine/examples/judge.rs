@@ -33,7 +33,7 @@ fn main() {
     for (name, family, status, code, message) in cases {
         let fields = ErrorFields { kind: Some("invalid_request_error"), code, param: None, message };
         let once = || match status {
-            200 => judge::failure(black_box(family), black_box(&fields)),
+            200 => judge::failure(black_box(family), black_box(&fields), None),
             status => judge::answer(black_box(family), black_box(status), black_box(&fields), None, None),
         };
         let mut times: Vec<u64> = (0..RUNS)

@@ -304,7 +304,7 @@ pub fn status(status: u16, fields: &ErrorFields<'_>, retry_after_ms: Option<u64>
 
 /// Judges an error event of a provider of whom nothing is known. See [`failure`].
 pub fn event(fields: &ErrorFields<'_>) -> Verdict {
-    failure(Family::Other, fields)
+    failure(Family::Other, fields, None)
 }
 
 /// Judges an error answer of a provider by its status and its error object. `retry_after_ms` and
@@ -347,8 +347,14 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
     verdict
 }
 
-/// Judges an error object within an answer that began with status 200.
-pub fn failure(family: Family, fields: &ErrorFields<'_>) -> Verdict {
+/// Judges an error object within an answer that began with status 200. `retry_after_ms` is what was said beside
+/// it about coming back.
+pub fn failure(family: Family, fields: &ErrorFields<'_>, retry_after_ms: Option<u64>) -> Verdict {
+    let verdict = within(family, fields);
+    Verdict { retry_after_ms: retry_after_ms.filter(|_| verdict.move_on), ..verdict }
+}
+
+fn within(family: Family, fields: &ErrorFields<'_>) -> Verdict {
     let mut room = Room::new();
     let prepared = Prepared::new(fields, &mut room);
     let said = rules::find(family, Among::Status(200), &prepared);

@@ -186,7 +186,8 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     let failed = facts.status == Some(json::Status::Failed);
     if facts.error || failed {
         let mut joined = Vec::new();
-        return Err(scene.failed(&dialect::read_error(passage::contiguous(held, &mut joined))));
+        let body = passage::contiguous(held, &mut joined);
+        return Err(scene.failed(&dialect::read_error(body), body));
     }
     let choices = matches!(scene.surface, Surface::Chat | Surface::Completions);
     if choices && facts.choices_count == 0 {
@@ -198,13 +199,14 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     }
     if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
         let mut joined = Vec::new();
-        return Err(scene.failed(&dialect::read_ending(passage::contiguous(held, &mut joined))));
+        let body = passage::contiguous(held, &mut joined);
+        return Err(scene.failed(&dialect::read_ending(body), body));
     }
     if story.in_form || !scene.turns_on.is_empty() && scene.surface.generates() {
         let mut joined = Vec::new();
         let body = passage::contiguous(held, &mut joined);
         let answer = dialect::read_answer(scene.at.dialect(), body, &mut dialect::Tree::new(), &dialect::Terms::default());
-        let answer = answer.map_err(|failure| judged(scene, failure))?;
+        let answer = answer.map_err(|failure| judged(scene, failure, body))?;
         heeded(scene, &answer)?;
         return if story.in_form { formed(&answer) } else { Ok(()) };
     }
@@ -245,7 +247,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     let mut joined = Vec::new();
     let body = passage::contiguous(held, &mut joined);
     let terms = terms.map(|terms| *terms).unwrap_or_default();
-    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), &terms).map_err(|failure| judged(scene, failure))?;
+    let answer = dialect::read_answer(dialect, body, &mut dialect::Tree::new(), &terms).map_err(|failure| judged(scene, failure, body))?;
     if let Some(usage) = &answer.usage {
         story.usage(usage);
     }
@@ -258,7 +260,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
         return Err(if !shows && fields == json::ErrorFields::default() {
             judge::transport(Transport::Empty)
         } else {
-            scene.failed(&fields)
+            scene.failed(&fields, body)
         });
     }
     // Some dialects always have a choice. Without content, a limit or a filter is an answer in other words, and
@@ -282,9 +284,9 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
 }
 
 /// Why an answer is none.
-pub(super) fn judged(scene: &Scene<'_>, failure: dialect::Failure) -> Verdict {
+pub(super) fn judged(scene: &Scene<'_>, failure: dialect::Failure, body: &[u8]) -> Verdict {
     match failure {
-        dialect::Failure::Error(fields) => scene.failed(&fields),
+        dialect::Failure::Error(fields) => scene.failed(&fields, body),
         dialect::Failure::Malformed => judge::transport(Transport::MalformedBody),
     }
 }

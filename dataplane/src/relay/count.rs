@@ -30,8 +30,8 @@ pub(super) fn read(scene: &Scene<'_>, held: &Held) -> Result<Vec<u8>, Verdict> {
         return Err(judge::transport(Transport::Empty));
     }
     let mut joined = Vec::new();
-    let tokens =
-        count::read_answer(scene.at.dialect(), passage::contiguous(held, &mut joined)).map_err(|failure| answer::judged(scene, failure))?;
+    let body = passage::contiguous(held, &mut joined);
+    let tokens = count::read_answer(scene.at.dialect(), body).map_err(|failure| answer::judged(scene, failure, body))?;
     let mut out = Vec::new();
     count::write_answer(scene.surface.dialect(), tokens, &mut out);
     Ok(out)

@@ -71,7 +71,7 @@ pub(super) fn read(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<
     let request = embeddings::read(scene.surface.dialect(), root).map_err(|_| malformed())?;
     let body = passage::contiguous(held, &mut joined);
     let mut answer =
-        embeddings::read_answer(scene.at.dialect(), body, request.texts.len()).map_err(|failure| answer::judged(scene, failure))?;
+        embeddings::read_answer(scene.at.dialect(), body, request.texts.len()).map_err(|failure| answer::judged(scene, failure, body))?;
     let (policy, chain) = (scene.policy.prepared(), scene.chain);
     let said = scene.told(&request).said(request.dimensions);
     let due = said.or_else(|| vectors::wanted(policy, chain, vectors_of(&request)).filter(|_| !policy.chains[chain].mix_dimensions));

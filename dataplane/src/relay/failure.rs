@@ -21,9 +21,9 @@ use codec::{
 use engine::{
     exchange::Exchange,
     failover,
-    judge::{self, Transport},
+    judge::{self, Transport, Verdict},
 };
-use policy::limits;
+use policy::{Class, limits};
 
 /// An error answer of a provider's, kept in case it is the one to return.
 pub struct ErrorAnswer {
@@ -127,7 +127,7 @@ pub(super) async fn read_instead(
         upstream.give_back();
     }
     let fields = dialect::read_error(&body);
-    if tells(&fields) { Outcome::Failed(scene.failed(&fields)) } else { Transport::WrongContentType.into() }
+    if tells(&fields) { Outcome::Failed(scene.failed(&fields, &body)) } else { Transport::WrongContentType.into() }
 }
 
 /// The body, as far as it is of use, and whether that was all of it.
@@ -170,6 +170,21 @@ fn retry_after_ms(shard: &Shard, head: &Response, bytes: &[u8]) -> Option<u64> {
         RetryAfter::UnixSeconds(seconds) => seconds.saturating_mul(1_000).saturating_sub(shard.io.wall().0 / 1_000),
     });
     fine.or(coarse)
+}
+
+/// What came of an answer of status 200 that turned out to be an error: its head may say when to come back.
+pub(super) fn heard(scene: &Scene<'_>, head: &Response, bytes: &[u8], outcome: Outcome) -> Outcome {
+    let hear = |verdict: Verdict| match verdict.class {
+        Class::RateLimit | Class::QuotaExhausted | Class::Overloaded | Class::ServerError if verdict.retry_after_ms.is_none() => {
+            Verdict { retry_after_ms: retry_after_ms(scene.shard, head, bytes), ..verdict }
+        }
+        _ => verdict,
+    };
+    match outcome {
+        Outcome::Failed(verdict) => Outcome::Failed(hear(verdict)),
+        Outcome::Cut(verdict) => Outcome::Cut(hear(verdict)),
+        outcome => outcome,
+    }
 }
 
 /// Until what is used up of the provider's limits is back, in milliseconds.

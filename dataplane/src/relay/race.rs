@@ -145,16 +145,20 @@ async fn ready<'s>(scene: &'s Scene<'s>, struck: Option<Struck>, story: &mut Sto
     let (head, bytes) = answer_head(scene, &mut waiter, &mut upstream).await?;
     notes.set(Notes { head: Some((head.status, io.now())), ..notes.get() });
     heed_limits(scene, &head, &bytes);
+    let heard = |outcome| failure::heard(scene, &head, &bytes, outcome);
     let shown = match head.status {
         200..300 if scene.stream => {
             if !stream::is_events(&head, &bytes) {
-                return Err(failure::read_instead(scene, &mut waiter, upstream, &head, &bytes).await);
+                return Err(heard(failure::read_instead(scene, &mut waiter, upstream, &head, &bytes).await));
             }
             let mut stream = Box::new(stream::Stream::open(scene, &head, terms, story)?);
-            stream.begin(&mut waiter, &mut upstream, story).await?;
+            stream.begin(&mut waiter, &mut upstream, story).await.map_err(heard)?;
             Shown::Stream(stream)
         }
-        200..300 => Shown::Answer(answer::receive(scene, &mut waiter, &mut upstream, &head, &bytes, (terms, story)).await?),
+        200..300 => {
+            let received = answer::receive(scene, &mut waiter, &mut upstream, &head, &bytes, (terms, story)).await;
+            Shown::Answer(received.map_err(heard)?)
+        }
         _ => return Err(failure::read(scene, &mut waiter, upstream, &head, bytes).await),
     };
     Ok(Ready { upstream, head, bytes, shown })
@@ -245,6 +249,7 @@ async fn end(
         Err(outcome) => outcome,
         Ok(Ready { mut upstream, head, bytes, shown: Shown::Stream(mut stream) }) => {
             let outcome = stream::go_on(scene, tenant, exchange, &mut upstream, &head, &bytes, &mut stream, story).await;
+            let outcome = failure::heard(scene, &head, &bytes, outcome);
             stream::conclude(outcome, upstream, &head, stream.decoder)
         }
         Ok(Ready { upstream, head, bytes, shown: Shown::Answer(answer::Answer::Whole(held, told)) }) => {

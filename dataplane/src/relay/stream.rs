@@ -302,7 +302,7 @@ impl<'s> Stream<'s> {
             Kind::UsageOnly | Kind::Other => {}
             Kind::Quiet if reasoning && self.reasoning_shows => self.show(),
             Kind::Quiet => {}
-            Kind::Error(fields) | Kind::Done(End::Failed(fields)) => return Err(self.scene.failed(&fields)),
+            Kind::Error(fields) | Kind::Done(End::Failed(fields)) => return Err(self.scene.failed(&fields, data)),
             Kind::Malformed => return Err(judge::transport(Transport::MalformedBody)),
             Kind::Done(End::Marker) if !self.finished && !self.committed => return Err(judge::transport(Transport::Empty)),
             Kind::Done(End::Marker) if !self.finished => return Err(judge::transport(Transport::CutStream)),

@@ -177,8 +177,8 @@ fn any_text_is_judged() {
         let (family, status) = (*dice.among(Family::ALL), dice.below(1 << 16) as u16);
         let told = [
             crate::judge::answer(family, status, &fields, None, None),
-            crate::judge::failure(family, &fields),
-            crate::judge::finish(family, &text).unwrap_or(crate::judge::failure(family, &ErrorFields::default())),
+            crate::judge::failure(family, &fields, None),
+            crate::judge::finish(family, &text).unwrap_or(crate::judge::failure(family, &ErrorFields::default(), None)),
         ];
         assert!(told.iter().all(|verdict| crate::judge::DETAILS.contains(&verdict.detail)));
     }
