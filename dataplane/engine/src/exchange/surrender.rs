@@ -1,6 +1,6 @@
 //! What the tenant is told when nothing is left to try: the most useful of the failures.
 
-use super::{End, Exchange, Skip, State};
+use super::{Candidate, End, Exchange, Skip, State};
 use crate::{
     board::Board,
     failover::{self, Shown},
@@ -64,14 +64,19 @@ pub(super) fn compose(exchange: &Exchange, prepared: &Prepared, board: &Board, n
         return Surrender::Cut;
     }
     let last = exchange.last_ended.map(usize::from);
+    let held_up = last.is_some_and(|attempt_index| is_held_up(exchange, board, attempt_index, now));
     if let Some(attempt_index) = last
+        && !held_up
         && relays(exchange, prepared, attempt_index)
     {
         return Surrender::Relay { attempt_index };
     }
     let mut sum = Sum::default();
     for at in 0..exchange.candidates().len() {
-        if let Some(reason) = reason(exchange, prepared, board, at, now) {
+        if let Some(reason) = reason(exchange, prepared, board, at, now)
+            // The smaller ones will never be of use.
+            && !(held_up && reason.class == Some(Class::ContextWindow))
+        {
             sum.add(reason);
         }
     }
@@ -144,6 +149,22 @@ fn relays(exchange: &Exchange, prepared: &Prepared, attempt_index: usize) -> boo
     }
     let named_by_tenant = prepared.targets[exchange.target(attempt_index)].model == Model::Rest;
     failover::row(class).fault == Fault::Tenant || (class == Class::ModelGone && named_by_tenant)
+}
+
+/// The prompt did not fit, and whoever may read more cannot be asked for the moment: that it is too long is not
+/// the last word.
+fn is_held_up(exchange: &Exchange, board: &Board, attempt_index: usize, now: Moment) -> bool {
+    let passes = |other: &Candidate| match other.skip() {
+        Some(Skip::BreakerOpen { .. } | Skip::Bulkhead | Skip::AtLimit | Skip::OverShare | Skip::RetryBudget) => true,
+        // What only the operator can mend does not pass.
+        Some(Skip::Paused { .. }) => {
+            board.target(other.target).paused(now).is_none_or(|pause| failover::row(pause.class).fault != Fault::Operator)
+        }
+        _ => false,
+    };
+    exchange.trail()[attempt_index].end == End::Failed(Class::ContextWindow)
+        && !exchange.over
+        && exchange.candidates().iter().any(|other| other.failures() == 0 && passes(other))
 }
 
 fn failed(end: End) -> Option<Class> {

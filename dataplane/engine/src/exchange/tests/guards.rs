@@ -86,7 +86,7 @@ fn a_single_target_that_is_dead_is_not_asked_by_every_request() {
         let mut exchange = world.begin("c");
         while let Next::Attempt(attempt) = world.next(&mut exchange) {
             attempts += 1;
-            world.fail(&mut exchange, attempt, status(501));
+            world.fail(&mut exchange, attempt, Verdict { retry_same: false, ..status(500) });
         }
         exchange.abandoned(&world.board, &world.prepared, world.now);
         world.pass(10);

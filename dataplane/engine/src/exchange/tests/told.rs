@@ -16,6 +16,35 @@ fn the_callers_own_error_is_relayed_and_asked_once() {
 }
 
 #[test]
+fn too_long_is_not_the_last_word_while_a_larger_model_is_held_up() {
+    let asked = |hold_up: &dyn Fn(&World)| {
+        let mut draft = in_order(3, 0);
+        for (at, window) in [(0, 1_000), (1, 1_000), (2, 9_000)] {
+            draft.targets.get_mut(TargetId(at)).unwrap().context_window = Some(window);
+        }
+        let mut world = World::new(draft);
+        hold_up(&world);
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        world.fail(&mut exchange, attempt, judge::transport(Transport::ErrorEvent(Class::ContextWindow)));
+        world.next(&mut exchange)
+    };
+    let own = |next: Next| match next {
+        Next::Surrender(Surrender::Own(own)) => (own.status, own.code, own.retry_after_ms.is_some_and(|ms| ms > 0), own.should_retry),
+        other => panic!("{other:?} instead of an error of our own"),
+    };
+    let broken = asked(&|world| world.break_open(TargetId(2)));
+    assert_eq!(own(broken), (503, "providers_unavailable", true, true));
+    let paused = asked(&|world| world.board.target(TargetId(2)).pause(world.now.plus_ms(30_000), Class::RateLimit));
+    assert_eq!(own(paused), (429, "rate_limit_exceeded", true, true));
+    let overloaded = asked(&|world| world.board.target(TargetId(2)).pause(world.now.plus_ms(30_000), Class::Overloaded));
+    assert_eq!(own(overloaded), (503, "provider_overloaded", true, true));
+    // Whoever cannot be asked before the operator sees to it changes nothing.
+    let refused = asked(&|world| world.board.target(TargetId(2)).pause(world.now.plus_ms(30_000), Class::ModelGone));
+    assert_eq!(refused, Next::Surrender(Surrender::Relay { attempt_index: 0 }));
+}
+
+#[test]
 fn a_model_that_the_tenant_named_is_its_own_business() {
     let mut draft = policies::draft(&[("openai", 1)]);
     let rest = policies::target(&mut draft, 0, "*");
