@@ -363,6 +363,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } | Skip::Spent { for_ms } = skip {
             member(out, key!("for_ms"), u64::from(for_ms));
         }
+        if let Skip::Warming { permille } = skip {
+            member(out, key!("share_permille"), u64::from(permille));
+        }
         if let Skip::TooSlow { usual_ms } = skip {
             member(out, key!("usual_ms"), u64::from(usual_ms));
         }

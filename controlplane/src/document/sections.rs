@@ -447,7 +447,7 @@ section! {
         cooldown: Duration, "5s";
         /// Longest time open.
         cooldown_max: Duration, "60s";
-        /// Within a step, a target whose breaker has closed gets its share of the load back over so long, beginning with a tenth; `0s` is at once.
+        /// A target whose breaker has closed gets its share of the load back over so long, beginning with a tenth, and the others of its step, or the next model, have the rest; `0s` is at once.
         slow_start: Duration, "30s";
         /// Slow answers open it too: `{over: 5s, rate: 80%}`.
         slow: Slow, "none: an answer may be slow";

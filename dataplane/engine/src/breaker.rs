@@ -176,6 +176,11 @@ impl Seat {
         Moment(self.opened.load(Relaxed))
     }
 
+    /// True when it has opened and closed again, however long ago.
+    pub fn came_back(&self) -> bool {
+        self.closed.load(Relaxed) != 0
+    }
+
     /// How much of its share of the load a target is given, in thousandths: all of it, but for the
     /// time after its breaker has closed, when it grows from [`WARMTH_MIN`] on. Who has just come back
     /// has cold caches and few instances, and what all of the load at once would do is open it again.

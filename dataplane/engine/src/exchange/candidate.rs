@@ -45,6 +45,12 @@ pub enum Skip {
         /// How.
         reason: Degradation,
     },
+    /// Its breaker has just closed, and this request is not of the share that it is given meanwhile. It is asked
+    /// when no later target can be: this alone refuses nobody.
+    Warming {
+        /// That share, in thousandths.
+        permille: u32,
+    },
     /// It is there for failures of a kind that has not happened, or another of them is to be gone on with.
     Reserved,
     /// It costs more than the chain allows.
@@ -77,6 +83,7 @@ impl Skip {
             Skip::Spent { .. } => "spent",
             Skip::TooSlow { .. } => "too_slow",
             Skip::Degraded { .. } => "degraded",
+            Skip::Warming { .. } => "warming",
             Skip::Reserved => "reserved",
             Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
@@ -131,6 +138,7 @@ impl Packed {
             Skip::AtLimit => (15, 0),
             Skip::OverShare => (16, 0),
             Skip::Degraded { reason } => (17, reason as u32),
+            Skip::Warming { permille } => (18, permille),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 6 | kind << 1)
@@ -158,6 +166,7 @@ impl Packed {
             11 => Skip::RetryBudget,
             15 => Skip::AtLimit,
             16 => Skip::OverShare,
+            18 => Skip::Warming { permille: for_ms },
             17 => Skip::Degraded { reason: *Degradation::ALL.get(for_ms as usize)? },
             _ => return None,
         })
@@ -213,6 +222,7 @@ mod tests {
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
             Skip::Spent { for_ms: 1 },
             Skip::TooSlow { usual_ms: 5_000 },
+            Skip::Warming { permille: 100 },
             Skip::Reserved,
             Skip::TooDear,
             Skip::KeysOut,

@@ -9,8 +9,9 @@ use super::{
     trail::{End, Trail},
 };
 use crate::{
+    backoff,
     board::{Board, TargetRow},
-    breaker::{self, Admission, Peek},
+    breaker::{self, Admission, Peek, WARMTH_FULL},
     failover,
     moment::{Moment, NS_PER_MS, NS_PER_US},
     prepared::{Place, Prepared},
@@ -23,6 +24,8 @@ use policy::{Class, TargetId, limits};
 pub(super) enum Spare {
     /// Others are asked.
     Heed,
+    /// As [`Spare::Heed`], but for who has just come back: no later step can be asked in its place.
+    Warm,
     /// There are no others: it may be wrong, and a refusal of ours would surely be one.
     Disregard,
 }
@@ -46,8 +49,10 @@ impl Exchange {
         if let Some(skip) = candidate.skip().filter(|skip| skip.is_final()) {
             return Err(skip);
         }
+        // Whom this request leaves to others stays so, and can be asked.
+        let blank = if let Some(Skip::Warming { .. }) = candidate.skip() { candidate.skip } else { Packed::NONE };
         let why = self.readiness(prepared, board, at, now);
-        self.candidates[at].skip = why.err().map_or(Packed::NONE, Packed::new);
+        self.candidates[at].skip = why.err().map_or(blank, Packed::new);
         why
     }
 
@@ -211,9 +216,26 @@ impl Exchange {
         self.untried(prepared, board, Spare::Disregard, now, random)
     }
 
-    /// A target that was not asked yet: the first step that has one, picked by its balance.
+    /// A target that was not asked yet: the first step that has one, picked by its balance. Who has just come
+    /// back leaves a part of its requests to the next step, where that can be asked.
     #[inline]
     pub(super) fn untried(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        spare: Spare,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Attempt> {
+        let attempt = self.first_untried(prepared, board, spare, now, random);
+        let left = |candidate: &super::Candidate| matches!(candidate.skip(), Some(Skip::Warming { .. }));
+        if attempt.is_none() && spare == Spare::Heed && self.candidates().iter().any(left) {
+            return self.first_untried(prepared, board, Spare::Warm, now, random);
+        }
+        attempt
+    }
+
+    fn first_untried(
         &mut self,
         prepared: &Prepared,
         board: &Board,
@@ -245,7 +267,7 @@ impl Exchange {
     ) -> Option<Attempt> {
         let mut eligible = [0_u8; limits::CHAIN_TARGETS_MAX];
         let mut count = 0;
-        let first = self.candidates[places.start];
+        let (first, end) = (self.candidates[places.start], places.end);
         for at in places {
             if self.candidates[at].failures == 0 && !self.runs_at(at) && spare.admits(self.look(prepared, board, at, now)) {
                 eligible[count] = at as u8;
@@ -254,6 +276,14 @@ impl Exchange {
         }
         let rules = self.rules(prepared);
         let (step, slow_start_ms) = (&rules.steps[usize::from(first.step)], rules.breaker.slow_start_ms);
+        let came_back = |at: &u8| board.target(self.candidates[usize::from(*at)].target).breaker.came_back();
+        if eligible[..count].iter().all(came_back)
+            && spare == Spare::Heed
+            && end < self.candidates.len()
+            && self.leaves_to_others(board, &eligible[..count], slow_start_ms, now, random)
+        {
+            return None;
+        }
         while count > 0 {
             let among = domain::farthest(self, prepared, &mut eligible[..count]);
             let candidates = &self.candidates;
@@ -278,6 +308,35 @@ impl Exchange {
             count -= 1;
         }
         None
+    }
+
+    /// True when a step has just come back, all of it, and this request is not of the share that it is given
+    /// meanwhile: of what comes as it likes by chance, of sessions whole ones.
+    #[cold]
+    fn leaves_to_others(
+        &mut self,
+        board: &Board,
+        eligible: &[u8],
+        slow_start_ms: u64,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> bool {
+        let is_left = |at: &u8| matches!(self.candidates[usize::from(*at)].skip(), Some(Skip::Warming { .. }));
+        let warmth = |at: &u8| {
+            let breaker = &board.target(self.candidates[usize::from(*at)].target).breaker;
+            // A probe is one request, and makes it known.
+            if breaker.peek(now) == Peek::Passes { breaker.warmth(slow_start_ms, now) } else { WARMTH_FULL }
+        };
+        let permille = eligible.iter().map(warmth).max().unwrap_or(WARMTH_FULL);
+        if permille >= WARMTH_FULL {
+            return false;
+        }
+        let drawn = if self.session.is_none() { random() } else { self.session.drawn() };
+        let leaves = eligible.iter().any(is_left) || backoff::scale(drawn, u64::from(WARMTH_FULL) - 1) >= u64::from(permille);
+        for at in eligible.iter().filter(|_| leaves) {
+            self.candidates[usize::from(*at)].skip = Packed::new(Skip::Warming { permille });
+        }
+        leaves
     }
 
     /// Nothing is eligible now: the moment at which something will be, or a target whose backoff

@@ -94,6 +94,83 @@ fn a_single_target_that_is_dead_is_not_asked_by_every_request() {
     assert!((10..=20).contains(&attempts), "{attempts}: five until the breaker opens, then one a second, and probes");
 }
 
+/// The shares of 2,000 requests at a moment, by target.
+fn shares(world: &mut World, count: u32, sessions: bool) -> Vec<usize> {
+    let mut counts = vec![0; count as usize];
+    for number in 0..2_000_u64 {
+        let mut exchange = world.begin("c");
+        if sessions {
+            exchange.belongs_to(Session::of((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        }
+        let attempt = world.attempt(&mut exchange);
+        counts[attempt.target.0 as usize] += 1;
+        let skip = exchange.candidates()[0].skip();
+        assert_eq!(attempt.target != TargetId(0), matches!(skip, Some(Skip::Warming { .. })), "{skip:?}");
+        world.succeed(&mut exchange, attempt);
+    }
+    counts
+}
+
+/// Opens and heals the breaker of the first target.
+fn comes_back(world: &mut World) {
+    world.break_open(TargetId(0));
+    world.pass(6_001);
+    let mut exchange = world.begin("c");
+    let probe = world.attempt(&mut exchange);
+    assert!(probe.probe && probe.target == TargetId(0));
+    world.succeed(&mut exchange, probe);
+}
+
+#[test]
+fn who_comes_back_leaves_a_part_to_the_next_step() {
+    for sessions in [false, true] {
+        let mut world = World::new(in_order(3, 0));
+        assert_eq!(shares(&mut world, 3, sessions), [2_000, 0, 0]);
+        comes_back(&mut world);
+        for (after_ms, expected) in [(0, 100..=300), (15_000, 900..=1_100), (14_990, 1_990..=2_000), (10, 2_000..=2_000)] {
+            world.pass(after_ms);
+            let counts = shares(&mut world, 3, sessions);
+            assert!(expected.contains(&counts[0]) && counts[0] + counts[1] == 2_000, "{counts:?}, {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_start_refuses_nobody() {
+    // Nobody else is there, or can be asked.
+    for count in [1, 2] {
+        let mut world = World::new(in_order(count, 0));
+        comes_back(&mut world);
+        if count == 2 {
+            world.board.target(TargetId(1)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+        }
+        for _ in 0..100 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            assert_eq!((attempt.target, exchange.candidates()[0].skip()), (TargetId(0), None));
+            world.succeed(&mut exchange, attempt);
+        }
+    }
+    // Who was left to others is asked when those fail, and after those that are left.
+    let mut world = World::new(in_order(3, 0));
+    comes_back(&mut world);
+    let asked = std::iter::repeat_with(|| {
+        let mut exchange = world.begin("c");
+        let asked: Vec<u32> = (0..3)
+            .map(|_| {
+                let attempt = world.attempt(&mut exchange);
+                world.fail(&mut exchange, attempt, Verdict { counts_for_breaker: false, ..status(500) });
+                attempt.target.0
+            })
+            .collect();
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+        asked
+    });
+    let asked: Vec<Vec<u32>> = asked.take(100).collect();
+    assert!(asked.iter().all(|order| *order == [0, 1, 2] || *order == [1, 2, 0]), "{asked:?}");
+    assert!(asked.iter().any(|order| order[0] == 1));
+}
+
 #[test]
 fn a_full_provider_is_passed_by() {
     let mut draft = in_order(2, 0);
