@@ -53,6 +53,11 @@ pub use failure::ErrorAnswer;
 pub use matter::Matter;
 pub use race::race;
 
+/// A pooled connection that ends without a byte was closed before it was used, when it ends so soon after; its
+/// end was on the way then, or answers the request at once, a round trip later. Who takes longer has read the
+/// request, and may have worked on it and bill it.
+pub(crate) const STALE_MS_MAX: u32 = 1_000;
+
 /// What came of an attempt.
 pub enum Outcome {
     /// A complete answer, delivered.
@@ -205,13 +210,16 @@ fn send(scene: &Scene<'_>, upstream: &mut Upstream, story: &mut Story) -> Result
 /// The head of the answer, interim heads passed over; what follows it stays with the connection.
 async fn answer_head(scene: &Scene<'_>, waiter: &mut Waiter<'_>, upstream: &mut Upstream) -> Result<(Response, Pooled), Outcome> {
     let mut by = Instant(scene.attempt.first_token_by.0);
+    let stale_by = scene.shard.io.now().plus_millis(STALE_MS_MAX.into());
     let mut interim = 0;
     let mut joined: Option<Vec<u8>> = None;
     loop {
         let bytes = match next(scene, waiter, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
             Arrived::Bytes(bytes) => bytes,
-            // A pooled connection that ends before a byte of an answer was closed before we asked.
-            _ if upstream.reused && joined.is_none() && interim == 0 => return Err(Transport::StaleConnection.into()),
+            // A pooled connection that ends at once, before a byte of an answer, was closed before we asked.
+            _ if upstream.reused && joined.is_none() && interim == 0 && scene.shard.io.now() < stale_by => {
+                return Err(Transport::StaleConnection.into());
+            }
             Arrived::End | Arrived::Broken => return Err(Transport::ResetBeforeHead.into()),
         };
         let mut bytes = match joined.take() {

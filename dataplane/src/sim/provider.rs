@@ -27,6 +27,8 @@ pub(super) enum Manner {
     Interim,
     /// It closes without a word.
     CloseBeforeHead,
+    /// The same after so many milliseconds.
+    CloseLate(u64),
     /// It resets without a word.
     ResetBeforeHead,
     /// It never says anything.

@@ -76,6 +76,7 @@ impl Answer<'_> {
         let only = |steps: Vec<Step>| Script { meant: Meant::Nothing, steps, reusable: false };
         match self.manner {
             Manner::CloseBeforeHead => return only(vec![Step::Close]),
+            Manner::CloseLate(after) => return only(vec![Step::Wait(after), Step::Close]),
             Manner::ResetBeforeHead => return only(vec![Step::Reset]),
             Manner::StallBeforeHead => return only(vec![]),
             Manner::BadHead => return only(vec![Step::Say(b"HTTP/1.1 two hundred\r\nno colon\r\n\r\n".to_vec())]),

@@ -43,6 +43,23 @@ fn a_stale_connection_is_retried_once_on_a_fresh_one() {
 }
 
 #[test]
+fn a_pooled_connection_that_ends_late_was_not_stale() {
+    in_every_mood(|mood| {
+        // Whoever was asked has worked for a while: that is a failure of its own, and the next one's turn.
+        let late = Manner::CloseLate(u64::from(crate::relay::STALE_MS_MAX) + 500);
+        let mut scene = Scene::new(mood, plan::failover(2), &[&[Manner::Well, late], &[]]);
+        assert!(scene.ask(json()).is_whole());
+        scene.stage.run_ms(50);
+        let heard = scene.ask(json());
+        assert!(heard.is_whole(), "mood {mood}: {}", heard.text());
+        assert_eq!(heard.asked, [0, 1], "mood {mood}");
+        assert_eq!((heard.field("x-throwover-attempts"), heard.field("x-throwover-fallback-reason")), ("2".into(), "reset".into()));
+        assert!(scene.stage.book.borrow().attempts(2)[0].reused, "mood {mood}");
+        scene.end();
+    });
+}
+
+#[test]
 fn a_refused_body_leaves_the_next_request_whole() {
     in_every_mood(|mood| {
         let mut scene = Scene::new(mood, plan::failover(1), &[&[]]);
