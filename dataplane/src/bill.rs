@@ -3,7 +3,7 @@
 //! Tenants without a budget cost nothing here but some additions at the end. Of those with one, what
 //! a request may cost is reserved before its first attempt, and put right at its end by what every
 //! attempt did cost: as its provider counted, else as it can be estimated. An attempt that is answered
-//! with an error costs nothing. However an exchange ends, be it dropped with its shard, its [`Bill`]
+//! with an error costs nothing; one that was sent and not answered costs its prompt. However an exchange ends, be it dropped with its shard, its [`Bill`]
 //! settles what it has reserved.
 
 use crate::{body::Body, current::Policy, meters::Meter, relay::Scene, respond::Refusal, shard::Shard, surface::Surface};
@@ -144,10 +144,11 @@ impl Bill {
         }
     }
 
-    /// The attempt has failed before anybody saw anything of it: what was answered with this status.
-    pub fn failed(&mut self, shard: &Shard, status: u16) {
+    /// The attempt has failed before anybody saw anything of it: what was answered with this status; 0 is
+    /// none, and `unread` that nobody can have read it. Who was asked and fell silent may bill the prompt.
+    pub fn failed(&mut self, shard: &Shard, status: u16, unread: bool) {
         match status {
-            200..300 => self.pay(shard, 0, false, true),
+            0 | 200..300 if !unread => self.pay(shard, 0, false, true),
             _ => self.leg = None,
         }
     }

@@ -317,7 +317,7 @@ pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, st
     };
     story.failed(shard, verdict.class, declined);
     if !cut {
-        story.bill.failed(shard, exchange.trail()[attempt.index].status);
+        story.bill.failed(shard, exchange.trail()[attempt.index].status, verdict.fresh);
     }
     let out = ledger::out(shard, attempt, now);
     exchange.concluded(board, policy.prepared(), attempt.index, verdict, now);

@@ -60,6 +60,28 @@ fn a_pooled_connection_that_ends_late_was_not_stale() {
 }
 
 #[test]
+fn who_was_sent_a_prompt_and_gave_no_answer_is_paid_for_it() {
+    let late = Manner::CloseLate(u64::from(crate::relay::STALE_MS_MAX) + 500);
+    // A stale connection was read by nobody, and an error is free.
+    let cases = [(late, true), (Manner::StallBeforeHead, true), (Manner::CloseBeforeHead, false), (Manner::Status(503, None), false)];
+    for (manner, paid) in cases {
+        in_every_mood(|mood| {
+            let mut draft = plan::failover(2);
+            plan::add_budget(&mut draft);
+            let mut scene = Scene::new(mood, draft, &[&[Manner::Well, manner], &[]]);
+            assert!(scene.ask(json()).is_whole());
+            scene.stage.run_ms(50);
+            assert!(scene.ask(json()).is_whole(), "{manner:?}, mood {mood}");
+            scene.stage.run_ms(50);
+            let record = scene.stage.entries.iter().filter_map(|entry| entry.record.as_ref()).next_back().expect("it was recorded");
+            assert_eq!(record.measures.failed_cost > policy::Money::NONE, paid, "{manner:?}, mood {mood}");
+            assert!(record.measures.cost > record.measures.failed_cost, "the answer costs more, {manner:?}, mood {mood}");
+            scene.end();
+        });
+    }
+}
+
+#[test]
 fn a_refused_body_leaves_the_next_request_whole() {
     in_every_mood(|mood| {
         let mut scene = Scene::new(mood, plan::failover(1), &[&[]]);
