@@ -560,6 +560,12 @@ impl TargetRow {
         self.queue.look(&look, now)
     }
 
+    /// When an attempt is overdue, in nanoseconds after it began and at most `ceiling_ns`; `None` while too
+    /// little is known.
+    pub(crate) fn overdue_ns(&self, stream: bool, ceiling_ns: u64, now: Moment) -> Option<u64> {
+        self.watch(stream).overdue_ns(ceiling_ns, now)
+    }
+
     /// Attempts that are counted as waiting for their first token, or for their end.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> u32 {

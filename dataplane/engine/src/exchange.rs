@@ -423,6 +423,7 @@ impl Exchange {
 
     /// An attempt failed.
     pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
+        let verdict = self.heard(prepared, board, attempt_index, verdict, now);
         let verdict = failover::overruled(&self.rules(prepared).triggers, verdict);
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
@@ -433,30 +434,12 @@ impl Exchange {
         let place = usize::from(running.candidate);
         let target = self.candidates[place].target;
         let row = board.target(target);
-        let rules = prepared.breaker(self.chain, target);
         let stale = verdict.fresh && !self.fresh_used && self.state != State::Cut;
         // The second time in a row it is no accident of the pool's, and counts as what it is.
         let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
         let counts = !self.account_failed(prepared, board, &running, &verdict, now) && counts;
         self.room_was_short(prepared, board, &running, &verdict, now);
-        if counts {
-            // A silent attempt that began before the breaker opened tells what is known: as overdue it
-            // may have opened it.
-            let trail = &self.trail[attempt_index];
-            let begun = self.started.plus_ns(u64::from(trail.begun_us) * NS_PER_US);
-            let opened = row.breaker.opened();
-            let is_news = running.admission != Admission::Pass || trail.token_us != 0 || opened == Moment::START || begun > opened;
-            let half = failover::row(verdict.class).breaker == failover::Weight::Half;
-            if is_news {
-                let fail = if half { breaker::half_failure } else { breaker::failure };
-                fail(&row.breaker, &rules, running.admission, now, running.jitter[0]);
-            }
-            if !half {
-                row.observe(crate::board::FAILURE_NS, now);
-            }
-        } else {
-            breaker::neutral(&row.breaker, running.admission, now);
-        }
+        self.tell_breaker(prepared, board, &running, verdict.class, counts, now);
         let ours = self.is_ours(prepared, target, &verdict);
         if ours && !stale {
             row.note_failure(verdict.class, now);
@@ -521,7 +504,7 @@ impl Exchange {
     }
 
     /// The tenant hung up, or the process ends: whatever runs is over, and says nothing about its
-    /// target.
+    /// target, unless that has been silent for too long.
     pub fn abandoned(&mut self, board: &Board, prepared: &Prepared, now: Moment) {
         if self.state == State::Ended {
             return;
@@ -546,12 +529,17 @@ impl Exchange {
         &prepared.chains[self.chain]
     }
 
-    /// Ends an attempt that says nothing about its target.
+    /// Ends an attempt that says nothing about its target, unless that has been silent for too long.
     #[cold]
     fn part(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, end: End, now: Moment) {
+        let silent = self.was_silent(prepared, board, attempt_index, now);
         let running = self.release(board, prepared, attempt_index);
-        self.account_left(board, &running, now);
-        breaker::neutral(&board.target(self.target(attempt_index)).breaker, running.admission, now);
+        if silent {
+            self.fell_silent(prepared, board, &running, now);
+        } else {
+            self.account_left(board, &running, now);
+            breaker::neutral(&board.target(self.target(attempt_index)).breaker, running.admission, now);
+        }
         let end_us = now.us_since(self.started);
         let trail = self.trail_mut(attempt_index);
         trail.end = end;
@@ -632,6 +620,7 @@ mod choose;
 mod credential;
 mod domain;
 mod room;
+mod silence;
 mod standby;
 
 use choose::Spare;

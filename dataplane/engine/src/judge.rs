@@ -102,6 +102,11 @@ impl Verdict {
         Verdict { pauses: false, counts_for_breaker: false, ..self }
     }
 
+    /// True for [`Transport::Deadline`]: what became of its target was not waited for.
+    pub const fn ran_out(&self) -> bool {
+        matches!(self.class, Class::Timeout) && self.status.is_none() && !self.counts_for_breaker
+    }
+
     /// What a rule says.
     fn by(row: &Row) -> Verdict {
         let verdict = Verdict::of(row.class, row.detail);
@@ -273,7 +278,7 @@ pub const fn transport(failure: Transport) -> Verdict {
         Transport::HeadTimeout => silent("head_timeout"),
         Transport::FirstTokenTimeout => silent("first_token_timeout"),
         Transport::IdleTimeout => silent("idle_timeout"),
-        // The attempt may have begun late, after others had spent the time: no sign of its health.
+        // The attempt may have begun late, after others had spent the time: no sign of its health by itself.
         Transport::Deadline => Verdict { counts_for_breaker: false, ..silent("deadline") },
         Transport::CutStream => Verdict::of(Class::StreamCut, "cut_stream"),
         Transport::ResetStream => Verdict::of(Class::StreamCut, "reset_stream"),

@@ -116,10 +116,8 @@ impl Exchange {
     /// Lets the breaker of a place know of the attempts that are overdue there.
     #[cold]
     fn watch(&self, prepared: &Prepared, board: &Board, row: &TargetRow, place: &Place, now: Moment) {
-        let patience = &self.rules(prepared).patience;
-        let reasons = prepared.targets[place.target].reasoning;
-        let first_token_ms = if reasons { patience.first_token_reasoning_ms } else { patience.first_token_ms };
-        let (first_token_ns, deadline_ns) = (first_token_ms.saturating_mul(NS_PER_MS), patience.deadline_ms.saturating_mul(NS_PER_MS));
+        let (first_token_ms, deadline_ms) = (self.first_token_ms(prepared, place.target), self.rules(prepared).patience.deadline_ms);
+        let (first_token_ns, deadline_ns) = (first_token_ms.saturating_mul(NS_PER_MS), deadline_ms.saturating_mul(NS_PER_MS));
         let others = self.has_others(prepared, board, place, now);
         let overdue = row.overdue(first_token_ns, deadline_ns, others, now);
         if let Some(enough) = row.queues(now).filter(|_| others && place.adaptive) {
@@ -549,8 +547,7 @@ impl Exchange {
         let others = self.attempts_left() > 0 && self.candidates().iter().any(|other| other.is_untried() && other.target != target);
         // Half of the time left is kept for those that were not asked: who hangs must not take it all.
         let end = if others { now.plus_ns(self.commit_by.since(now) / 2) } else { self.commit_by };
-        let to_token_ms =
-            if prepared.targets[target].reasoning { chain.patience.first_token_reasoning_ms } else { chain.patience.first_token_ms };
+        let to_token_ms = self.first_token_ms(prepared, target);
         // With nobody else to turn to, slow is better than nothing.
         let to_token_ms = chain.triggers.latency_ms.filter(|_| others).map_or(to_token_ms, |latency| latency.min(to_token_ms));
         let first_token_by = if self.stream { now.plus_ms(to_token_ms).min(end) } else { end };

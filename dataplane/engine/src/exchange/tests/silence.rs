@@ -27,7 +27,9 @@ fn how_quickly_a_target_answers_is_known() {
 
 #[test]
 fn a_silent_provider_is_seen_before_its_first_attempt_times_out() {
-    let mut world = World::new(in_order(2, 0));
+    let mut draft = in_order(2, 0);
+    rules(&mut draft).breaker.slow_start_ms = 0;
+    let mut world = World::new(draft);
     answered(&mut world, 50);
     let row = TargetId(0);
     let mut stuck = Vec::new();
@@ -156,5 +158,79 @@ fn answers_of_no_use_are_half_as_bad_as_none() {
         let attempt = world.attempt(&mut exchange);
         assert_eq!(attempt.target, expected);
         world.succeed(&mut exchange, attempt);
+    }
+}
+
+/// Attempts at the first target that end after so long, and how; whether its breaker is open then.
+fn opens(world: &mut World, count: usize, after_ms: u64, stream: bool, end: impl Fn(&World, &mut Exchange, Attempt)) -> bool {
+    for _ in 0..count {
+        let mut exchange = world.ask("c", None, stream);
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, TargetId(0));
+        world.pass(after_ms);
+        end(world, &mut exchange, attempt);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    }
+    assert!(world.is_idle());
+    world.board.target(TargetId(0)).breaker.state().0 == gate::State::Open
+}
+
+#[test]
+fn silence_counts_also_when_nobody_waits_for_its_end() {
+    let leave = |_: &World, _: &mut Exchange, _: Attempt| {};
+    let expire = |world: &World, exchange: &mut Exchange, attempt: Attempt| {
+        world.fail(exchange, attempt, judge::transport(Transport::Deadline));
+    };
+    // (known, stream, after, opens): three times the usual, or else the time to a first token.
+    let cases = [(true, true, 1_000, false), (true, true, 1_600, true), (false, true, 29_000, false), (false, true, 30_000, true)];
+    for (known, stream, after_ms, expected) in cases.into_iter().chain([(true, false, 29_000, false), (true, false, 30_000, true)]) {
+        let world = || {
+            let mut world = World::new(in_order(2, 0));
+            answered(&mut world, if known { 50 } else { 0 });
+            world
+        };
+        assert_eq!(opens(&mut world(), 5, after_ms, stream, leave), expected, "left after {after_ms} ms, {known}, {stream}");
+        assert_eq!(opens(&mut world(), 5, after_ms, stream, expire), expected, "over after {after_ms} ms, {known}, {stream}");
+    }
+    let mut world = World::new(in_order(2, 0));
+    assert!(opens(&mut world, 5, 30_000, true, leave));
+    assert_eq!(world.board.target(TargetId(0)).last_failure().map(|(_, class)| class), Some(Class::Timeout));
+}
+
+#[test]
+fn who_has_said_something_or_is_late_on_purpose_is_not_silent() {
+    let mut world = World::new(in_order(1, 0));
+    assert!(!opens(&mut world, 5, 60_000, true, |_, exchange, attempt| exchange.struck(attempt.index)));
+    assert!(!opens(&mut world, 5, 60_000, false, |world, exchange, attempt| exchange.head(attempt.index, 200, world.now)));
+    let speaks = |world: &World, exchange: &mut Exchange, attempt: Attempt| {
+        exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+    };
+    assert!(!opens(&mut world, 5, 60_000, true, speaks));
+    // Of a stream a head alone says nothing.
+    assert!(opens(&mut world, 5, 60_000, true, |world, exchange, attempt| exchange.head(attempt.index, 200, world.now)));
+}
+
+#[test]
+fn what_the_chain_does_not_count_is_not_counted_either() {
+    let mut draft = in_order(1, 0);
+    rules(&mut draft).triggers.uncounted.insert(Class::Timeout);
+    let mut world = World::new(draft);
+    assert!(!opens(&mut world, 20, 60_000, true, |_, _, _| {}));
+}
+
+#[test]
+fn a_probe_that_is_silent_has_failed_though_its_caller_left() {
+    for (after_ms, relapses) in [(5_000, 0), (30_000, 1)] {
+        let mut world = World::new(in_order(2, 0));
+        world.break_open(TargetId(0));
+        world.pass(6_001);
+        let mut exchange = world.begin("c");
+        let probe = world.attempt(&mut exchange);
+        assert!(probe.probe);
+        world.pass(after_ms);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+        let breaker = &world.board.target(TargetId(0)).breaker;
+        assert_eq!((breaker.state().0, breaker.relapses()), (gate::State::Open, relapses));
+        assert_eq!(breaker.peek(world.now) == gate::Peek::Elects, relapses == 0, "the next one probes at once, or after a while");
     }
 }
