@@ -70,7 +70,7 @@ pub fn compile(plan: &Plan, previous: &Previous, generation: u64) -> Result<Comp
     let chain_ids = assign(names(&before.chains, |chain| &chain.name), before.chains.slots(), plan.chains.keys(), limits::CHAINS_MAX);
     let mut wordings = Wordings::default();
     for (name, chain) in &plan.chains {
-        let made = chain_of(name, chain, &target_ids, &mut wordings);
+        let made = chain_of(name, chain, (&target_ids, &chain_ids), &mut wordings);
         draft.chains.insert(policy::ChainId::new(chain_ids[name]), made);
     }
     draft.wordings = wordings.list;
@@ -235,7 +235,16 @@ impl Wordings {
     }
 }
 
-fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wordings: &mut Wordings) -> policy::Chain {
+fn chain_of(
+    name: &str,
+    chain: &plan::Chain,
+    (targets, chains): (&HashMap<String, u32>, &HashMap<String, u32>),
+    wordings: &mut Wordings,
+) -> policy::Chain {
+    let compact = |compact: &plan::Compact| policy::chain::Compact {
+        keep_turns: compact.keep_turns,
+        summary: compact.summary.as_ref().map(|name| policy::ChainId::new(chains[name])),
+    };
     let step = |step: &plan::Step, wordings: &mut Wordings| policy::Step {
         balance: step.balance,
         after: step.after,
@@ -266,7 +275,7 @@ fn chain_of(name: &str, chain: &plan::Chain, targets: &HashMap<String, u32>, wor
         hedge: chain.hedge,
         standby_permille: chain.standby_permille,
         earlier_ms: chain.earlier_ms,
-        compact: chain.compact,
+        compact: chain.compact.as_ref().map(compact),
     }
 }
 

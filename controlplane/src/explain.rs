@@ -186,6 +186,7 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         Way::Asked => "the request names it in its head".to_owned(),
         Way::Route(id) => format!("route `{}` takes the request", prepared.routes[id.0 as usize].name),
         Way::Budget => "its tenant's budget is used so far".to_owned(),
+        Way::Aside => "it is asked for another request".to_owned(),
         Way::Name => format!("it answers to the name `{model}`"),
     };
     let mut text = format!("chain     {}: {way}\n", chain.name);
@@ -234,7 +235,9 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
     if let Some(compact) = chain.compact {
-        text.push_str(&format!("compacts  a prompt that nobody can read whole; its last {} turns stay\n", compact.keep_turns));
+        let by = compact.summary.map(|by| format!(", and `{}` sums up what is left out", prepared.chains[by].name));
+        let (keep, by) = (compact.keep_turns, by.unwrap_or_default());
+        text.push_str(&format!("compacts  a prompt that nobody can read whole; its last {keep} turns stay{by}\n"));
     }
     let resorts = resorts::of(chain);
     if !resorts.is_empty() {
@@ -244,7 +247,8 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
             resorts.join("; else ")
         ));
     }
-    let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "compact_keeps": chain.compact.map(|compact| compact.keep_turns), "targets": rows, "attempts_max": exchange.attempts_max(),
+    let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "compact_keeps": chain.compact.map(|compact| compact.keep_turns),
+        "summary_by": chain.compact.and_then(|compact| compact.summary).map(|by| &prepared.chains[by].name), "targets": rows, "attempts_max": exchange.attempts_max(),
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
         "ends_at": ending, "standby_permille": chain.standby_permille, "standby": standby});
     Answer::new(text, data)

@@ -121,7 +121,16 @@ pub struct Chain {
     /// How old an answer to the identical request may be that stands in for an error, in milliseconds; 0 is none.
     pub earlier_ms: u64,
     /// How a prompt is made to fit that nobody can read whole.
-    pub compact: Option<policy::chain::Compact>,
+    pub compact: Option<Compact>,
+}
+
+/// How a prompt is made to fit, by names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compact {
+    /// The last turns, which stay as they are.
+    pub keep_turns: u8,
+    /// The chain that is asked to sum up what is left out.
+    pub summary: Option<String>,
 }
 
 /// One position of a chain.

@@ -67,7 +67,9 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
                 hedge: chain.hedge,
                 standby_permille: chain.standby_permille,
                 earlier_ms: chain.earlier_ms,
-                compact: chain.compact,
+                compact: chain
+                    .compact
+                    .map(|compact| plan::Compact { keep_turns: compact.keep_turns, summary: compact.summary.map(chain_names) }),
             },
         );
     }

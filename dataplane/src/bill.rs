@@ -56,12 +56,17 @@ struct Reserved {
     tenant: TenantId,
     budget: Budget,
     reservation: Reservation,
+    /// What is asked beside it may cost this in addition.
+    more: Option<Reservation>,
 }
 
 impl Reserved {
     fn settle(self, used: Money) -> Settled {
         let period = self.budget.per.period(unix_ms(&self.shard));
-        self.shard.process.board.tenant(self.tenant).purse.settle(self.reservation, used, &period)
+        let purse = &self.shard.process.board.tenant(self.tenant).purse;
+        let ended = self.more.and_then(|more| more.ended.or(purse.settle(more, Money::NONE, &period).ended));
+        let settled = purse.settle(self.reservation, used, &period);
+        Settled { ended: settled.ended.or(ended), ..settled }
     }
 }
 
@@ -100,11 +105,46 @@ impl Bill {
         self.leg = Some(Leg { target, price, tokens: Tokens::default(), counted: (false, false), pieces: 0 });
     }
 
+    /// The bill of what is asked beside an exchange, with a prompt that is taken for so many tokens.
+    pub fn of(prompt: u64) -> Bill {
+        let mut bill = Bill::default();
+        bill.prompt = prompt;
+        bill
+    }
+
+    /// Reserves what is asked beside an exchange, by another one, may cost in addition. False when too little of the
+    /// tenant's budget is left.
+    pub fn reserve_more(&mut self, shard: &Shard, policy: &Policy, beside: &Exchange, tokens: &Tokens) -> bool {
+        let Some(reserved) = &mut self.reserved else { return true };
+        let prices = beside.candidates().iter().filter_map(|candidate| price(shard, policy, candidate.target));
+        let wanted = prices.map(|price| price.of(tokens)).max().unwrap_or_default();
+        let period = reserved.budget.per.period(unix_ms(shard));
+        let purse = &shard.process.board.tenant(reserved.tenant).purse;
+        let standing = purse.standing(&period);
+        // Looked at first: nobody is refused, and so nobody is told of it.
+        if wanted > reserved.budget.limit.less(standing.all() + standing.reserved) {
+            return false;
+        }
+        reserved.more = purse.reserve(reserved.budget.limit, &period, wanted).ok();
+        reserved.more.is_some()
+    }
+
+    /// What was asked beside it has answered with so many bytes, or is given up with none.
+    pub fn answered(&mut self, shard: &Shard, bytes: u64) {
+        self.pay(shard, bytes / ANSWER_BYTES_PER_TOKEN, bytes > 0, false);
+    }
+
+    /// Takes over what was asked beside it has cost, and tells how much that is.
+    pub fn absorb(&mut self, beside: &Bill) -> Money {
+        self.cost = self.cost + beside.cost;
+        self.failed_cost = self.failed_cost + beside.failed_cost;
+        self.priced |= beside.priced;
+        beside.cost
+    }
+
     /// The bill of one of two attempts beside each other.
     pub fn beside(&self) -> Bill {
-        let mut beside = Bill::default();
-        beside.prompt = self.prompt;
-        beside
+        Bill::of(self.prompt)
     }
 
     /// Goes on with what one of two attempts has taken.
@@ -231,7 +271,7 @@ pub fn reserve(
     let period = budget.per.period(unix_ms(shard));
     match shard.process.board.tenant(tenant).purse.reserve(budget.limit, &period, wanted) {
         Ok(reservation) => {
-            bill.reserved = Some(Box::new(Reserved { shard: shard.clone(), tenant, budget, reservation }));
+            bill.reserved = Some(Box::new(Reserved { shard: shard.clone(), tenant, budget, reservation, more: None }));
             Ok(())
         }
         Err(exhausted) => {

@@ -36,6 +36,19 @@ impl Body<'_> {
     }
 }
 
+impl<'s> Body<'s> {
+    /// A request of the gateway's own; `None` when it cannot be read, or the shard's budget for bodies is spent.
+    pub fn own(shard: &'s Shard, text: Vec<u8>) -> Option<Body<'s>> {
+        let mut scan = shard.scans.lend();
+        scan.feed(&text).ok()?;
+        scan.finish().ok()?;
+        let mut held = Held::default();
+        held.push(&shard.io, &shard.arena, Bytes::own(text)).ok()?;
+        held.settle(&shard.io);
+        Some(Body { held, scan })
+    }
+}
+
 /// Why there is no body.
 pub enum Failed {
     /// It is refused.

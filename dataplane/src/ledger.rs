@@ -13,7 +13,7 @@ use crate::{
     earlier::Keeping,
     io::Instant,
     meters::{Meter, Spread},
-    relay::ErrorAnswer,
+    relay::{ErrorAnswer, Summary},
     request::{Ended, RequestId},
     respond::Refusal,
     shard::Shard,
@@ -33,6 +33,7 @@ use engine::{
     text::Text,
 };
 use policy::{Class, TargetId, TenantId, limits, wire::Event};
+use std::rc::Rc;
 
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
@@ -85,6 +86,8 @@ pub struct Story {
     pub estimate: u64,
     /// What was left out of the prompt of the last attempt.
     pub compacted: Option<Compacted>,
+    /// What is left out of it, summed up, or why it was not.
+    pub summary: Option<Rc<Summary>>,
     /// The answer, where it may be worth keeping.
     pub keeping: Option<Box<Keeping>>,
     generation: u64,
@@ -116,6 +119,7 @@ impl Story {
             bill: Bill::default(),
             estimate: 0,
             compacted: None,
+            summary: None,
             keeping: None,
             generation,
             model: Text::new(),
@@ -131,7 +135,35 @@ impl Story {
 
     /// What one of two attempts is told with while nobody knows which of them is the answer.
     pub fn beside(&self) -> Story {
-        Story { declined: None, measures: Measures::default(), failed_at: None, bill: self.bill.beside(), keeping: None, ..*self }
+        Story {
+            declined: None,
+            measures: Measures::default(),
+            failed_at: None,
+            bill: self.bill.beside(),
+            keeping: None,
+            summary: self.summary.clone(),
+            ..*self
+        }
+    }
+
+    /// What something is told with that is asked for the exchange and beside it: a chat, of a prompt that is taken for
+    /// so many tokens.
+    pub fn aside(&self, tokens: u64) -> Story {
+        Story {
+            surface: Some(Surface::Chat),
+            dialect: Dialect::Openai,
+            unread: None,
+            may_say_nothing: false,
+            in_form: false,
+            summary: None,
+            bill: Bill::of(tokens),
+            ..self.beside()
+        }
+    }
+
+    /// Tokens of the prompt and of the answer, as providers counted them.
+    pub fn tokens(&self) -> (u32, u32) {
+        (self.measures.tokens_in, self.measures.tokens_out)
     }
 
     /// Takes over what an attempt was told with.
@@ -237,7 +269,7 @@ impl Story {
             shard.meters().spread(Spread::Exchange, now.since(exchange.started()));
             Record::of(exchange, self.id.0, outcome, self.measures, now)
         });
-        let entry = Entry {
+        let mut entry = Entry {
             at_us: shard.io.wall().0,
             id: self.id,
             tenant: self.tenant,
@@ -248,7 +280,8 @@ impl Story {
             code,
             record,
         };
-        if let Some(record) = &entry.record {
+        if let Some(record) = &mut entry.record {
+            record.summary = self.summary.as_ref().map(|summary| Box::new(summary.told));
             debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
             self.tell(shard, policy, record);
             if let Some(compacted) = &self.compacted {
@@ -263,7 +296,10 @@ impl Story {
     /// Puts right what was taken of the tenant's tokens.
     fn settle(&self, shard: &Shard, policy: &Serving, outcome: &Outcome) {
         let Some(id) = self.tenant.filter(|_| self.reserved > 0) else { return };
-        let counted = u64::from(self.measures.tokens_in) + u64::from(self.measures.tokens_out);
+        let counted = match u64::from(self.measures.tokens_in) + u64::from(self.measures.tokens_out) {
+            0 => 0,
+            counted => counted + self.summary.as_ref().map_or(0, |summary| summary.tokens()),
+        };
         // What else was sent is an error, and costs nothing.
         let answer = matches!(outcome, Outcome::Answered | Outcome::Cut | Outcome::HungUp);
         let bytes_out = if answer { self.measures.bytes_out } else { 0 };
@@ -299,13 +335,22 @@ impl Story {
             return shard.meters().count(Meter::EventsDropped);
         }
         let detail = |name: &str, value: String| (name.to_owned(), value);
-        let details = vec![
+        let mut details = vec![
             detail("chain", policy.chains[record.chain].name.clone()),
             detail("messages", compacted.turns.to_string()),
             detail("tool_results", compacted.outcomes.to_string()),
             detail("tokens", (compacted.bytes / limits::BYTES_PER_TOKEN).to_string()),
             detail("request_id", self.id.to_string()),
         ];
+        if let Some(summary) = &record.summary {
+            details.extend(summary.target.map(|target| detail("summary_by", policy.targets[target].name.clone())));
+            match summary.why {
+                "" => details.push(detail("summary_bytes", summary.bytes.to_string())),
+                why => details.push(detail("no_summary", why.to_owned())),
+            }
+            details.push(detail("summary_ms", summary.ms.to_string()));
+            details.push(detail("summary_usd", summary.cost.to_string()));
+        }
         if !shard.process.tell(Event { at_us: shard.io.wall().0, kind: "compacted".to_owned(), details }) {
             shard.meters().count(Meter::EventsDropped);
         }

@@ -72,6 +72,8 @@ table! {
         Struck = "struck_total", Counter, "Attempts that a rehearsal made to fail, or late.";
         Templates = "templates_total", Counter, "Exchanges that ended with the text of their chain, since no target could answer.";
         Compacted = "compacted_total", Counter, "Exchanges whose prompt was made to fit, since nobody could read all of it.";
+        Summaries = "summaries_total", Counter, "Summaries of what was left out of a prompt.";
+        SummariesFailed = "summaries_failed_total", Counter, "Prompts that were made to fit without the summary that their chain asks for.";
         Earlier = "earlier_total", Counter, "Exchanges that ended with an earlier answer to the identical request, since no target could answer.";
         EarlierMissed = "earlier_missed_total", Counter, "Exchanges that found no earlier answer when they needed one.";
         EarlierHanded = "earlier_handed_total", Counter, "Answers that were handed over to be kept.";

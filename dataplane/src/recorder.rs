@@ -15,7 +15,7 @@ use crate::{
 use codec::json::escape_into;
 use engine::{
     Moment,
-    account::Record,
+    account::{Record, Summary},
     exchange::{Skip, Trail, trail::End},
 };
 use policy::{KeyId, Money, limits, wire::Event};
@@ -342,6 +342,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         member(out, key!("tokens"), compacted.bytes / limits::BYTES_PER_TOKEN);
         out.push(b'}');
     }
+    if let Some(summary) = &record.summary {
+        write_summary(out, summary, summary.target.map(name), record);
+    }
     out.extend_from_slice(b",\"attempts\":[");
     for (index, attempt) in record.attempts().iter().enumerate() {
         if index > 0 {
@@ -382,6 +385,29 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         out.push(b'}');
     }
     out.push(b']');
+}
+
+/// What was asked for in the place of what was left out of a prompt.
+fn write_summary(out: &mut Vec<u8>, summary: &Summary, target: Option<&str>, record: &Record) {
+    out.extend_from_slice(b",\"summary\":{\"ms\":");
+    number(out, summary.ms.into());
+    if let Some(target) = target {
+        text(out, key!("target"), target);
+    }
+    if summary.why.is_empty() {
+        member(out, key!("bytes"), summary.bytes.into());
+        // The last attempt may have had no room for it.
+        let stands = record.measures.compacted.is_some_and(|compacted| compacted.summary > 0);
+        member(out, key!("used"), stands.into());
+    } else {
+        word(out, key!("why"), summary.why);
+    }
+    member(out, key!("tokens_in"), summary.tokens_in.into());
+    member(out, key!("tokens_out"), summary.tokens_out.into());
+    if record.measures.priced {
+        amount(out, key!("cost_usd"), summary.cost);
+    }
+    out.push(b'}');
 }
 
 fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {

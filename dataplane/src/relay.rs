@@ -45,6 +45,7 @@ mod matter;
 pub(crate) mod passage;
 mod race;
 mod stream;
+mod summary;
 mod template;
 mod without;
 
@@ -52,6 +53,7 @@ pub use count::estimate;
 pub use failure::ErrorAnswer;
 pub use matter::Matter;
 pub use race::race;
+pub use summary::{Summary, summarise};
 
 /// A pooled connection that ends without a byte was closed before it was used, when it ends so soon after; its
 /// end was on the way then, or answers the request at once, a round trip later. Who takes longer has read the
@@ -167,7 +169,7 @@ fn heed_limits(scene: &Scene<'_>, head: &Response, bytes: &[u8]) {
 /// provider's language. Tells what the answer has to be read with.
 fn send(scene: &Scene<'_>, upstream: &mut Upstream, story: &mut Story) -> Result<Agreed, Transport> {
     let Scene { shard, policy, asked, body, attempt, .. } = scene;
-    let anew = passage::anew(scene)?;
+    let anew = passage::anew(scene, story.summary.as_deref())?;
     story.compacted = anew.as_ref().and_then(|anew| anew.compacted);
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
     let rest = without::body(scene, anew.as_ref(), &edits);
@@ -414,6 +416,8 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
     }
     if let Some(compacted) = &story.compacted {
         passage::write_compacted(compacted, out);
+        summary::write_field(policy, story.summary.as_deref(), compacted, out);
+        out.extend_from_slice(b"\r\n");
     }
     number(out, "x-throwover-overhead-us: ", story.overhead_ns(shard) / 1_000);
 }

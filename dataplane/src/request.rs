@@ -122,10 +122,10 @@ pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstr
 
 /// An exchange that is cut short with its future, when its shard ends: what it holds of the commons
 /// is given back.
-struct Underway<'s> {
-    shard: &'s Shard,
-    policy: &'s Serving,
-    exchange: Option<Exchange>,
+pub(crate) struct Underway<'s> {
+    pub(crate) shard: &'s Shard,
+    pub(crate) policy: &'s Serving,
+    pub(crate) exchange: Option<Exchange>,
 }
 
 impl Drop for Underway<'_> {
@@ -198,6 +198,11 @@ async fn walk(
             Next::Wait(until) => {
                 tenant.wait(Instant(until.0)).await?;
                 story.waited(shard);
+                continue;
+            }
+            // Boxed: rare, and an exchange of its own.
+            Next::Summarise(summing) => {
+                Box::pin(relay::summarise(&matter, tenant, exchange, summing, story)).await?;
                 continue;
             }
             Next::Surrender(surrender) => return Ok(give_up(shard, policy, tenant, &asked, exchange, story, surrender).await),

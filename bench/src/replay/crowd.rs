@@ -211,6 +211,8 @@ impl Crowd<'_> {
                 self.lives[at] = Some(life);
                 self.wake(at, when);
             }
+            // Nobody has told it that its prompt may be made to fit, and it is said once.
+            Next::Summarise(_) => self.go_on(at, life, now),
             Next::Wait(until) => {
                 self.tally.waits += 1;
                 self.lives[at] = Some(life);

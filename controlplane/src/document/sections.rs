@@ -355,6 +355,19 @@ section! {
     Compact = "`compact`" {
         /// The last turns, which stay as they are; 1 to 64.
         keep_turns: Count, "4";
+        /// The model that sums up what is left out, so that a summary stands in its place. It is asked once, for 20 s and a third of the time that is left at most; whatever goes wrong with it, the prompt is made to fit without a summary.
+        summarise: Summarise, "none: what is left out is not summed up";
+    }
+    /// The model that sums up what is left out of a prompt.
+    Summarise = "`summarise`" {
+        /// Which provider; without it, `model` is a name from `models`.
+        provider: String, "none";
+        /// The model.
+        model: String, "required";
+        /// Tokens of prompt and answer together.
+        context_window: Count, "the catalogue's, or unknown: then it is given 8,192 at most";
+        /// What a million of its tokens cost, in place of what the catalogue says.
+        price: Price, "the catalogue's, or unknown";
     }
     /// What a million tokens may cost, in US dollars.
     MaxPrice = "`max_price`" {
@@ -527,7 +540,7 @@ section! {
 }
 
 read_as_map! {
-    Document Health Metrics MetricRule Canary Expect Compact Affinity MaxPrice Price Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
+    Document Health Metrics MetricRule Canary Expect Compact Summarise Affinity MaxPrice Price Gateway ProxyProtocol Tls Egress Defaults Provider Retries Connections Model Deployment Fallback Chain Link
     Trigger Retry Breaker Slow Hedge
     Route When Tenant TenantKey Budget KeyEntry
 }

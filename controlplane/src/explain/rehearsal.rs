@@ -98,6 +98,8 @@ pub(super) fn play(prepared: &Prepared, board: &Board, mut exchange: Exchange, m
                 steps.push(Step::Wait { at_ms: ms(began, now), for_ms: ms(now, until) });
                 now = until;
             }
+            // Nobody has told it that its prompt may be made to fit.
+            Next::Summarise(_) => {}
             Next::Attempt(attempt) => {
                 let blow = failures.blow(prepared, &attempt, model, exchange.is_stream(), now);
                 let at_ms = ms(began, now);

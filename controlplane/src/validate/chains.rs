@@ -211,7 +211,7 @@ impl Validator<'_> {
         }
     }
 
-    fn alias(&mut self, chain: &At<String>, name: &At<String>) -> Vec<Step> {
+    pub(super) fn alias(&mut self, chain: &At<String>, name: &At<String>) -> Vec<Step> {
         if let Some(alias) = self.aliases.get(&name.value) {
             return alias.steps.clone();
         }
@@ -228,7 +228,7 @@ impl Validator<'_> {
     }
 
     /// The target of a provider's model, entered into the plan; `None` after a complaint.
-    fn target(&mut self, provider: &At<String>, model: &At<String>) -> Option<String> {
+    pub(super) fn target(&mut self, provider: &At<String>, model: &At<String>) -> Option<String> {
         if !self.provider_known(provider) || !self.name_is_sound(model, "a model") {
             return None;
         }

@@ -1,7 +1,7 @@
 //! What the operator knows better about a model than the catalogue.
 
 use super::{Validator, budgets::Costs};
-use crate::document::{At, Deployment, Link, Model, Need, Thinking, units::Count};
+use crate::document::{At, Deployment, Link, Model, Need, Summarise, Thinking, units::Count};
 use codec::dialect::Needs;
 
 /// Most tokens that are believed of a window or an answer.
@@ -59,6 +59,14 @@ impl Validator<'_> {
 
     pub(super) fn told_of_link(&mut self, link: &Link) -> Told {
         told!(self, link)
+    }
+
+    pub(super) fn told_of_summarise(&mut self, summarise: &Summarise) -> Told {
+        Told {
+            context_window: self.tokens(&summarise.context_window, "context_window"),
+            costs: self.costs(&summarise.price),
+            ..Told::default()
+        }
     }
 
     fn tokens(&mut self, field: &Option<At<Count>>, what: &str) -> Option<At<u32>> {

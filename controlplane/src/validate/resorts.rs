@@ -3,8 +3,8 @@
 
 use super::Validator;
 use crate::{
-    document::{AfterFailure, At, Chain, Link, Model, TriggerType},
-    plan::Step,
+    document::{AfterFailure, At, Chain, Link, Model, Summarise, TriggerType},
+    plan::{self, Step},
 };
 use policy::{ClassSet, Price, Slowness, limits};
 
@@ -100,7 +100,7 @@ impl Validator<'_> {
     }
 
     /// How a prompt is made to fit that nobody can read whole.
-    pub(super) fn compact(&mut self, chain: &Chain, steps: &[Step]) -> Option<policy::chain::Compact> {
+    pub(super) fn compact(&mut self, chain: &Chain, steps: &[Step]) -> Option<plan::Compact> {
         let compact = chain.compact.as_ref()?;
         let window = |target: &String| self.plan.targets.get(target).and_then(|target| target.facts.context_window);
         if !steps.iter().flat_map(|step| &step.members).any(|member| window(&member.target).is_some()) {
@@ -109,7 +109,58 @@ impl Validator<'_> {
                 .push();
         }
         let keep_turns = self.bounded(&compact.keep_turns, "keep_turns", 1, limits::KEEP_TURNS_MAX as u64, 4) as u8;
-        Some(policy::chain::Compact { keep_turns })
+        let summary = compact.summarise.as_ref().and_then(|summarise| self.summary(chain, summarise));
+        Some(plan::Compact { keep_turns, summary })
+    }
+
+    /// The chain that is asked to sum up what is left out: that of a target, or of a name from `models`.
+    fn summary(&mut self, chain: &Chain, summarise: &At<Summarise>) -> Option<String> {
+        let (model, told) = (summarise.model.as_ref()?, self.told_of_summarise(summarise));
+        let (name, targets) = match &summarise.provider {
+            Some(provider) => {
+                let target = self.target(provider, model)?;
+                (target.clone(), vec![target])
+            }
+            None => {
+                let steps = self.alias(chain.name.as_ref()?, model);
+                (model.value.clone(), steps.into_iter().flat_map(|step| step.members).map(|member| member.target).collect())
+            }
+        };
+        for target in &targets {
+            self.tell(target, &told);
+        }
+        // After a complaint there are none.
+        targets.iter().map(|target| self.sums_up(summarise, target)).reduce(|one, other| one && other)?.then_some(name)
+    }
+
+    /// True when a target can sum up, as far as is known.
+    fn sums_up(&mut self, at: &At<Summarise>, target: &str) -> bool {
+        let planned = &self.plan.targets[target];
+        let (disabled, window) = (planned.disabled.clone(), planned.facts.context_window);
+        if planned.facts.understands.dimensions.is_some() {
+            self.error(at, format!("`{target}` makes vectors, and cannot sum up")).help("name a model that writes text").push();
+            return false;
+        }
+        if let Some(reason) = disabled {
+            self.warning(at, format!("`{target}` never sums up: {reason}"))
+                .help("give its provider a key, or leave `summarise` out: prompts are made to fit without a summary")
+                .push();
+        }
+        let least = 2 * limits::SUMMARY_TOKENS_MAX as u32;
+        match window {
+            Some(window) if window < least => {
+                let what = format!("`{target}` can read {window} tokens, of which a summary alone may take {}", limits::SUMMARY_TOKENS_MAX);
+                self.error(at, what).help(format!("name a model that reads {least} at least")).push();
+                return false;
+            }
+            None => {
+                let what =
+                    format!("nobody knows how much `{target}` can read: it is given {} tokens at most", limits::SUMMARY_WINDOW_USUAL);
+                self.warning(at, what).help("tell it with `context_window`").push();
+            }
+            Some(_) => {}
+        }
+        true
     }
 
     /// How old an answer may be that stands in for an error, in milliseconds; 0 is none.

@@ -208,6 +208,23 @@ fn what_must_not_be_there() {
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: t}, {template: u}]}]}", "one template already"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {template: \"\"}]}]}", "this one has 0"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {keep_turns: 0}}]}", "keep_turns must be within"),
+        ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {summarise: {provider: openai}}}]}", "`model`"),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {summarise: {model: gpt-4o-mini}}}]}",
+            "is no name from `models`",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {summarise: {provider: opanai, model: m}}}]}",
+            "did you mean `openai`?",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {summarise: {provider: openai, model: text-embedding-3-small}}}]}",
+            "makes vectors, and cannot sum up",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: m}], compact: {summarise: {provider: openai, model: s, context_window: 2000}}}]}",
+            "can read 2000 tokens, of which a summary alone may take 1024",
+        ),
         ("fallback: {chains: [{name: c, models: [{earlier: 1h}]}]}", "chain `c` has no models"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h}, {earlier: 2h}]}]}", "one `earlier` already"),
         ("fallback: {chains: [{name: c, models: [{provider: openai, model: m, earlier: 1h}]}]}", "is an entry of its own"),
@@ -260,6 +277,14 @@ fn what_is_doubtful_or_has_no_effect_is_said() {
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: unheard-of}], compact: {}}]}",
             "how much one of these models can read",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: gpt-4o}], compact: {summarise: {provider: openai, model: unheard-of}}}]}",
+            "nobody knows how much `openai/unheard-of` can read: it is given 8192 tokens at most",
+        ),
+        (
+            "fallback: {chains: [{name: c, models: [{provider: openai, model: gpt-4o}], compact: {summarise: {provider: mistral, model: mistral-small-latest}}}]}",
+            "`mistral/mistral-small-latest` never sums up: ",
         ),
         (
             "fallback: {chains: [{name: c, models: [{provider: openai, model: m}, {earlier: 1h, priority: 1}]}]}",
@@ -420,4 +445,25 @@ fallback: {chains: [{name: c, models: [{provider: openai, model: m}], breaker: {
     let slow_start = |name: &str| checked.plan.chains[name].breaker.slow_start_ms;
     assert_eq!((slow_start("c"), slow_start("d")), (0, 5_000), "{rendered}");
     assert_eq!(policy::Breaker::default().slow_start_ms, 30_000);
+}
+
+#[test]
+fn who_sums_up_is_a_chain_of_its_own() {
+    let text = "models:
+  small: {deployments: [{provider: openai, model: gpt-4o-mini}]}
+fallback:
+  chains:
+    - {name: c, models: [{provider: openai, model: gpt-4o}], compact: {summarise: {provider: openai, model: gpt-4.1-mini}}}
+    - {name: d, models: [{provider: openai, model: gpt-4o}], compact: {keep_turns: 2, summarise: {model: small}}}
+    - {name: e, models: [{provider: openai, model: gpt-4o}], compact: {}}
+";
+    let (checked, rendered) = check(text, &surroundings());
+    assert!(!checked.complaints.refuse(), "{rendered}");
+    let plan = &checked.plan;
+    let summary = |chain: &str| plan.chains[chain].compact.as_ref().unwrap().summary.as_deref();
+    assert_eq!((summary("c"), summary("d"), summary("e")), (Some("openai/gpt-4.1-mini"), Some("small"), None));
+    let draft = crate::compile::compile(plan, &crate::compile::Previous::default(), 1).unwrap().draft;
+    let chain = |name: &str| draft.chains.iter().find(|(_, chain)| chain.name == name).unwrap();
+    assert_eq!(chain("c").1.compact.unwrap().summary, Some(chain("openai/gpt-4.1-mini").0));
+    assert_eq!(chain("d").1.compact, Some(policy::chain::Compact { keep_turns: 2, summary: Some(chain("small").0) }));
 }

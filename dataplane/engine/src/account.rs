@@ -80,6 +80,25 @@ pub struct Measures {
     pub compacted: Option<Compacted>,
 }
 
+/// What was left out of a prompt, in a few words: by whom, or why there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Who was asked, if anybody was.
+    pub target: Option<TargetId>,
+    /// Why there is none; empty when there is one.
+    pub why: &'static str,
+    /// Bytes that it has.
+    pub bytes: u32,
+    /// How long it took, in milliseconds.
+    pub ms: u32,
+    /// Tokens that were read for it, as the provider counted them.
+    pub tokens_in: u32,
+    /// Tokens that it has, as the provider counted them.
+    pub tokens_out: u32,
+    /// What of the exchange's cost was for it.
+    pub cost: Money,
+}
+
 /// A candidate as it is written down.
 #[derive(Clone, Copy, Debug)]
 struct Considered {
@@ -106,6 +125,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// What was measured.
     pub measures: Measures,
+    /// What was asked for in the place of what was left out. Boxed: rare.
+    pub summary: Option<Box<Summary>>,
     /// When it began.
     pub started: Moment,
     /// From the beginning to the end, in nanoseconds.
@@ -162,6 +183,7 @@ impl Record {
             stream: exchange.is_stream(),
             outcome,
             measures,
+            summary: None,
             started: exchange.started(),
             total_ns: now.since(exchange.started()),
             attempts_made: exchange.attempts_made(),

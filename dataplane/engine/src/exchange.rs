@@ -135,6 +135,8 @@ pub enum Next {
     Attempt(Attempt),
     /// Wait until then, and ask again.
     Wait(Moment),
+    /// Have what is left out of the prompt summed up, or not, and ask again. Once in an exchange.
+    Summarise(compact::Summing),
     /// Give up, and tell the tenant this.
     Surrender(Surrender),
 }
@@ -337,6 +339,12 @@ impl Exchange {
         }
     }
 
+    /// Has it make one attempt; a connection that had been closed unseen is none.
+    pub(crate) fn once(mut self) -> Exchange {
+        self.attempts_max = 1;
+        self
+    }
+
     /// Has it go where its session is at home. Told before the first attempt.
     pub fn belongs_to(&mut self, session: Session) {
         self.session = session;
@@ -354,17 +362,27 @@ impl Exchange {
                 .same_at_once(prepared, board, now, random)
                 .or_else(|| self.standby(prepared, board, now, random))
                 .or_else(|| self.untried(prepared, board, Spare::Heed, now, random))
-                .or_else(|| self.spared(prepared, board, now, random))
                 .map(Next::Attempt)
-                .or_else(|| self.later(prepared, board, now, random))
-                .or_else(|| self.compacted(prepared, board, now, random).map(Next::Attempt))
-                .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt));
+                .or_else(|| self.at_last(prepared, board, now, random));
             if let Some(next) = attempt {
                 return next;
             }
         }
         self.step(Event::Surrender);
         Next::Surrender(surrender::compose(self, prepared, board, now))
+    }
+
+    /// What is done when nobody can be asked as usual.
+    #[cold]
+    fn at_last(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Next> {
+        if self.way == Way::Aside {
+            return None;
+        }
+        self.spared(prepared, board, now, random)
+            .map(Next::Attempt)
+            .or_else(|| self.later(prepared, board, now, random))
+            .or_else(|| self.compacted(prepared, board, now, random))
+            .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt))
     }
 
     /// The request has left for the provider.

@@ -47,6 +47,8 @@ pub enum Way {
     Name,
     /// Its tenant's budget is used up so far that it takes another chain than it asked for.
     Budget,
+    /// It is asked beside another exchange, and for that one.
+    Aside,
 }
 
 impl Deref for Prepared {

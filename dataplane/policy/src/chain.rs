@@ -52,6 +52,8 @@ pub struct Chain {
 pub struct Compact {
     /// The last turns, which stay as they are. `1 <= keep_turns <= limits::KEEP_TURNS_MAX`.
     pub keep_turns: u8,
+    /// The chain that is asked to sum up what is left out; `None` leaves it out unsaid.
+    pub summary: Option<ChainId>,
 }
 
 /// A second attempt beside a slow first one. Whichever has something to show first is the answer, and the

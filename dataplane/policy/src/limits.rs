@@ -108,6 +108,20 @@ pub const MARK_MS_MAX: u64 = 60_000;
 pub const MARKS_MAX: usize = 1_024;
 /// Most turns that a prompt keeps which is made to fit.
 pub const KEEP_TURNS_MAX: usize = 64;
+/// Most tokens of a summary of what was left out of a prompt.
+pub const SUMMARY_TOKENS_MAX: u64 = 1_024;
+/// Longest summary that is put into a prompt, in bytes.
+pub const SUMMARY_BYTES_MAX: u64 = 8 * KIB as u64;
+/// A prompt that has room for less is made to fit without a summary, in bytes.
+pub const SUMMARY_BYTES_MIN: u64 = 256;
+/// Most of a prompt that is given to who sums it up, in bytes.
+pub const SUMMARISED_BYTES_MAX: u64 = 512 * KIB as u64;
+/// What a model can read that sums up, and of which nobody knows how much that is, in tokens.
+pub const SUMMARY_WINDOW_USUAL: u32 = 8_192;
+/// Longest time that a summary is waited for, in milliseconds …
+pub const SUMMARY_MS_MAX: u64 = 20_000;
+/// … and shortest: with less, nobody is asked for one.
+pub const SUMMARY_MS_MIN: u64 = 200;
 /// Largest answer that is kept for identical requests, in bytes.
 pub const EARLIER_BYTES_MAX: usize = 256 * KIB;
 /// Longest time that an answer may be kept, in milliseconds: 30 days.
@@ -144,6 +158,10 @@ const _: () = {
     assert!(PAUSE_MS_MAX <= DEADLINE_MS_MAX);
     assert!(BYTES_PER_TOKEN_FITTED <= BYTES_PER_TOKEN);
     assert!(KEEP_TURNS_MAX <= u8::MAX as usize);
+    assert!(SUMMARY_BYTES_MIN <= SUMMARY_BYTES_MAX);
+    assert!(SUMMARY_TOKENS_MAX * BYTES_PER_TOKEN <= SUMMARY_BYTES_MAX);
+    assert!(SUMMARY_TOKENS_MAX < SUMMARY_WINDOW_USUAL as u64);
+    assert!(SUMMARY_MS_MIN < SUMMARY_MS_MAX && SUMMARY_MS_MAX < DEADLINE_MS_MAX);
     assert!(EARLIER_BYTES_MAX <= EARLIER_QUEUE_BYTES_MAX);
     assert!(FRAME_BYTES_MAX < IMAGE_BYTES_MAX);
     assert!(SPENDING_PER_FRAME * (NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX);

@@ -272,7 +272,10 @@ fn chain_is_sound(draft: &Draft, id: ChainId, chain: &Chain) -> Result<(), Flaw>
     within(id, "attempts_max", chain.attempts_max as usize, 1, limits::ATTEMPTS_MAX)?;
     within(id, "share of the standby", chain.standby_permille as usize, 0, limits::STANDBY_PERMILLE_MAX as usize)?;
     within(id, "template", chain.template.as_ref().map_or(1, String::len), 1, limits::TEMPLATE_BYTES_MAX)?;
-    within(id, "keep_turns", chain.compact.map_or(1, |compact| compact.keep_turns.into()), 1, limits::KEEP_TURNS_MAX)?;
+    if let Some(compact) = chain.compact {
+        within(id, "keep_turns", compact.keep_turns.into(), 1, limits::KEEP_TURNS_MAX)?;
+        compact.summary.map_or(Ok(()), |summary| taken(&draft.chains, summary, id))?;
+    }
     within(id, "earlier_ms", chain.earlier_ms as usize, 0, limits::EARLIER_MS_MAX as usize)?;
     within(id, "deadline_ms", chain.patience.deadline_ms as usize, 1, limits::DEADLINE_MS_MAX as usize)?;
     if let Some(hedge) = &chain.hedge {

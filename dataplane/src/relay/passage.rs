@@ -3,7 +3,7 @@
 //! What is said anew is written from the body as it was held, and long stretches of that are sent
 //! from where they lie. Nothing is awaited meanwhile, so that a shard holds one such text at a time.
 
-use super::{Agreed, Scene, count, embeddings};
+use super::{Agreed, Scene, Summary, count, embeddings};
 use crate::{body::Body, current::Policy, held::Held, shard::Shard, surface::Surface, wants::Question, wire::Wire};
 use codec::{
     dialect::{
@@ -114,7 +114,7 @@ impl Scene<'_> {
 ///
 /// # Errors
 /// It is none that could be said otherwise.
-pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
+pub(super) fn anew(scene: &Scene<'_>, summary: Option<&Summary>) -> Result<Option<Anew>, Transport> {
     if scene.surface.embeds() {
         return embeddings::anew(scene);
     }
@@ -141,7 +141,10 @@ pub(super) fn anew(scene: &Scene<'_>) -> Result<Option<Anew>, Transport> {
         return Ok(None);
     }
     let keep_turns = scene.policy.chains[scene.chain].compact.map_or(0, |compact| compact.keep_turns.into());
-    let compacted = scene.bytes_max.map(|bytes_max| compact::compact(&mut prompt, keep_turns, bytes_max));
+    let compacted = scene.bytes_max.map(|bytes_max| match summary.and_then(Summary::text) {
+        Some(text) => compact::compact_with(&mut prompt, keep_turns, bytes_max, text),
+        None => compact::compact(&mut prompt, keep_turns, bytes_max),
+    });
     let mut rope = Rope::new(source, Vec::with_capacity(source.len().min(limits::BODY_INLINE_BYTES) + 512));
     let to = scene.at.dialect();
     dialect::write_prompt(to, &prompt, &means, &mut rope);
@@ -185,7 +188,7 @@ pub(crate) fn weigh(policy: &Policy, body: &Body<'_>, question: &Question<'_>, e
     }
 }
 
-/// Writes what was left out of a prompt.
+/// Writes what was left out of a prompt, but for the end of the line.
 pub(super) fn write_compacted(compacted: &Compacted, out: &mut Vec<u8>) {
     let parts = [
         (&b"x-throwover-compacted: messages="[..], u64::from(compacted.turns)),
@@ -196,7 +199,6 @@ pub(super) fn write_compacted(compacted: &Compacted, out: &mut Vec<u8>) {
         out.extend_from_slice(name);
         head::write_number(out, value);
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The body in one piece: where it lies, or copied.

@@ -27,23 +27,23 @@ struct Came<'s> {
 }
 
 /// An answer of which something can be shown.
-struct Ready<'s> {
-    upstream: Upstream,
-    head: Response,
+pub(super) struct Ready<'s> {
+    pub(super) upstream: Upstream,
+    pub(super) head: Response,
     bytes: Pooled,
-    shown: Shown<'s>,
+    pub(super) shown: Shown<'s>,
 }
 
-enum Shown<'s> {
+pub(super) enum Shown<'s> {
     Stream(Box<stream::Stream<'s>>),
     Answer(answer::Answer),
 }
 
 /// What the exchange is told of an attempt once that may be told.
 #[derive(Clone, Copy, Default)]
-struct Notes {
-    sent: Option<Instant>,
-    head: Option<(u16, Instant)>,
+pub(super) struct Notes {
+    pub(super) sent: Option<Instant>,
+    pub(super) head: Option<(u16, Instant)>,
 }
 
 type Lane<'s> = Pin<Box<dyn Future<Output = Came<'s>> + 's>>;
@@ -130,7 +130,13 @@ async fn run<'s>(scene: &'s Scene<'s>, struck: Option<Struck>, mut story: Story,
     Came { story, result }
 }
 
-async fn ready<'s>(scene: &'s Scene<'s>, struck: Option<Struck>, story: &mut Story, notes: &Cell<Notes>) -> Result<Ready<'s>, Outcome> {
+/// An attempt that knows neither the tenant nor the exchange, until something of it can be shown.
+pub(super) async fn ready<'s>(
+    scene: &'s Scene<'s>,
+    struck: Option<Struck>,
+    story: &mut Story,
+    notes: &Cell<Notes>,
+) -> Result<Ready<'s>, Outcome> {
     let io = &scene.shard.io;
     let mut waiter = Waiter::Race(io.deadline(Instant::FAR));
     if let Some(struck) = struck

@@ -8,7 +8,9 @@ use crate::{
     ledger::Story,
     meters::Spread,
     pool::Upstream,
+    request::RequestId,
     respond,
+    shard::Shard,
     wire::Bytes,
 };
 use codec::{
@@ -382,13 +384,18 @@ impl<'s> Stream<'s> {
 pub(super) fn keep_alive(scene: &Scene<'_>, waiter: &mut Waiter<'_>) {
     // A race does so for both of its attempts.
     let Waiter::Tenant(tenant) = waiter else { return };
-    tenant.keepalive_at = scene.shard.io.now().plus_millis(KEEPALIVE_MS);
-    let mut out = scene.shard.io.vec();
+    comment(scene.shard, tenant, scene.asked.id, scene.surface.dialect());
+}
+
+/// The same for a request of this name, in this dialect.
+pub(super) fn comment(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect) {
+    tenant.keepalive_at = shard.io.now().plus_millis(KEEPALIVE_MS);
+    let mut out = shard.io.vec();
     if !tenant.head_sent {
         head::write_status(&mut out, 200);
         tenant.write_stream_type(&mut out);
         out.extend_from_slice(b"cache-control: no-cache\r\n");
-        respond::write_own(&mut out, scene.asked.id, scene.surface.dialect());
+        respond::write_own(&mut out, id, spoken);
         tenant.finish_head(&mut out, None);
         tenant.events = true;
     }

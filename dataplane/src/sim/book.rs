@@ -17,6 +17,8 @@ pub(super) struct Ask {
     pub(super) declines_usage: bool,
     /// About so many bytes of body.
     pub(super) size: usize,
+    /// A conversation of so many turns, each of that size, between the first word and the last.
+    pub(super) turns: usize,
     pub(super) chunked: bool,
     /// The tenant waits for "100 Continue" before it sends its body, but not for ever.
     pub(super) expects: bool,
@@ -90,6 +92,8 @@ pub(super) struct Book {
     requests: u32,
     /// What providers saw, by request and in order.
     pub(super) seen: BTreeMap<u32, Vec<Seen>>,
+    /// The questions for a summary that providers saw, in order.
+    pub(super) summaries: Vec<Seen>,
     /// What tenants were told.
     pub(super) told: BTreeMap<u32, Told>,
     /// The bodies that tenants sent.

@@ -199,7 +199,8 @@ impl Case<'_> {
                     expected.replacen('{', &format!("{{{wish},"), 1)
                 };
             }
-            demand(seen.body == expected.as_bytes(), "a provider got another body")?;
+            // A conversation may have been made to fit: scenes look at what is left.
+            demand(ask.turns > 0 || seen.body == expected.as_bytes(), "a provider got another body")?;
             let key = format!("Bearer sk-{}", seen.provider);
             demand(seen.head.field("authorization") == Some(&key), "a provider got another's key")?;
             let line = format!("POST {} HTTP/1.1", tenant::path(ask));

@@ -151,6 +151,9 @@ impl Temper {
     }
 }
 
+/// How a question for a summary begins, which belongs to a request and does not name it.
+const SUMS_UP: &[u8] = b"You are given the earlier part of a conversation";
+
 /// The number of the request that a body belongs to.
 fn request_of(body: &[u8]) -> u32 {
     let marker = b"\"user\":\"r";
@@ -167,7 +170,8 @@ pub(super) async fn serve(io: Io, end: End, index: usize, temper: Rc<RefCell<Tem
         if !body.whole {
             return;
         }
-        let request = request_of(&body.bytes);
+        let sums_up = find(&body.bytes, SUMS_UP);
+        let request = if sums_up { 0 } else { request_of(&body.bytes) };
         let (manner, dice, serial) = {
             let mut temper = temper.borrow_mut();
             (temper.manner(), temper.dice.fork(), book.borrow_mut().serial())
@@ -178,7 +182,10 @@ pub(super) async fn serve(io: Io, end: End, index: usize, temper: Rc<RefCell<Tem
         let mut answer = Answer { line: &mut line, dice, serial, manner, stream, responses, usage };
         let script = answer.write();
         let seen = Seen { provider: index, at: answer.line.now(), body: body.bytes, head, reused, meant: script.meant.clone() };
-        book.borrow_mut().seen.entry(request).or_default().push(seen);
+        match sums_up {
+            true => book.borrow_mut().summaries.push(seen),
+            false => book.borrow_mut().seen.entry(request).or_default().push(seen),
+        }
         if !answer.perform(script).await {
             // Whoever sends on a connection whose last answer was left in doubt would be answered
             // by the wrong one.

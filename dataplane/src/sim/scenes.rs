@@ -18,6 +18,7 @@ mod commit;
 mod connections;
 mod life;
 mod out;
+mod summary;
 
 /// Every scene is played so often, each time in another mood of the network.
 const MOODS: u64 = 8;

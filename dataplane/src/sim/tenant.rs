@@ -48,10 +48,14 @@ pub(super) fn body(ask: &Ask, request: u32) -> Vec<u8> {
         _ => "",
     };
     let filler = "y".repeat(ask.size);
-    format!(
-        "{{\"user\":\"r{request}\",{stream}{options}\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{filler}\"}}]}}"
-    )
-    .into_bytes()
+    let said = |role: &str, text: &str| format!("{{\"role\":\"{role}\",\"content\":\"{text}\"}}");
+    let messages = if ask.turns == 0 {
+        said("user", &filler)
+    } else {
+        let between = (0..ask.turns).map(|at| said(["assistant", "user"][at % 2], &format!("turn {at} {filler}")));
+        [said("user", "the task")].into_iter().chain(between).chain([said("user", "the question")]).collect::<Vec<_>>().join(",")
+    };
+    format!("{{\"user\":\"r{request}\",{stream}{options}\"model\":\"{model}\",\"messages\":[{messages}]}}").into_bytes()
 }
 
 /// Where a request goes.

@@ -144,3 +144,151 @@ fn what_cannot_be_made_to_fit_is_refused_and_nobody_is_asked() {
     story.refused(400, "context_length_exceeded");
     assert!(story.entries.is_empty(), "{story}");
 }
+
+/// How a summary begins that stands in a prompt.
+const IN_SHORT: &str = "were left out. In short:] ";
+/// A model that can read 600 tokens, and a chain that has what is left out summed up.
+fn summed_up(by: &str, members: &str) -> String {
+    format!(
+        "compact: {{keep_turns: 2, summarise: {{{by}, context_window: 8000}}}}, breaker: {{consecutive: 1000, min_requests: 1000}}, {members}"
+    )
+}
+
+/// A long talk in the language of a client: the task, turns that alternate, a question.
+fn talk(client: &str, model: &str, stream: bool) -> Ask {
+    let mut said = vec![(true, "the task".to_owned())];
+    said.extend((0..24).map(|turn| (turn % 2 == 1, long(&format!("turn-{turn}"), 16))));
+    said.push((true, "the question".to_owned()));
+    let messages = |assistant: &str, content: &dyn Fn(&str) -> (&'static str, Value)| -> Vec<Value> {
+        let message = |(user, text): &(bool, String)| {
+            let (name, content) = content(text);
+            json!({"role": if *user { "user" } else { assistant }, name: content})
+        };
+        said.iter().map(message).collect()
+    };
+    let plain = |text: &str| ("content", json!(text));
+    match client {
+        "chat" => {
+            let body = json!({"model": model, "stream": stream, "max_tokens": 100, "messages": messages("assistant", &plain)});
+            Ask::post("/v1/chat/completions", &body)
+        }
+        "messages" => {
+            let body = json!({"model": model, "stream": stream, "max_tokens": 100, "messages": messages("assistant", &plain)});
+            Ask::post("/v1/messages", &body).with("anthropic-version", "2023-06-01")
+        }
+        _ => {
+            let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            let parts = |text: &str| ("parts", json!([{"text": text}]));
+            let body = json!({"contents": messages("model", &parts), "generationConfig": {"maxOutputTokens": 100}});
+            Ask::post(&format!("/v1beta/models/{model}:{verb}"), &body)
+        }
+    }
+}
+
+/// Providers of every dialect: some answer, and `sum-` some sum up.
+fn of_every_dialect() -> (Provider, Policy) {
+    let dialects = [("open", mock::Dialect::Openai), ("claude", mock::Dialect::Anthropic), ("google", mock::Dialect::Gemini)];
+    let summing = dialects.map(|(name, dialect)| (["sum-", name].concat(), dialect));
+    let all: Vec<(&str, mock::Dialect)> =
+        dialects.into_iter().chain(summing.iter().map(|(name, dialect)| (name.as_str(), *dialect))).collect();
+    let provider = Provider::speaking(&all);
+    let mut policy = Policy::new();
+    for (name, dialect) in &all {
+        let (path, members) = match dialect {
+            mock::Dialect::Openai => ("/v1", "auth: none"),
+            mock::Dialect::Anthropic => ("", "dialect: anthropic, keys: [\"sk-operators\"]"),
+            mock::Dialect::Gemini => ("/v1beta", "dialect: gemini, keys: [\"sk-operators\"], auth: {header: x-goog-api-key}"),
+        };
+        policy = policy.endpoint(name, &format!("http://{}{path}", provider.plain(name)), members);
+    }
+    (provider, policy)
+}
+
+#[test]
+fn what_is_left_out_is_summed_up_in_every_language() {
+    let cases = [("chat", "open", "sum-claude"), ("messages", "google", "sum-open"), ("generate", "claude", "sum-google")];
+    let (provider, mut policy) = of_every_dialect();
+    for (client, target, by) in cases {
+        let models = format!("[{{provider: {target}, model: {client}, context_window: 600, price: {{input: 1, output: 2}}}}]");
+        let price = "price: {input: 100, output: 200}";
+        policy = policy.chain_of(client, &models, &summed_up(&format!("provider: {by}, model: {client}-short, {price}"), "deadline: 30s"));
+    }
+    let gateway = Gateway::start(&policy);
+    for (client, target, by) in cases {
+        for stream in [false, true] {
+            let story = Story::of(client, gateway.tenant().ask(&talk(client, client, stream)), &provider, client);
+            assert_eq!((story.answer.head.status, story.asked(target)), (200, 1), "{story}");
+            let body = story.entries[0].body.as_deref().unwrap();
+            assert!(body.contains(IN_SHORT) && body.contains(&format!("{by} says: w0 w1")), "{story}\n{body}");
+            assert!(body.contains("the task") && body.contains("the question") && !body.contains("turn-3:"), "{body}");
+            let field = story.answer.head.field("x-throwover-compacted").unwrap();
+            assert!(field.contains(&format!(" summary_by={by}/{client}-short summary_ms=")), "{field}");
+            let questions = provider.log_of(&format!("{client}-short"));
+            let question = questions.last().unwrap();
+            assert!(question.provider == by && question.body.as_ref().unwrap().contains("turn-0:"), "{question:?}");
+            let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+            let summary = &record["summary"];
+            assert_eq!((&summary["target"], &summary["used"]), (&json!(format!("{by}/{client}-short")), &json!(1)), "{record}");
+            assert!(summary["tokens_in"].as_u64() > Some(0) && summary["bytes"].as_u64() > Some(60), "{record}");
+            // It is a part of what the request cost, and the larger one here.
+            let (all, own) = (record["cost_usd"].as_f64().unwrap(), summary["cost_usd"].as_f64().unwrap());
+            assert!(own > all / 2.0 && own < all, "{record}");
+            assert!(!gateway.access_log().contains("so it went on") && !gateway.access_log().contains("says: w0"), "no content is logged");
+        }
+    }
+    assert_eq!((gateway.meter("throwover_summaries_total"), gateway.meter("throwover_summaries_failed_total")), (6.0, 0.0));
+    until("an operator is told", || {
+        let events = gateway.ask("events", &[("last", "1000")]).data;
+        let told = |event: &&Value| event["kind"] == "compacted" && event["details"]["summary_by"] == "sum-open/messages-short";
+        (events.as_array().unwrap().iter().filter(told).count() == 2).then_some(())
+    });
+}
+
+#[test]
+fn a_summary_that_fails_is_done_without() {
+    let (provider, policy) = of_every_dialect();
+    let cases = [
+        ("500", "server_error"),
+        ("429", "rate_limit"),
+        ("stall-before-head", "timeout"),
+        ("refusal", "filtered"),
+        ("empty-choices", "empty"),
+    ];
+    let mut policy = policy;
+    let mut faults = Vec::new();
+    for (at, (fault, _)) in cases.iter().enumerate() {
+        let models = format!("[{{provider: open, model: m{at}, context_window: 600}}]");
+        policy = policy.chain_of(&format!("m{at}"), &models, &summed_up(&format!("provider: sum-open, model: s{at}"), "deadline: 3s"));
+        faults.push(format!("{fault};model=s{at}"));
+    }
+    provider.fault("sum-open", &faults.join(","));
+    let gateway = Gateway::start(&policy);
+    for (at, (fault, why)) in cases.iter().enumerate() {
+        let name = format!("m{at}");
+        let story = Story::of(fault, gateway.tenant().ask(&talk("chat", &name, false)), &provider, &name);
+        story.answered_by("open");
+        let field = story.answer.head.field("x-throwover-compacted").unwrap();
+        assert!(field.contains(&format!(" no_summary={why} summary_ms=")), "{fault}: {field}");
+        let body = story.entries[0].body.as_deref().unwrap();
+        assert!(body.contains("the task") && !body.contains(IN_SHORT), "{fault}: {body}");
+        let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+        assert_eq!((&record["summary"]["why"], &record["attempts"][0]["end"]), (&json!(why), &json!("answered")), "{record}");
+        assert_eq!(provider.log_of(&format!("s{at}")).len(), 1, "{fault}: it is asked once");
+    }
+    assert_eq!(gateway.meter("throwover_summaries_failed_total"), 5.0);
+}
+
+#[test]
+fn a_tenant_that_leaves_ends_its_summary() {
+    let (provider, policy) = of_every_dialect();
+    let by = summed_up("provider: sum-open, model: s", "deadline: 60s");
+    let gateway = Gateway::start(&policy.chain_of("c", "[{provider: open, model: c, context_window: 600}]", &by));
+    provider.fault("sum-open", "stall-before-head");
+    let mut tenant = gateway.tenant();
+    tenant.send(&talk("chat", "c", true).bytes());
+    until("a summary is asked for", || (provider.log().len() == 1).then_some(()));
+    drop(tenant);
+    until("it is given up", || (provider.log_of("s")[0].outcome == mock::journal::Outcome::HungUp).then_some(()));
+    assert!(provider.log_of("c").is_empty(), "nobody is asked for an answer");
+    assert_eq!(gateway.meter("throwover_hung_up_total"), 1.0);
+}

@@ -9,6 +9,10 @@ use crate::json::Str;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+mod summary;
+
+pub use summary::{Useless, compact_with, question, read_summary, room, transcript};
+
 /// Stands in the place of what a tool answered.
 const MARKER: Str<'static> = Str::plain("[left out: too long ago]");
 /// What is not text is taken for so many bytes: nobody knows what it costs to read.
@@ -23,6 +27,8 @@ pub struct Compacted {
     pub outcomes: u32,
     /// Bytes that went.
     pub bytes: u64,
+    /// Bytes of a summary that stands in their place; 0 is none.
+    pub summary: u32,
 }
 
 /// About how many bytes a prompt has to be read.
@@ -54,6 +60,18 @@ pub fn least(prompt: &Prompt<'_>, keep_turns: usize) -> u64 {
 /// Leaves out what is oldest until the prompt has no more than `bytes_max`, or nothing is left that may go, and
 /// tells what went. The last `keep_turns` turns stay.
 pub fn compact(prompt: &mut Prompt<'_>, keep_turns: usize, bytes_max: u64) -> Compacted {
+    let (told, gone) = blank_oldest(prompt, keep_turns, bytes_max);
+    let mut at = 0;
+    prompt.turns.retain(|_| {
+        at += 1;
+        !gone[at - 1]
+    });
+    told
+}
+
+/// Replaces the oldest answers of tools, and tells what goes with the turns that are to go as well: which those are,
+/// by turn.
+fn blank_oldest(prompt: &mut Prompt<'_>, keep_turns: usize, bytes_max: u64) -> (Compacted, Vec<bool>) {
     let before = size(prompt);
     let mut bytes = before;
     let mut told = Compacted::default();
@@ -79,13 +97,8 @@ pub fn compact(prompt: &mut Prompt<'_>, keep_turns: usize, bytes_max: u64) -> Co
             }
         }
     }
-    let mut at = 0;
-    prompt.turns.retain(|_| {
-        at += 1;
-        !gone[at - 1]
-    });
     told.bytes = before - bytes;
-    told
+    (told, gone)
 }
 
 /// Replaces what a tool answered, when that is longer than what stands for it, and tells how many bytes that spares.

@@ -1,8 +1,8 @@
 //! A prompt that no target can read whole, and the targets that can read what is left of it.
 
-use super::{Attempt, End, Exchange, Skip, candidate::Packed, choose::Manner};
+use super::{End, Exchange, Next, Skip, candidate::Packed, choose::Manner};
 use crate::{board::Board, moment::Moment, prepared::Prepared};
-use policy::{Class, limits};
+use policy::{ChainId, Class, limits};
 
 /// What is known of a prompt that may be made to fit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,19 @@ pub(super) struct Fitting {
     answer: u32,
     /// By candidate: it is asked with what is left.
     asked: u64,
+    /// A summary was asked for, or need not be.
+    summed_up: bool,
+}
+
+/// What is to be summed up before a prompt is asked with less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summing {
+    /// The chain whose target is asked.
+    pub chain: ChainId,
+    /// Bytes that the prompt may have, with the summary, at the target that comes next.
+    pub bytes_max: u64,
+    /// The summary must be there by then: a third of the time that is left is the most that it may take.
+    pub until: Moment,
 }
 
 const _: () = assert!(limits::CHAIN_TARGETS_MAX <= u64::BITS as usize);
@@ -32,7 +45,7 @@ impl Exchange {
     /// Lets the prompt be made to fit when nobody can read all of it: it can be made to have `least` bytes, and its
     /// answer is to have `answer` tokens, or 0. Told before the first attempt.
     pub fn may_compact(&mut self, least: u64, answer: u64) {
-        self.fitting = Fitting { least, answer: u32::try_from(answer).unwrap_or(u32::MAX), asked: 0 };
+        self.fitting = Fitting { least, answer: u32::try_from(answer).unwrap_or(u32::MAX), ..Fitting::default() };
     }
 
     /// The bytes that the prompt may have in an attempt that is made with what is left of it; `None` where all of it
@@ -51,15 +64,9 @@ impl Exchange {
     }
 
     /// A target that is asked with what is left of the prompt, now that nobody can be asked with all of it: the first
-    /// that can read it.
+    /// that can read it. Before the first of them, what is left out is summed up where the chain says so.
     #[cold]
-    pub(super) fn compacted(
-        &mut self,
-        prepared: &Prepared,
-        board: &Board,
-        now: Moment,
-        random: &mut impl FnMut() -> u64,
-    ) -> Option<Attempt> {
+    pub(super) fn compacted(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Next> {
         if self.fitting.least == 0 || self.only_after.is_some_and(|class| class != Class::ContextWindow) {
             return None;
         }
@@ -69,13 +76,27 @@ impl Exchange {
             }
             let before = std::mem::replace(&mut self.candidates[at].skip, Packed::NONE);
             let ready = self.look(prepared, board, at, now).map_or_else(Skip::is_spared, |()| true);
+            if ready && let Some(summing) = self.summing(prepared, at, now) {
+                self.candidates[at].skip = before;
+                return Some(Next::Summarise(summing));
+            }
             if ready && let Some(attempt) = self.open(prepared, board, at, Manner::default(), now, random) {
                 self.fitting.asked |= 1 << at;
-                return Some(attempt);
+                return Some(Next::Attempt(attempt));
             }
             self.candidates[at].skip = before;
         }
         None
+    }
+
+    /// What is to be summed up before this candidate is asked with less; `None` where nothing is, or was already.
+    fn summing(&mut self, prepared: &Prepared, at: usize, now: Moment) -> Option<Summing> {
+        if std::mem::replace(&mut self.fitting.summed_up, true) {
+            return None;
+        }
+        let chain = self.rules(prepared).compact?.summary?;
+        let until = now.plus_ns(self.commit_by.since(now) / 3).min(now.plus_ms(limits::SUMMARY_MS_MAX));
+        Some(Summing { chain, bytes_max: self.room(prepared, at), until })
     }
 
     /// It cannot read all of the prompt, as is known or as it has said, and was not asked with less.

@@ -216,6 +216,7 @@ impl Simulation {
                 life.not_before = until;
                 self.wake(at, until);
             }
+            Next::Summarise(summing) => panic!("no prompt is made to fit here, and {summing:?}"),
             Next::Surrender(surrender) => {
                 let more = exchange.attempts_made() < exchange.attempts_max() && now < exchange.commit_by() && !exchange.over;
                 let left = !eligible.is_empty() || !spared.is_empty();

@@ -3,6 +3,8 @@ use crate::dialect::prompt::{Arguments, Call, Turn};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
+mod summary;
+
 const LONG: &str = "a long text that stands for whatever somebody once said, over and over and over and over";
 
 fn text(text: &'static str) -> Part<'static> {

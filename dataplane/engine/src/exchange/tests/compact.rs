@@ -95,3 +95,83 @@ fn who_cannot_be_asked_now_is_not_asked_with_less_either() {
     world.succeed(&mut exchange, attempt);
     assert!(world.is_idle());
 }
+
+/// The same, and what is left out is summed up by another target, in a chain of its own.
+fn summed_up(chain_windows: &[u32]) -> World {
+    let mut draft = in_order(chain_windows.len() as u32 + 1, 0);
+    let by = TargetId(chain_windows.len() as u32);
+    for (at, window) in chain_windows.iter().enumerate() {
+        draft.targets.get_mut(TargetId(at as u32)).unwrap().context_window = Some(*window);
+    }
+    let own = ChainId(0);
+    draft.chains.get_mut(own).unwrap().steps.pop();
+    let member = policy::Member { target: by, weight: 1, wording: None };
+    let step = policy::Step::of(policy::Balance::Weighted, vec![member]);
+    let summary = draft.chains.push(policy::Chain::over("summary", vec![step]));
+    draft.chains.get_mut(own).unwrap().compact = Some(policy::chain::Compact { keep_turns: 4, summary: Some(summary) });
+    World::new(draft)
+}
+
+fn begin_aside(world: &World, ms: u64) -> Exchange {
+    let ask = decide::Ask {
+        tenant: None,
+        model: "summary",
+        field: &|_| None,
+        chain: None,
+        deadline_ms: Some(ms),
+        stream: false,
+        wants: decide::Wants::default(),
+        started: world.now,
+    };
+    decide::decide_aside(&world.prepared, &ask, ChainId(1), &world.board, world.now)
+}
+
+#[test]
+fn what_is_left_out_is_summed_up_once_before_anybody_is_asked_with_less() {
+    let mut world = summed_up(&[1_000, 2_000]);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let Next::Summarise(summing) = world.next(&mut exchange) else { panic!("nothing is summed up") };
+    assert_eq!((summing.chain, summing.bytes_max), (ChainId(1), prompt_bytes_max(1_000, None, 100)));
+    // A third of ten minutes would be more than anybody waits for.
+    assert_eq!(summing.until, world.now.plus_ms(limits::SUMMARY_MS_MAX));
+    for target in [0, 1] {
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, TargetId(target));
+        assert!(exchange.bytes_max(&world.prepared, attempt.index).is_some());
+        world.fail(&mut exchange, attempt, status(404));
+    }
+    world.own(&mut exchange);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert!(world.is_idle());
+}
+
+#[test]
+fn nothing_is_summed_up_for_who_can_read_it_all_or_nothing_of_it() {
+    let mut world = summed_up(&[1_000, 9_000]);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1));
+    world.succeed(&mut exchange, attempt);
+    let mut world = summed_up(&[1_000]);
+    let mut exchange = begin(&world, 5_000, 10_000);
+    assert_eq!(world.own(&mut exchange).code, "context_length_exceeded");
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn who_sums_up_is_asked_once_and_not_in_spite_of_anything() {
+    let mut world = summed_up(&[1_000]);
+    let mut aside = begin_aside(&world, 5_000);
+    let attempt = world.attempt(&mut aside);
+    assert_eq!((attempt.target, attempt.deadline), (TargetId(1), world.now.plus_ms(5_000)));
+    world.fail(&mut aside, attempt, status(500));
+    assert!(matches!(world.next(&mut aside), Next::Surrender(_)));
+    aside.abandoned(&world.board, &world.prepared, world.now);
+    // Of any other exchange it would be the last that is left, and be asked all the same.
+    world.break_open(TargetId(1));
+    let mut aside = begin_aside(&world, 5_000);
+    assert!(matches!(world.next(&mut aside), Next::Surrender(_)));
+    assert_eq!(aside.candidates()[0].skip().map(Skip::word), Some("breaker_open"));
+    aside.abandoned(&world.board, &world.prepared, world.now);
+    assert!(world.is_idle());
+}
