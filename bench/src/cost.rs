@@ -84,7 +84,7 @@ pub(crate) struct Verb {
 type Maker = fn(&'static str) -> Verb;
 
 /// Every verb, by its name; making one prepares what it needs, and no more.
-const VERBS: [(&str, Maker); 26] = [
+const VERBS: [(&str, Maker); 27] = [
     ("request head, 12 fields", bytes::request_head),
     ("answer head, 11 fields", bytes::answer_head),
     ("chunk, one event", bytes::small_chunk),
@@ -111,6 +111,7 @@ const VERBS: [(&str, Maker); 26] = [
     ("event of Gemini to OpenAI", translation::event_gemini),
     ("event of OpenAI to Anthropic", translation::event_openai),
     ("answer of Anthropic to OpenAI", translation::answer),
+    ("answer against its schema, 1 KiB", bytes::schema),
 ];
 
 /// What one verb costs.

@@ -214,7 +214,7 @@ fn fields(asked: &Asked) -> Fields<'_> {
 /// Hands the answer of an exchange over that ended well.
 pub fn keep(shard: &Shard, ended: &Ended, story: &mut Story) {
     let Some(keeping) = story.keeping.take() else { return };
-    if *ended != Ended::Answered || keeping.too_large || keeping.bytes.is_empty() {
+    if *ended != Ended::Answered || story.flawed || keeping.too_large || keeping.bytes.is_empty() {
         return;
     }
     let Keeping { key, dialect, stream, for_ms, bytes, .. } = *keeping;

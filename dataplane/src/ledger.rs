@@ -13,7 +13,7 @@ use crate::{
     earlier::Keeping,
     io::Instant,
     meters::{Meter, Spread},
-    relay::{ErrorAnswer, Summary},
+    relay::{ErrorAnswer, Form, Summary},
     request::{Ended, RequestId},
     respond::Refusal,
     shard::Shard,
@@ -72,8 +72,10 @@ pub struct Story {
     pub unread: Option<Unread>,
     /// A good end without a word may be meant: a tool has answered, or a stop sequence came first.
     pub may_say_nothing: bool,
-    /// The answer is to be JSON.
-    pub in_form: bool,
+    /// The form that the answer is to have.
+    pub form: Form,
+    /// The answer has another, and the tenant has it.
+    pub flawed: bool,
     /// Who asks.
     pub tenant: Option<TenantId>,
     /// The last error answer of a provider's, in case it is the one to return.
@@ -112,7 +114,8 @@ impl Story {
             dialect: Dialect::Openai,
             unread: None,
             may_say_nothing: false,
-            in_form: false,
+            form: Form::Free,
+            flawed: false,
             tenant: None,
             declined: None,
             reserved: 0,
@@ -154,7 +157,8 @@ impl Story {
             dialect: Dialect::Openai,
             unread: None,
             may_say_nothing: false,
-            in_form: false,
+            form: Form::Free,
+            flawed: false,
             summary: None,
             bill: Bill::of(tokens),
             ..self.beside()
@@ -397,6 +401,20 @@ impl Story {
 fn skipped(policy: &Serving, record: &Record) -> String {
     let told = |(target, skip): (TargetId, Option<Skip>)| Some(format!("{}:{}", policy.targets[target].name, skip?.word()));
     record.candidates().filter_map(told).collect::<Vec<_>>().join(",")
+}
+
+/// Tells the control plane of a stream that was whole, and not in the form that its request asked for.
+#[cold]
+pub fn tell_flawed(shard: &Shard, policy: &Serving, attempt: &Attempt, story: &Story) {
+    shard.meters().count(Meter::Flawed);
+    if !shard.may_tell(EVENTS_PER_SECOND) {
+        return shard.meters().count(Meter::EventsDropped);
+    }
+    let details = vec![("target".to_owned(), policy.targets[attempt.target].name.clone()), ("request_id".to_owned(), story.id.to_string())];
+    let kind = Class::SchemaViolation.word().to_owned();
+    if !shard.process.tell(Event { at_us: shard.io.wall().0, kind, details }) {
+        shard.meters().count(Meter::EventsDropped);
+    }
 }
 
 /// Tells the control plane that nothing remains of a provider's limits, and what is spared therefore.

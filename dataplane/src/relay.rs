@@ -41,6 +41,7 @@ mod count;
 mod edit;
 mod embeddings;
 mod failure;
+mod form;
 mod matter;
 pub(crate) mod passage;
 mod race;
@@ -51,6 +52,7 @@ mod without;
 
 pub use count::estimate;
 pub use failure::ErrorAnswer;
+pub use form::Form;
 pub use matter::Matter;
 pub use race::race;
 pub use summary::{Summary, summarise};
@@ -307,6 +309,12 @@ pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, st
     let board = &shard.process.board;
     let now = Moment(shard.io.now().0);
     let (verdict, declined, cut) = match outcome {
+        Outcome::Answered if story.flawed => {
+            let verdict = judge::transport(Transport::SchemaViolation);
+            exchange.flawed(board, policy.prepared(), attempt.index, verdict, now);
+            ledger::tell_flawed(shard, policy, attempt, story);
+            return Some(Ended::Answered);
+        }
         Outcome::Answered => {
             exchange.succeeded(board, policy.prepared(), attempt.index, None, now);
             return Some(Ended::Answered);

@@ -1,6 +1,11 @@
 //! What a request wants of the model that answers it, so that nobody is asked who cannot.
 
-use crate::{body::Body, ledger::Story, relay::passage, surface::Surface};
+use crate::{
+    body::Body,
+    ledger::Story,
+    relay::{Form, passage},
+    surface::Surface,
+};
 use codec::dialect::{self, Needs, prompt::Part};
 use engine::{decide, vectors::Vectors};
 use policy::limits;
@@ -42,11 +47,12 @@ pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide
     }
     let mut joined = Vec::new();
     let mut tree = dialect::Tree::new();
-    let Ok(root) = tree.read(passage::contiguous(&body.held, &mut joined)) else { return plain };
+    let source = passage::contiguous(&body.held, &mut joined);
+    let Ok(root) = tree.read(source) else { return plain };
     match dialect::read_prompt(surface.dialect(), root, question.stream) {
         Ok(prompt) => {
             let answers_tool = prompt.turns.last().is_some_and(|turn| turn.parts.iter().any(|part| matches!(part, Part::Outcome(_))));
-            story.in_form = !prompt.needs.common(Needs::SCHEMA.and(Needs::JSON)).is_empty();
+            story.form = Form::of(&prompt, source);
             story.may_say_nothing = answers_tool || !prompt.stop.is_empty();
             decide::Wants { needs: prompt.needs, tokens: tokens(prompt.text_bytes()), ..plain }
         }

@@ -98,8 +98,19 @@ const NODE_TESTS: &str = "tests/sdk/node";
 const NODE_MIN: u32 = 20;
 
 /// The fuzz targets; `seeds`, which stands beside them, is none.
-const FUZZ_TARGETS: &[&str] =
-    &["head", "chunk", "sse", "json_request", "json_answer", "prompt", "speech", "control_frame", "policy_file", "snapshot_image"];
+const FUZZ_TARGETS: &[&str] = &[
+    "head",
+    "chunk",
+    "sse",
+    "json_request",
+    "json_answer",
+    "prompt",
+    "speech",
+    "schema",
+    "control_frame",
+    "policy_file",
+    "snapshot_image",
+];
 
 /// What libFuzzer needs of the compiler, beside AddressSanitizer: counters on every edge, and the
 /// operands of comparisons.

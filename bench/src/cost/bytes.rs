@@ -5,7 +5,8 @@ use codec::{
     body::Decoder,
     dialect::openai,
     head::{self, Framing},
-    json::{AnswerScan, RequestScan},
+    json::{self, AnswerScan, RequestScan},
+    schema,
     sse::Splitter,
 };
 use std::hint::black_box;
@@ -117,4 +118,30 @@ pub(super) fn delta(name: &'static str) -> Verb {
         let cut = splitter.next(event).expect("the event is short").expect("the event is whole");
         black_box(openai::classify(cut.event(&splitter, event), cut.data(&splitter, event)));
     })
+}
+
+/// A text of 1 KiB that was to follow a schema, read and checked with it, as an answer's is before it is shown.
+pub(super) fn schema(name: &'static str) -> Verb {
+    let (schema, text) = trains();
+    let (mut one, mut other) = (json::Tree::new(), json::Tree::new());
+    verb(name, move |_| {
+        let schema = one.read(black_box(schema.as_bytes())).expect("the schema is sound");
+        let value = other.read(black_box(text.as_bytes())).expect("the text is sound");
+        assert_eq!(schema::check(schema, false, value), schema::Verdict::Follows);
+    })
+}
+
+/// A closed schema of 0.7 KiB with a list, a choice and a reference, and 1 KiB that follows it.
+pub(super) fn trains() -> (String, String) {
+    let train = r##"{"type":"object","properties":{"name":{"type":"string","minLength":1},"from":{"$ref":"#/$defs/station"},"to":{"$ref":"#/$defs/station"},"late_minutes":{"type":["integer","null"],"minimum":0},"class":{"enum":["local","express","night"]}},"required":["name","from","to","late_minutes","class"],"additionalProperties":false}"##;
+    let schema = format!(
+        r##"{{"type":"object","properties":{{"day":{{"type":"string"}},"trains":{{"type":"array","items":{train},"maxItems":50}},"note":{{"anyOf":[{{"type":"string"}},{{"type":"null"}}]}}}},"required":["day","trains","note"],"additionalProperties":false,"$defs":{{"station":{{"type":"object","properties":{{"name":{{"type":"string"}},"code":{{"type":"string","maxLength":4}}}},"required":["name","code"],"additionalProperties":false}}}}}}"##
+    );
+    let one = |number: usize| {
+        format!(
+            r#"{{"name":"RE {number}","from":{{"name":"Hauptbahnhof","code":"HBF"}},"to":{{"name":"Flughafen","code":"FLG"}},"late_minutes":{number},"class":"express"}}"#
+        )
+    };
+    let text = format!(r#"{{"day":"2026-11-21","trains":[{}],"note":null}}"#, (1..8).map(one).collect::<Vec<_>>().join(","));
+    (schema, text)
 }

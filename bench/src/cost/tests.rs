@@ -31,6 +31,12 @@ fn chats_have_their_size_and_are_valid() {
 }
 
 #[test]
+fn an_answer_with_a_schema_has_its_size() {
+    let (schema, text) = bytes::trains();
+    assert!((600..1_000).contains(&schema.len()) && text.len().abs_diff(1_024) < 100, "{} {}", schema.len(), text.len());
+}
+
+#[test]
 fn verbs_take_turns_and_cold_ones_are_called_one_by_one() {
     let hot = Verb { name: "hot", cold: false, warm: None, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };
     let cold = Verb { name: "cold", cold: true, warm: None, call: Box::new(|number| assert_ne!(std::hint::black_box(number), usize::MAX)) };

@@ -17,6 +17,7 @@ mod delta;
 mod details;
 mod ear;
 pub mod embeddings;
+pub mod form;
 pub mod gemini;
 pub mod ids;
 pub mod limits;

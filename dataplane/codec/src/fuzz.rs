@@ -11,8 +11,10 @@ use crate::json::{self, AnswerScan, Code, RequestScan};
 use crate::sse::{Kind, Splitter};
 
 mod dialects;
+mod schemas;
 
 pub use dialects::{prompt, speech};
+pub use schemas::schema;
 
 /// Inputs up to this size are cut at every place.
 const TWO_WAY_SIZE_MAX: usize = 300;

@@ -16,4 +16,5 @@ pub mod fuzz;
 pub mod head;
 pub mod json;
 pub mod proxy;
+pub mod schema;
 pub mod sse;

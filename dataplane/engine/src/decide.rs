@@ -141,7 +141,9 @@ pub fn decide(prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) ->
 /// Begins an exchange that is made for another one and beside it. It makes one attempt, at a target that can be asked
 /// at once: it waits for nobody, and passes by whoever is open, paused or to be spared.
 pub fn decide_aside(prepared: &Prepared, ask: &Ask<'_>, chain: ChainId, board: &Board, now: Moment) -> Exchange {
-    Exchange::begin(prepared, ask, chain, Way::Aside, board, now).once()
+    let mut exchange = Exchange::blank(prepared, ask, chain, Way::Aside).once();
+    exchange.survey_all(prepared, ask, board, now);
+    exchange
 }
 
 /// Which chain answers, and why.

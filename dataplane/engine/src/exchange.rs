@@ -491,6 +491,19 @@ impl Exchange {
     /// An attempt came to its good end. `first_token_ns` is the time from the request to its first
     /// token, unless [`Exchange::first_token`] was told before.
     pub fn succeeded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, first_token_ns: Option<u64>, now: Moment) {
+        self.ends_well(board, prepared, attempt_index, first_token_ns, None, now);
+    }
+
+    #[inline]
+    fn ends_well(
+        &mut self,
+        board: &Board,
+        prepared: &Prepared,
+        attempt_index: usize,
+        first_token_ns: Option<u64>,
+        flaw: Option<Verdict>,
+        now: Moment,
+    ) {
         self.room_was_enough(prepared, board, attempt_index, now);
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Succeed);
@@ -502,7 +515,10 @@ impl Exchange {
         }
         let row = board.target(target);
         let rules = prepared.breaker(self.chain, target);
-        breaker::success(&row.breaker, &rules, running.admission, now);
+        match flaw {
+            None => breaker::success(&row.breaker, &rules, running.admission, now),
+            Some(verdict) => self.note_flaw(board, prepared, &running, verdict, now),
+        }
         let end_us = now.us_since(self.started);
         let trail = &mut self.trail[attempt_index];
         if !self.stream {
@@ -637,6 +653,7 @@ impl Exchange {
 mod choose;
 mod credential;
 mod domain;
+mod flaw;
 mod room;
 mod silence;
 mod standby;

@@ -1,12 +1,15 @@
 //! JSON answers: held until they are complete and checked, then sent whole. Beyond
 //! [`limits::ANSWER_HELD_BYTES_MAX`] an answer commits where it stands and passes through.
 
-use super::{Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, next, passage, write_provider_fields, write_who};
+use super::{
+    Agreed, Arrived, Outcome, Scene, count, count_answer, embeddings, failure, form, next, passage, write_provider_fields, write_who,
+};
 use crate::{
     downstream::{Downstream, Waiter},
     held::Held,
     io::Instant,
     ledger::Story,
+    meters::Meter,
     pool::Upstream,
     surface::Surface,
     wire::Bytes,
@@ -202,13 +205,13 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         let body = passage::contiguous(held, &mut joined);
         return Err(scene.failed(&dialect::read_ending(body), body));
     }
-    if story.in_form || !scene.turns_on.is_empty() && scene.surface.generates() {
+    if !story.form.is_free() || !scene.turns_on.is_empty() && scene.surface.generates() {
         let mut joined = Vec::new();
         let body = passage::contiguous(held, &mut joined);
         let answer = dialect::read_answer(scene.at.dialect(), body, &mut dialect::Tree::new(), &dialect::Terms::default());
         let answer = answer.map_err(|failure| judged(scene, failure, body))?;
         heeded(scene, &answer)?;
-        return if story.in_form { formed(&answer) } else { Ok(()) };
+        return form::heeded(scene, story.form, &answer);
     }
     Ok(())
 }
@@ -231,11 +234,6 @@ pub(super) fn turned_away(scene: &Scene<'_>, filtered: bool, refused: bool) -> R
         () if filtered && filter => Err(judge::transport(Transport::Filtered)),
         () => Ok(()),
     }
-}
-
-/// An answer that was to be JSON is JSON.
-fn formed(answer: &dialect::answer::Answer) -> Result<(), Verdict> {
-    if answer.keeps_form() { Ok(()) } else { Err(judge::transport(Transport::SchemaViolation)) }
 }
 
 /// Reads an answer that is not OpenAI's, or not to stay so: what it says in the client's language, where
@@ -273,9 +271,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
         return Err(judge::transport(Transport::Empty));
     }
     heeded(scene, &answer)?;
-    if story.in_form {
-        formed(&answer)?;
-    }
+    form::heeded(scene, story.form, &answer)?;
     Ok(scene.translates().then(|| {
         let mut out = Vec::with_capacity(body.len() + 512);
         dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(terms), &mut out);
@@ -346,6 +342,9 @@ pub(super) async fn pass(
 ) -> Outcome {
     let Part { mut decoder, held, beyond } = *part;
     exchange.commit();
+    if !story.form.is_free() {
+        scene.shard.meters().count(Meter::Unchecked);
+    }
     let mut out = scene.shard.io.vec();
     head::write_status(&mut out, head.status);
     write_provider_fields(scene.shard, scene.dialects(), tenant, head, head_bytes, &mut out);

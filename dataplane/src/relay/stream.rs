@@ -1,7 +1,7 @@
 //! Streams: scanned event by event, held back until there is something to show, then passed on as
 //! they come. Only whole events are passed on, so that whatever follows a cut can be read.
 
-use super::{Agreed, Arrived, Outcome, Scene, answer, count_answer, failure, next, write_provider_fields, write_who};
+use super::{Agreed, Arrived, Outcome, Scene, answer, count_answer, failure, form, next, write_provider_fields, write_who};
 use crate::{
     downstream::{Downstream, Waiter},
     io::Instant,
@@ -15,7 +15,7 @@ use crate::{
 };
 use codec::{
     body::Decoder,
-    dialect::{self, Content, Dialect, Ear, Event, Kind, Outcome as End},
+    dialect::{self, Content, Dialect, Ear, Event, Kind, Outcome as End, form::Gatherer},
     head::{self, Response, ResponseField},
     json::Finish,
     sse::{self, Splitter},
@@ -40,6 +40,8 @@ pub(super) struct Stream<'s> {
     /// Reads what is not OpenAI's, and says what is to be said otherwise. Boxed: every exchange would keep room
     /// for it.
     ear: Option<Box<Ear>>,
+    /// Gathers what is to have a form. Boxed: rare.
+    gatherer: Option<Box<Gatherer>>,
     /// What the ear has said of the last event.
     said: Vec<u8>,
     splitter: Splitter,
@@ -130,6 +132,9 @@ pub(super) async fn go_on(
     if !out.is_empty() {
         tenant.wire.send(out);
     }
+    if let Some(gatherer) = stream.gatherer.take() {
+        form::look_back(scene, &gatherer, story);
+    }
     Outcome::Answered
 }
 
@@ -157,6 +162,7 @@ impl<'s> Stream<'s> {
             return Err(Transport::Empty);
         }
         let dialect = scene.at.dialect();
+        let unwrapped = terms.as_ref().and_then(|terms| terms.unwrapped);
         let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(terms.map(|terms| *terms).unwrap_or_default())));
         let listens = to.is_some() || matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
         Ok(Stream {
@@ -165,6 +171,7 @@ impl<'s> Stream<'s> {
             failed: None,
             dialect,
             ear: listens.then(|| Box::new(Ear::new(dialect, to))),
+            gatherer: (!story.form.is_free()).then(|| Box::new(Gatherer::new(dialect, unwrapped))),
             said: Vec::new(),
             splitter: Splitter::new(limits::EVENT_BYTES_MAX),
             held: Vec::new(),
@@ -269,6 +276,9 @@ impl<'s> Stream<'s> {
                 self.ready.extend_from_slice(raw);
             }
             return Ok(());
+        }
+        if let Some(gatherer) = &mut self.gatherer {
+            gatherer.event(name, data);
         }
         self.said.clear();
         let Event { kind, usage, reasoning } = match &mut self.ear {

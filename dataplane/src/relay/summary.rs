@@ -15,7 +15,6 @@ use crate::{
     current::Held as Serving,
     downstream::{Downstream, Gone},
     held::Pooled,
-    io::Instant,
     ledger::Story,
     meters::Meter,
     request::{Asked, Underway},

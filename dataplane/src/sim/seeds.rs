@@ -210,6 +210,7 @@ fn ask(dice: &mut Dice, chains: usize) -> Ask {
         usage: stream && !responses && dice.chance(300),
         declines_usage: stream && !responses && dice.chance(200),
         size: size as usize,
+        turns: 0,
         chunked,
         expects: dice.chance(80),
         old: !chunked && dice.chance(60),

@@ -20,6 +20,7 @@ mod embeddings;
 mod failover;
 mod fairness;
 mod fidelity;
+mod form;
 mod hangup;
 mod health;
 mod hedging;

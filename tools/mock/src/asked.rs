@@ -26,6 +26,8 @@ pub struct Asked<'a> {
     pub refuse: bool,
     /// Whether it is to answer in prose, also when JSON was asked for.
     pub prose: bool,
+    /// Whether it is to answer with JSON that breaks the schema that was asked for.
+    pub wrong_schema: bool,
 }
 
 impl<'a> Asked<'a> {

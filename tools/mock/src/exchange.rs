@@ -134,8 +134,9 @@ fn decide(provider: &Provider, request: &Request, body: Option<&Value>, tls: boo
         Ok(mut faults) => {
             faults.extend(scripted);
             let has = |kind| faults.iter().any(|fault| fault.kind == kind);
-            let (refuse, prose) = (has(Kind::Refusal), has(Kind::Prose));
-            let asked = Asked { provider: &provider.name, answers: &answers, request, body, model, stream, request_id, refuse, prose };
+            let (refuse, prose, wrong_schema) = (has(Kind::Refusal), has(Kind::Prose), has(Kind::WrongSchema));
+            let name = &provider.name;
+            let asked = Asked { provider: name, answers: &answers, request, body, model, stream, request_id, refuse, prose, wrong_schema };
             let well = provider.dialect.answer(&asked);
             let asking = Asking { model, request_id };
             let (answer, delivery) = effect::apply(&faults, well, delivery, asking, &mut random);

@@ -199,6 +199,7 @@ fn pieces(asked: &Asked<'_>, prompt: &Prompt<'_>, words: u64) -> Vec<String> {
             _ if asked.prose => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Text => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Json => return split(&json!({"provider": asked.provider, "words": words}).to_string(), 4),
+            Format::Schema(_) if asked.wrong_schema => return split(&json!({"wrong": asked.provider}).to_string(), 4),
             Format::Schema(schema) => return split(&schema::example(schema, 0).to_string(), 4),
         },
     };

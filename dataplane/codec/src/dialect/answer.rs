@@ -1,7 +1,7 @@
 //! A whole answer in no dialect, gathered from its pieces.
 
 use super::{Delta, Dialect, Listener};
-use crate::json::{Finish, Str, Tree, Usage, Value, escape_into};
+use crate::json::{Finish, Str, Usage, escape_into};
 
 /// A whole answer. Strings are escaped, as they came.
 #[derive(Clone, Debug, Default)]
@@ -100,12 +100,6 @@ impl Answer {
         self.choices.iter().flat_map(|choice| &choice.blocks).any(|block| matches!(block, Block::Refusal(text) if !text.is_empty()))
     }
 
-    /// True when every choice that came to its own end says a JSON object, as it was to, and every call's
-    /// arguments are one. A refusal is in no form.
-    pub fn keeps_form(&self) -> bool {
-        self.choices.iter().all(Choice::keeps_form)
-    }
-
     /// Bytes that it holds, about.
     pub fn size(&self) -> usize {
         self.held
@@ -131,27 +125,6 @@ impl Answer {
 }
 
 impl Choice {
-    fn keeps_form(&self) -> bool {
-        // One that a limit cut is not whole, and says so.
-        if !matches!(self.finish, Some(Finish::Stop | Finish::ToolCalls)) {
-            return true;
-        }
-        let is_object = |text: &[u8]| Tree::new().read(text).is_ok_and(Value::is_object);
-        let said = |text: &[u8]| is_object(Str::escaped(text).decode().trim().as_bytes());
-        let mut text = Vec::new();
-        for block in &self.blocks {
-            match block {
-                Block::Text(more) => text.extend_from_slice(more),
-                Block::Refusal(_) => return true,
-                Block::Call { arguments: Given::Text(given), .. } if !given.is_empty() && !said(given) => return false,
-                Block::Thought { .. } | Block::Call { .. } => {}
-            }
-        }
-        let calls = self.blocks.iter().any(|block| matches!(block, Block::Call { .. }));
-        // Beside calls a text says what they are for.
-        calls || said(&text)
-    }
-
     /// The block that goes on.
     fn last(&mut self) -> Option<&mut Block> {
         let parted = std::mem::take(&mut self.parted);
@@ -306,39 +279,4 @@ pub fn write_object(text: Str<'_>, out: &mut Vec<u8>) {
 pub fn escape_json_into(json: &[u8], out: &mut Vec<u8>) {
     // A JSON text that the machine has accepted is UTF-8.
     escape_into(out, &String::from_utf8_lossy(json));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(pieces: &[(&str, bool)], finish: Finish, kept: bool) {
-        let mut answer = Answer::default();
-        for (at, (text, call)) in pieces.iter().enumerate() {
-            let mut escaped = Vec::new();
-            escape_into(&mut escaped, text);
-            if *call {
-                answer.hear(0, Delta::Call { index: at as u32, id: None, name: Str::plain("f"), signature: None });
-                answer.hear(0, Delta::Arguments { index: at as u32, text: Str::escaped(&escaped) });
-            } else {
-                answer.hear(0, Delta::Text(Str::escaped(&escaped)));
-            }
-        }
-        answer.hear(0, Delta::Finish { reason: finish, stop: None });
-        assert_eq!(answer.keeps_form(), kept, "{pieces:?} {finish:?}");
-    }
-
-    #[test]
-    fn what_was_to_be_json_is_json() {
-        check(&[("{\"a\":", false), ("\"\\n\u{1f642}\"} ", false)], Finish::Stop, true);
-        check(&[("{\"a\":", false)], Finish::Stop, false);
-        check(&[("{\"a\":", false)], Finish::Length, true);
-        check(&[("{\"a\":", false)], Finish::ContentFilter, true);
-        check(&[("Sure! {}", false)], Finish::Stop, false);
-        check(&[("[1]", false)], Finish::Stop, false);
-        check(&[], Finish::Stop, false);
-        check(&[("I look that up.", false), ("{\"q\":1}", true)], Finish::ToolCalls, true);
-        check(&[("{\"q\":", true)], Finish::ToolCalls, false);
-        check(&[("", true)], Finish::ToolCalls, true);
-    }
 }

@@ -119,6 +119,30 @@ fn event_streams() {
     run(&corpus, &words, events);
 }
 
+#[test]
+fn schemas() {
+    let rows = include_str!("../schema/tests/cases.tsv").lines();
+    let seeds: Vec<Vec<u8>> = rows.filter_map(|row| Some(row.split_once('\t')?.1.replacen('\t', "\n", 1).into_bytes())).collect();
+    let corpus: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+    let words: [&[u8]; 14] = [
+        b"\"type\":\"integer\",",
+        b"\"not\":{},",
+        b"\"$ref\":\"#\",",
+        b"\"items\":",
+        b"\"nullable\":true,",
+        b"\"enum\":[1],",
+        b"\"pattern\":\"a\",",
+        b"true",
+        b"null",
+        b"1e99",
+        b"-0.5",
+        b"\\u0024",
+        b"{",
+        b"[[",
+    ];
+    run(&corpus, &words, schema);
+}
+
 const BODIES: [&[u8]; 7] = [
     br#"{"model":"m","messages":[{"role":"user","content":"\u00e9\ud83d\ude00 x"}],"stream":true}"#,
     "{\"model\":\"h\u{e9}\u{1f600}\",\"n\":2,\"max_tokens\":5,\"stream_options\":{\"include_usage\":true}}".as_bytes(),

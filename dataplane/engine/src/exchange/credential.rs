@@ -52,13 +52,7 @@ pub(super) fn usable(keys: &[Key], target: TargetId, board: &Board, now: Moment)
 
 /// One of the usable credentials, at random by weight, or of those that are spent the one that is back
 /// first; the outer `None` when there is none.
-pub(super) fn pick(
-    keys: &[Key],
-    target: TargetId,
-    board: &Board,
-    now: Moment,
-    random: &mut impl FnMut() -> u64,
-) -> Option<Option<KeyId>> {
+pub(super) fn pick(keys: &[Key], target: TargetId, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
     let weights = match usable(keys, target, board, now) {
         Keys::Needless => return Some(None),
         Keys::Usable { weights } => weights,

@@ -89,7 +89,7 @@ impl Trail {
         (self.key != NO_KEY).then_some(KeyId(self.key))
     }
 
-    /// Which rule judged it; empty for an attempt that did not fail.
+    /// Which rule judged it; of an attempt that answered, what was wrong with its answer. Empty where nothing was.
     pub fn detail(&self) -> &'static str {
         crate::judge::DETAILS.get(usize::from(self.detail)).copied().unwrap_or_default()
     }

@@ -95,7 +95,15 @@ struct Table {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { rules: Vec::new(), ends: Vec::new(), unknown: 0..0, access: 0..0, model: 0..0, account: 0..0, patterns: Patterns::default() };
+    let mut table = Table {
+        rules: Vec::new(),
+        ends: Vec::new(),
+        unknown: 0..0,
+        access: 0..0,
+        model: 0..0,
+        account: 0..0,
+        patterns: Patterns::default(),
+    };
     let families = Family::ALL.iter().map(|family| of(*family)).chain([any::ANY]);
     for rows in families {
         for row in rows {
@@ -222,10 +230,7 @@ pub(super) fn is_of_the_account(fields: &Prepared<'_>) -> bool {
 /// True when some field is about a model.
 pub(super) fn speaks_of_model(fields: &Prepared<'_>) -> bool {
     let table = &*TABLE;
-    [&fields.kind, &fields.code, &fields.message]
-        .into_iter()
-        .flatten()
-        .any(|field| table.patterns.found(&table.model, field))
+    [&fields.kind, &fields.code, &fields.message].into_iter().flatten().any(|field| table.patterns.found(&table.model, field))
 }
 
 /// True when the message says that the credential may not use the model.

@@ -159,10 +159,9 @@ fn a_message_that_quotes_the_request_leaves_nobody_alone() {
         (verdict.class, verdict.move_on && (verdict.pauses || verdict.counts_for_breaker))
     }
     for family in [Family::Other, Family::Vllm, Family::Openai, Family::Gemini] {
-        for (words, class) in [
-            ("'input': 'out of credits: see billing'", Class::QuotaExhausted),
-            ("'input': 'model x not found'", Class::ModelGone),
-        ] {
+        for (words, class) in
+            [("'input': 'out of credits: see billing'", Class::QuotaExhausted), ("'input': 'model x not found'", Class::ModelGone)]
+        {
             for code in [400, 422] {
                 let message = format!("1 validation error for 'messages.0.content': {words}");
                 let (found, touches) = said(family, code, "", "", &message);

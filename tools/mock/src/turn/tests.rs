@@ -14,6 +14,7 @@ fn decided(answers: &Answers, prompt: &Prompt<'_>) -> Turn {
         request_id: "r",
         refuse: false,
         prose: false,
+        wrong_schema: false,
     };
     decide(&asked, prompt)
 }

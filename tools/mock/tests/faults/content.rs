@@ -195,6 +195,20 @@ pub(super) fn prose(world: &World) {
     assert!(serde_json::from_str::<serde_json::Value>(&content(world)).is_err());
 }
 
+pub(super) fn wrong_schema(world: &World) {
+    let schema =
+        serde_json::json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let format = serde_json::json!({"type": "json_schema", "json_schema": {"name": "s", "strict": true, "schema": schema}});
+    let body = serde_json::json!({"model": "m", "response_format": format, "messages": [{"role": "user", "content": "json"}]});
+    let content = |world: &World| {
+        let answer = world.call().ask("/v1/chat/completions", &body).json();
+        serde_json::from_str::<serde_json::Value>(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap()
+    };
+    assert!(content(world)["a"].is_string());
+    world.fault("wrong-schema");
+    assert!(content(world)["a"].is_null());
+}
+
 pub(super) fn no_usage(world: &World) {
     world.fault("no-usage");
     assert!(chat(world, false).json().get("usage").is_none());

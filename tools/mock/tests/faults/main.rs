@@ -63,6 +63,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("finish", content::finish),
     ("refusal", content::refusal),
     ("prose", content::prose),
+    ("wrong-schema", content::wrong_schema),
     ("no-usage", content::no_usage),
     ("comments", content::comments),
     ("crlf", content::crlf),

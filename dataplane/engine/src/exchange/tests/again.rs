@@ -29,6 +29,7 @@ fn asked(world: &mut World) -> (Vec<u32>, Exchange) {
             }
             Next::Wait(until) => world.now = until,
             Next::Surrender(_) => return (targets, exchange),
+            other @ Next::Summarise(_) => panic!("{other:?}"),
         }
     }
 }

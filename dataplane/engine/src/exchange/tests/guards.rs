@@ -213,7 +213,7 @@ fn shards_share_a_board_and_leave_it_empty() {
                     loop {
                         match exchange.next(&world.prepared, &world.board, now, &mut random) {
                             Next::Wait(until) => now = until,
-                            Next::Surrender(_) => break,
+                            Next::Surrender(_) | Next::Summarise(_) => break,
                             Next::Attempt(attempt) if random() % 3 == 0 => {
                                 exchange.succeeded(&world.board, &world.prepared, attempt.index, Some(5), now);
                                 break;

@@ -42,7 +42,7 @@ fn targets_are_asked_again_when_all_were_and_after_a_backoff() {
                 world.now = until;
             }
             Next::Surrender(Surrender::Own(own)) => break own,
-            Next::Surrender(other) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(asked[..2], [0, 1]);

@@ -26,7 +26,7 @@ fn asked(world: &mut World, verdict: Verdict) -> (Vec<u32>, Next) {
                 world.fail(&mut exchange, attempt, verdict);
             }
             Next::Wait(until) => world.now = until,
-            surrender @ Next::Surrender(_) => return (order, surrender),
+            other => return (order, other),
         }
     }
 }

@@ -243,7 +243,7 @@ fn a_flood_leaves_others_their_share() {
                         running.push_back((end, exchange, attempt));
                     }
                     Next::Wait(until) => waiting.push((until, exchange)),
-                    Next::Surrender(_) => {}
+                    Next::Surrender(_) | Next::Summarise(_) => {}
                 }
             }
         }

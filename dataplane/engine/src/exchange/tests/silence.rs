@@ -142,6 +142,29 @@ fn a_slow_provider_is_left_when_the_policy_says_so() {
 }
 
 #[test]
+fn a_flaw_that_went_out_counts_like_one_that_did_not() {
+    for (percent, expected) in [(500, TargetId(0)), (400, TargetId(1))] {
+        let mut draft = in_order(2, 0);
+        rules(&mut draft).breaker.failure_permille = percent;
+        let mut world = World::new(draft);
+        for _ in 0..20 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            assert_eq!(attempt.target, TargetId(0));
+            exchange.commit();
+            exchange.flawed(&world.board, &world.prepared, attempt.index, judge::transport(Transport::SchemaViolation), world.now);
+            let trail = exchange.trail()[attempt.index];
+            assert_eq!((trail.end, trail.detail()), (End::Answered, "schema_violation"));
+        }
+        assert!(world.is_idle());
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, expected);
+        world.succeed(&mut exchange, attempt);
+    }
+}
+
+#[test]
 fn answers_of_no_use_are_half_as_bad_as_none() {
     for (percent, expected) in [(500, TargetId(0)), (400, TargetId(1))] {
         let mut draft = in_order(2, 0);
