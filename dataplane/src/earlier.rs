@@ -23,13 +23,13 @@ use crate::{
     process::Process,
     relay::passage,
     request::{Asked, Ended},
-    respond,
+    respond::{self, StandIn},
     shard::Shard,
     wants::Question,
 };
 use codec::{
     dialect::{Dialect, Tree},
-    head::{self, Field},
+    head::Field,
     json,
 };
 use crossbeam::queue::ArrayQueue;
@@ -237,7 +237,9 @@ pub async fn instead(shard: &Shard, tenant: &mut Downstream, exchange: &Exchange
             None
         }
         Ok(Some(found)) => {
-            answer(shard, tenant, exchange, story, keeping.stream, &found);
+            let (attempts, age_ms) = (exchange.attempts_made(), Some(found.age_ms));
+            let earlier = StandIn { what: "earlier", attempts, age_ms, stream: keeping.stream, body: &found.bytes };
+            respond::stand_in(shard, tenant, story.id, story.dialect, &earlier);
             Some(Ended::Earlier)
         }
     }
@@ -261,41 +263,6 @@ async fn find(shard: &Shard, tenant: &mut Downstream, keeping: &Keeping) -> Resu
         if tenant.timer.poll_expired(cx) { Poll::Ready(Ok(None)) } else { Poll::Pending }
     })
     .await
-}
-
-/// Gives an earlier answer, and says that it is one.
-fn answer(shard: &Shard, tenant: &mut Downstream, exchange: &Exchange, story: &Story, stream: bool, found: &Found) {
-    let mut out = shard.io.vec();
-    tenant.keepalive_at = Instant::FAR;
-    if !tenant.head_sent {
-        head::write_status(&mut out, 200);
-        if stream {
-            tenant.write_stream_type(&mut out);
-            out.extend_from_slice(b"cache-control: no-cache\r\n");
-        } else {
-            out.extend_from_slice(b"content-type: application/json\r\n");
-        }
-        respond::write_own(&mut out, story.id, story.dialect);
-        respond::write_instead(&mut out, "earlier", exchange.attempts_made());
-        // RFC 9111, section 5.1: whole seconds since the answer was generated.
-        out.extend_from_slice(b"age: ");
-        head::write_number(&mut out, found.age_ms / 1_000);
-        out.extend_from_slice(b"\r\n");
-        tenant.write_limits(shard, story.dialect, &mut out);
-        tenant.finish_head(&mut out, (!stream).then_some(found.bytes.len() as u64));
-        tenant.events = stream;
-    }
-    if stream {
-        tenant.send_events(shard, out, &found.bytes);
-        let mut end = shard.io.vec();
-        tenant.end_body(&mut end);
-        if !end.is_empty() {
-            tenant.wire.send(end);
-        }
-    } else {
-        tenant.write_body(&mut out, &found.bytes);
-        tenant.wire.send(out);
-    }
 }
 
 /// Both gauges, by name.

@@ -3,6 +3,7 @@
 
 use crate::{
     downstream::Downstream,
+    io::Instant,
     meters::{Meter, Meters},
     request::RequestId,
     shard::Shard,
@@ -225,14 +226,59 @@ pub fn estimated(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: 
     tenant.wire.send(out);
 }
 
-/// Writes what stands in the place of a model's answer: `template` for a text of the operator's, `earlier` for an
-/// earlier answer.
-pub fn write_instead(out: &mut Vec<u8>, what: &'static str, attempts: u8) {
-    out.extend_from_slice(b"x-throwover-fallback: ");
-    out.extend_from_slice(what.as_bytes());
-    out.extend_from_slice(b"\r\nx-throwover-attempts: ");
-    head::write_number(out, attempts.into());
-    out.extend_from_slice(b"\r\n");
+/// What stands in the place of a model's answer.
+pub struct StandIn<'b> {
+    /// Its word in `x-throwover-fallback`: `template` for a text of the operator's, `earlier` for an earlier answer.
+    pub what: &'static str,
+    /// How many attempts were made before.
+    pub attempts: u8,
+    /// It was generated so long ago, in milliseconds; `None` when it is new.
+    pub age_ms: Option<u64>,
+    /// It is events, and no whole body.
+    pub stream: bool,
+    /// Its bytes, in the tenant's dialect.
+    pub body: &'b [u8],
+}
+
+/// Sends what stands in the place of a model's answer, and says that it does.
+pub fn stand_in(shard: &Shard, tenant: &mut Downstream, id: RequestId, spoken: Dialect, instead: &StandIn<'_>) {
+    let mut out = shard.io.vec();
+    tenant.keepalive_at = Instant::FAR;
+    if !tenant.head_sent {
+        head::write_status(&mut out, 200);
+        if instead.stream {
+            tenant.write_stream_type(&mut out);
+            out.extend_from_slice(b"cache-control: no-cache\r\n");
+        } else {
+            out.extend_from_slice(b"content-type: application/json\r\n");
+        }
+        write_own(&mut out, id, spoken);
+        out.extend_from_slice(b"x-throwover-fallback: ");
+        out.extend_from_slice(instead.what.as_bytes());
+        out.extend_from_slice(b"\r\nx-throwover-attempts: ");
+        head::write_number(&mut out, instead.attempts.into());
+        out.extend_from_slice(b"\r\n");
+        if let Some(age_ms) = instead.age_ms {
+            // RFC 9111, section 5.1: whole seconds since the answer was generated.
+            out.extend_from_slice(b"age: ");
+            head::write_number(&mut out, age_ms / 1_000);
+            out.extend_from_slice(b"\r\n");
+        }
+        tenant.write_limits(shard, spoken, &mut out);
+        tenant.finish_head(&mut out, (!instead.stream).then_some(instead.body.len() as u64));
+        tenant.events = instead.stream;
+    }
+    if instead.stream {
+        tenant.send_events(shard, out, instead.body);
+        let mut end = shard.io.vec();
+        tenant.end_body(&mut end);
+        if !end.is_empty() {
+            tenant.wire.send(end);
+        }
+    } else {
+        tenant.write_body(&mut out, instead.body);
+        tenant.wire.send(out);
+    }
 }
 
 /// Writes the fields that name the request: ours, and the one where Anthropic's SDKs look for it.

@@ -2,12 +2,15 @@
 //! blame for.
 
 use crate::{
-    current::Held as Serving, downstream::Downstream, io::Instant, ledger::Story, request::Ended, respond, shard::Shard, surface::Surface,
+    current::Held as Serving,
+    downstream::Downstream,
+    ledger::Story,
+    request::Ended,
+    respond::{self, StandIn},
+    shard::Shard,
+    surface::Surface,
 };
-use codec::{
-    dialect::{self, Manner, Terms},
-    head,
-};
+use codec::dialect::{self, Manner, Terms};
 use engine::exchange::Exchange;
 
 /// What answers call the model that has not answered.
@@ -32,32 +35,7 @@ pub(super) fn answer(shard: &Shard, tenant: &mut Downstream, exchange: &Exchange
     let stream = exchange.is_stream();
     let mut said = shard.io.vec();
     dialect::write_text(story.dialect, text, manner, stream, &mut said);
-    let mut out = shard.io.vec();
-    tenant.keepalive_at = Instant::FAR;
-    if !tenant.head_sent {
-        head::write_status(&mut out, 200);
-        if stream {
-            tenant.write_stream_type(&mut out);
-            out.extend_from_slice(b"cache-control: no-cache\r\n");
-        } else {
-            out.extend_from_slice(b"content-type: application/json\r\n");
-        }
-        respond::write_own(&mut out, story.id, story.dialect);
-        respond::write_instead(&mut out, "template", exchange.attempts_made());
-        tenant.write_limits(shard, story.dialect, &mut out);
-        tenant.finish_head(&mut out, (!stream).then_some(said.len() as u64));
-        tenant.events = stream;
-    }
-    if stream {
-        tenant.send_events(shard, out, &said);
-        let mut end = shard.io.vec();
-        tenant.end_body(&mut end);
-        if !end.is_empty() {
-            tenant.wire.send(end);
-        }
-    } else {
-        tenant.write_body(&mut out, &said);
-        tenant.wire.send(out);
-    }
+    let template = StandIn { what: "template", attempts: exchange.attempts_made(), age_ms: None, stream, body: &said };
+    respond::stand_in(shard, tenant, story.id, story.dialect, &template);
     Ended::Templated
 }
