@@ -1,11 +1,18 @@
 //! Active health: what the control plane finds out, others are asked first for; nobody is refused for it, and
 //! a control plane that dies leaves nobody marked.
 
+use mock::CertificateKind;
 use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tests::testkit::{
     gateway::Gateway,
     policy::Policy,
     provider::{Provider, WORDS, text_of},
+    proxy::{Manner, Proxy},
+    recorder::Recorder,
     tenant::Ask,
     until,
 };
@@ -205,4 +212,190 @@ fn a_canary_stops_when_its_day_is_spent() {
     gateway.start_daemon();
     until_check(&gateway, "primary/capped canary", "it still rests", |found| found["rests"] == true);
     assert_eq!(asked(&provider), 4);
+}
+
+/// A check of a provider's path, and a canary of `model` that is to be told what the primary tells when it is well.
+fn path_and_canary(model: &str) -> String {
+    let rhythm = "every: 200ms, timeout: 5s, failures: 1, successes: 1";
+    let text = text_of("primary");
+    format!("auth: none, health: {{{rhythm}}}, canaries: [{{model: {model}, prompt: \"say it\", expect: {{text: \"{text}\"}}, {rhythm}}}]")
+}
+
+/// What a certificate is found to be.
+fn word_of(kind: CertificateKind) -> &'static str {
+    match kind {
+        CertificateKind::Good => "good",
+        CertificateKind::Expired => "expired",
+        CertificateKind::NotYetValid => "not valid yet",
+        CertificateKind::WrongHost => "not valid for name",
+        CertificateKind::SelfSigned | CertificateKind::UnknownIssuer => "UnknownIssuer",
+    }
+}
+
+#[test]
+fn looks_go_by_tls_and_trust_nobody_else() {
+    let provider = Provider::new();
+    provider.answers("primary", &json!({"health": 200}));
+    let policy = Policy::new()
+        .defaults("breaker: {consecutive: 1000, min_requests: 1000}")
+        .secure("primary", provider.tls("primary"), &provider.ca(), &path_and_canary("secured"))
+        .provider("backup", provider.plain("backup"), "auth: none")
+        .chain("secured", &[("primary", "secured"), ("backup", "secured")], "");
+    let gateway = Gateway::start(&policy);
+    let checks = ["primary health", "primary/secured canary"];
+    for name in checks {
+        until_check(&gateway, name, "it is well", |found| found["state"] == "well");
+    }
+    let asked = provider.log_of("secured");
+    assert!(!asked.is_empty() && asked.iter().all(|entry| entry.tls), "{asked:?}");
+    for kind in CertificateKind::ALL.iter().filter(|kind| **kind != CertificateKind::Good) {
+        provider.certificate("primary", *kind);
+        for name in checks {
+            until_check(&gateway, name, word_of(*kind), |found| {
+                let said = found["said"].as_str().unwrap_or_default();
+                found["reason"] == "exception" && said.starts_with("TLS: invalid peer certificate: ") && said.contains(word_of(*kind))
+            });
+        }
+    }
+    until_told(&gateway, "primary/secured", "exception");
+    let record = until_answered_by(&gateway, "secured", "backup");
+    assert_eq!(skipped(&record, "primary/secured")["reason"], "exception", "{record}");
+    provider.certificate("primary", CertificateKind::Good);
+    until_answered_by(&gateway, "secured", "primary");
+}
+
+/// Waits until the data plane tells why a target is asked last.
+fn until_told(gateway: &Gateway, target: &str, reason: &str) {
+    let line = format!("throwover_target_degraded{{target=\"{target}\",reason=\"{reason}\"}} 1");
+    until(&line, || gateway.page("/metrics").unwrap().1.contains(&line).then_some(()));
+}
+
+#[test]
+fn looks_go_through_the_egress_proxy() {
+    let provider = Provider::new();
+    provider.answers("primary", &json!({"health": 200}));
+    let authorities = ["provider.test:443", "provider.test:80"];
+    let proxy = Proxy::start(&[(authorities[0], provider.tls("primary")), (authorities[1], provider.plain("primary"))]);
+    let members = path_and_canary("tunnelled");
+    let ca = provider.ca();
+    let policy = Policy::new()
+        .gateway(&format!("egress: {{proxy: \"http://{}\"}}", proxy.address))
+        .endpoint("primary", "https://provider.test/v1", &format!("ca: \"{}\", server_name: localhost, {members}", ca.display()))
+        .endpoint("unsecured", "http://provider.test/v1", &members)
+        .endpoint("misled", "https://provider.test/v1", &format!("ca: \"{}\", {members}", ca.display()))
+        .chain("tunnelled", &[("primary", "tunnelled"), ("unsecured", "tunnelled"), ("misled", "tunnelled")], "");
+    let gateway = Gateway::start(&policy);
+    let checks = ["primary health", "primary/tunnelled canary", "unsecured health", "unsecured/tunnelled canary"];
+    let until_all = |what: &str, holds: &dyn Fn(&Value) -> bool| {
+        for name in checks {
+            until_check(&gateway, name, what, holds);
+        }
+    };
+    // Nobody but the proxy knows the name.
+    until_all("it is well", &|found| found["state"] == "well");
+    // Who is led elsewhere notices.
+    until_check(&gateway, "misled health", "another name", |found| found["said"].as_str().unwrap_or_default().starts_with("TLS: "));
+    for one in proxy.asked() {
+        let authority = authorities.iter().find(|authority| one.authority() == Some(authority)).expect("nobody else is asked for");
+        assert_eq!(one.head, format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n"));
+    }
+    proxy.manner(Manner::Refuse(407));
+    until_all("it is refused", &|found| found["reason"] == "exception" && found["said"] == "the egress proxy answered 407");
+    proxy.manner(Manner::Interim(3));
+    until_all("it is well again", &|found| found["state"] == "well");
+    proxy.manner(Manner::HangUp);
+    until_all("nobody answers", &|found| found["reason"] == "exception");
+    proxy.manner(Manner::Silent);
+    until_all("it waits in vain", &|found| found["reason"] == "high_latency" && found["said"] == "no answer in time");
+}
+
+/// An answer of OpenAI's dialect with one token.
+fn completion(content: &str, logprob: f64) -> Vec<u8> {
+    Recorder::json(
+        &json!({
+            "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop",
+                "logprobs": {"content": [{"token": content, "logprob": logprob, "bytes": null, "top_logprobs": []}]}}],
+            "usage": {"prompt_tokens": 8, "completion_tokens": 1, "total_tokens": 9},
+        })
+        .to_string(),
+    )
+}
+
+/// Each model, what is expected of it, what it says while it is well and when it is not, and why that is so.
+const KNOWN: [(&str, &str, &str, &str, &str); 4] = [
+    ("text", "{text: \"Forty-two\"}", " forty-two.\n", "It is forty-two.", "wrong_answer"),
+    ("regex", "{regex: \"^4[2-3]$\"}", "42", "442", "wrong_answer"),
+    ("json", "{json: {answer: 42, of: [6, 7]}}", "```json\n{\"of\": [6, 7.0], \"answer\": 42}\n```", "{\"answer\": 42}", "wrong_answer"),
+    ("unsure", "{text: \"42\"}, min_confidence: 90%", "42", "42", "low_confidence"),
+];
+
+#[test]
+fn an_answer_is_held_against_a_text_an_expression_a_value_and_its_confidence() {
+    let is_well = Arc::new(AtomicBool::new(true));
+    let well = is_well.clone();
+    let model = Recorder::answering(move |asked| {
+        let body: Value = serde_json::from_slice(&asked.body).unwrap();
+        let (_, _, right, wrong, _) = KNOWN.iter().find(|(model, ..)| body["model"] == **model).unwrap();
+        if well.load(Ordering::Acquire) { completion(right, -0.01) } else { completion(wrong, 0.5_f64.ln()) }
+    });
+    let rhythm = "prompt: \"What is 6*7?\", every: 200ms, timeout: 5s, failures: 1, successes: 1";
+    let canaries: Vec<String> = KNOWN.iter().map(|(model, expect, ..)| format!("{{model: {model}, expect: {expect}, {rhythm}}}")).collect();
+    let targets = KNOWN.map(|(model, ..)| ("own", model));
+    let policy = Policy::new().provider("own", model.address, &format!("auth: none, canaries: [{}]", canaries.join(", "))).chain(
+        "known-answers",
+        &targets,
+        "",
+    );
+    let gateway = Gateway::start(&policy);
+    for (model, ..) in KNOWN {
+        until_check(&gateway, &format!("own/{model} canary"), "it is right", |found| found["state"] == "well");
+    }
+    is_well.store(false, Ordering::Release);
+    for (model, .., reason) in KNOWN {
+        until_check(&gateway, &format!("own/{model} canary"), reason, |found| found["reason"] == reason);
+        until_told(&gateway, &format!("own/{model}"), reason);
+    }
+    assert_eq!(check(&gateway, "own/unsure canary")["said"], "right, with a mean probability of 0.500");
+}
+
+#[test]
+fn who_is_late_or_cannot_be_read_is_told_apart() {
+    let provider = Provider::new();
+    // No answer comes within this delay, and none has to.
+    provider.answers("primary", &json!({"latency_ms": 50}));
+    let gateway = Gateway::start(&with_canary(&provider, "late", ", slow: 1ms"));
+    until_check(&gateway, "primary/late canary", "it is late", |found| {
+        found["reason"] == "high_latency" && found["said"].as_str().unwrap().starts_with("right, after ")
+    });
+    until_told(&gateway, "primary/late", "high_latency");
+    for (fault, said) in [("reset-before-head;model=late", "reset"), ("truncated-json;model=late", "its answer cannot be read")] {
+        provider.fault("primary", fault);
+        until_check(&gateway, "primary/late canary", fault, |found| {
+            found["reason"] == "exception" && found["said"].as_str().unwrap().contains(said)
+        });
+    }
+    until_told(&gateway, "primary/late", "exception");
+}
+
+#[test]
+fn a_canary_stops_when_its_money_is_spent() {
+    let provider = Provider::new();
+    let canary = format!(
+        "auth: none, canaries: [{{model: dear, prompt: \"say it\", expect: {{text: \"{}\"}}, every: 200ms, timeout: 5s, daily_cost: 0.4}}]",
+        text_of("primary")
+    );
+    // A tenth of a cent for each token.
+    let policy = Policy::new().provider("primary", provider.plain("primary"), &canary).chain_of(
+        "dear",
+        "[{provider: primary, model: dear, price: {input: 1000, output: 1000}}]",
+        "",
+    );
+    let gateway = Gateway::start(&policy);
+    until_check(&gateway, "primary/dear canary", "it rests", |found| found["rests"] == true);
+    let found = check(&gateway, "primary/dear canary");
+    let (cost, count) = (found["today"]["cost_usd"].as_f64().unwrap(), found["today"]["count"].as_u64().unwrap());
+    assert!(count > 1 && provider.log_of("dear").len() as u64 == count, "{found}");
+    // The next one might have cost 19 tokens of prompt and 64 of an answer.
+    assert!(cost <= 0.4 && cost + 0.083 > 0.4, "{found}");
 }
