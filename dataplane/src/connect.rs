@@ -6,7 +6,7 @@ use crate::{
     io::{Connect, Errno, Instant, SECURES, Stream},
     meters::{Meter, Spread},
     pool::Upstream,
-    relay::{Outcome, Scene},
+    relay::{Matter, Outcome, Scene},
     resolve::Answer,
     shard::Shard,
     tls,
@@ -101,7 +101,7 @@ impl Addresses {
 /// # Errors
 /// Why there is none, as the engine judges it; or the tenant went away.
 pub async fn obtain(scene: &Scene<'_>, waiter: &mut Waiter<'_>) -> Result<Upstream, Outcome> {
-    let Scene { shard, policy, attempt, .. } = scene;
+    let (Matter { shard, policy, .. }, attempt) = (scene.matter, scene.attempt);
     let origin = policy.providers[attempt.provider].origin;
     // The pool's connections may all be as stale as the one that just failed.
     if !attempt.fresh

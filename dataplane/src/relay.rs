@@ -5,7 +5,6 @@
 //! used again.
 
 use crate::{
-    body::Body,
     current::{Held as Serving, credential_field},
     downstream::{Arrival, Downstream, Waiter},
     held::Pooled,
@@ -34,7 +33,7 @@ use policy::{
     ClassSet,
     limits::{ANSWER_HEAD_BYTES_MAX, INTERIM_HEADS_MAX},
 };
-use std::rc::Rc;
+use std::ops::Deref;
 
 mod answer;
 mod count;
@@ -85,22 +84,12 @@ impl From<Transport> for Outcome {
 /// What a request that was said anew and its answer agree on. Boxed: few requests need it.
 type Agreed = Option<Box<Terms>>;
 
-/// All that an attempt needs to know, and none of it changes.
+/// All that an attempt needs to know, and none of it changes: what its exchange asks, and of whom.
 pub struct Scene<'a> {
-    /// Where it happens.
-    pub shard: &'a Rc<Shard>,
-    /// The policy that the exchange began with.
-    pub policy: &'a Serving,
-    /// The request's head.
-    pub asked: &'a Asked,
-    /// The request's body.
-    pub body: &'a Body<'a>,
-    /// What is asked of us.
-    pub surface: Surface,
+    /// What is asked, whoever is to answer.
+    pub matter: &'a Matter<'a>,
     /// What is asked of the provider.
     pub at: Surface,
-    /// The answer is to be a stream.
-    pub stream: bool,
     /// The chain that answers.
     pub chain: policy::ChainId,
     /// What is said differently at this place of it.
@@ -109,14 +98,20 @@ pub struct Scene<'a> {
     pub turns_on: ClassSet,
     /// Parameters that the target has said it does not know.
     pub unknown: &'a [&'static str],
-    /// What the request called the model.
-    pub requested: &'a str,
     /// What the provider is to call it.
     pub model: &'a str,
     /// The bytes that its prompt may have, where nobody can read all of it.
     pub bytes_max: Option<u64>,
     /// Which provider, with what, by when.
     pub attempt: &'a Attempt,
+}
+
+impl<'a> Deref for Scene<'a> {
+    type Target = Matter<'a>;
+
+    fn deref(&self) -> &Matter<'a> {
+        self.matter
+    }
 }
 
 /// One attempt over an open connection.
@@ -156,7 +151,7 @@ pub fn attempt(
 /// When the answer says that nothing remains of the provider's limits, whoever comes next is spared the
 /// refusal. A Retry-After says more exactly what the provider wants, and is heeded by the verdict.
 fn heed_limits(scene: &Scene<'_>, head: &Response, bytes: &[u8]) {
-    let Scene { shard, policy, attempt, .. } = scene;
+    let (Matter { shard, policy, .. }, attempt) = (scene.matter, scene.attempt);
     let told = |field| head.span(field).is_some();
     let Some(ms) = limits::spent_ms(head, bytes, || shard.io.wall().0 / 1_000) else { return };
     if told(ResponseField::RetryAfter) || told(ResponseField::RetryAfterMs) {
@@ -170,7 +165,7 @@ fn heed_limits(scene: &Scene<'_>, head: &Response, bytes: &[u8]) {
 /// Writes the request: a head from scratch, the body as it came but for the model's name, or in the
 /// provider's language. Tells what the answer has to be read with.
 fn send(scene: &Scene<'_>, upstream: &mut Upstream, story: &mut Story) -> Result<Agreed, Transport> {
-    let Scene { shard, policy, asked, body, attempt, .. } = scene;
+    let (Matter { shard, policy, asked, body, .. }, attempt) = (scene.matter, scene.attempt);
     let anew = passage::anew(scene, story.summary.as_deref())?;
     story.compacted = anew.as_ref().and_then(|anew| anew.compacted);
     let edits = edit::Edits::new(body.facts(), &body.held, scene.surface, scene.model, scene.requested);
@@ -305,7 +300,7 @@ pub async fn idle(scene: &Scene<'_>, waiter: &mut Waiter<'_>, until: Instant) ->
 
 /// Verb 9's first half: tells the exchange what came of an attempt. `None` goes on.
 pub fn conclude(scene: &Scene<'_>, exchange: &mut Exchange, outcome: Outcome, story: &mut Story) -> Option<Ended> {
-    let Scene { shard, policy, attempt, .. } = scene;
+    let (Matter { shard, policy, .. }, attempt) = (scene.matter, scene.attempt);
     let board = &shard.process.board;
     let now = Moment(shard.io.now().0);
     let (verdict, declined, cut) = match outcome {
@@ -398,7 +393,7 @@ pub fn surrender(
 
 /// Writes the fields that tell who answered and how.
 fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange: &Exchange, out: &mut Vec<u8>) {
-    let Scene { shard, policy, attempt, .. } = scene;
+    let (Matter { shard, policy, .. }, attempt) = (scene.matter, scene.attempt);
     debug_assert!(!tenant.head_sent, "the head goes out once");
     respond::write_own(out, story.id, story.dialect);
     policy.rendered(attempt.provider).served_by().write(out);

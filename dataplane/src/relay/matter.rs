@@ -43,21 +43,15 @@ impl Matter<'_> {
 
     /// The same as one attempt sees it.
     pub fn scene<'s>(&'s self, exchange: &Exchange, attempt: &'s Attempt, unknown: &'s [&'static str]) -> Scene<'s> {
-        let &Matter { shard, policy, asked, body, surface, stream, requested, .. } = self;
+        let &Matter { policy, surface, stream, requested, .. } = self;
         let (step, member) = exchange.place(attempt.index);
         Scene {
-            shard,
-            policy,
-            asked,
-            body,
-            surface,
+            matter: self,
             at: surface.at(&policy.providers[attempt.provider], &policy.targets[attempt.target], stream),
-            stream,
             chain: exchange.chain(),
             wording: policy.chains[exchange.chain()].steps[step].members[member].wording.map(|at| &policy.wordings[at as usize]),
             turns_on: exchange.turns_on(policy.prepared()),
             unknown,
-            requested,
             model: policy.prepared().model_for(attempt.target, requested).unwrap_or_default(),
             bytes_max: exchange.bytes_max(policy.prepared(), attempt.index),
             attempt,

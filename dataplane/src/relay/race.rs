@@ -232,7 +232,7 @@ fn left(exchange: &mut Exchange, lanes: [Option<(&Scene<'_>, &Cell<Notes>)>; 2],
 
 /// Gives an attempt up.
 fn outrun(exchange: &mut Exchange, lane: (&Scene<'_>, &Cell<Notes>), story: &mut Story) {
-    let Scene { shard, policy, attempt, .. } = lane.0;
+    let (Matter { shard, policy, .. }, attempt) = (lane.0.matter, lane.0.attempt);
     tell(exchange, lane, story);
     if lane.1.get().sent.is_some() {
         story.bill.outrun(lane.0);
