@@ -40,7 +40,7 @@ mod translate;
 mod whole;
 
 pub use delta::{Delta, Failure, Listener};
-pub use details::{read_ending, read_error, read_error_beside};
+pub use details::{is_error, read_ending, read_error, read_error_beside};
 pub use ear::Ear;
 pub use manner::Manner;
 pub use means::{Means, Quirks, Thinking};

@@ -33,8 +33,8 @@ pub struct ErrorAnswer {
     body: Vec<u8>,
     message: String,
     code: &'static str,
-    /// It is in another language than the client's, or in none: a page of a proxy, a part of something, or
-    /// nothing at all.
+    /// It is in another form than the client's dialect has: another's, a validator's, a page of a proxy, a part
+    /// of something, or nothing at all.
     foreign: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn read(scene: &Scene<'_>, waiter: &mut Waiter<'_>, mut upstrea
         _ => verdict,
     };
     let message = fields.message.as_str().to_owned();
-    let speaks = whole && tells(&fields);
+    let speaks = whole && dialect::is_error(scene.surface.dialect(), &body);
     Outcome::Declined(
         verdict,
         Box::new(ErrorAnswer {

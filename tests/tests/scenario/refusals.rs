@@ -66,6 +66,36 @@ fn a_refusal_that_nobody_can_read_is_put_into_words() {
     }
 }
 
+/// What servers that imitate a dialect say in other forms is said in the client's, message and status kept.
+#[test]
+fn a_refusal_in_another_form_is_said_in_the_clients() {
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "");
+    let gateway = Gateway::start(&policy);
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    for shape in ["array", "string", "flat", "problem", "detail"] {
+        for status in [400, 422] {
+            provider.fault("primary", &format!("status;status={status};shape={shape}"));
+            for ask in [Ask::chat("c"), Ask::stream("c"), Ask::post("/v1/completions", &json!({"model": "c", "prompt": "hi"}))] {
+                let before = provider.log().len();
+                let story = Story::of(shape, gateway.tenant().ask(&ask), &provider, "m");
+                story.refused(status, "invalid_request");
+                let error = &story.answer.json()["error"];
+                assert_eq!(error["type"], "invalid_request_error", "{story}");
+                let message = error["message"].as_str().unwrap();
+                assert!(!message.is_empty() && !message.contains("did not say why"), "{story}");
+                assert_eq!(provider.log().len() - before, 1, "{story}");
+                assert_eq!(story.answer.head.field("x-throwover-fault"), Some("tenant"), "{story}");
+            }
+            let ask = Ask::post("/v1/messages", &json!({"model": "c", "max_tokens": 9, "messages": messages}));
+            let story = Story::of(shape, gateway.tenant().ask(&ask), &provider, "m");
+            let said = story.answer.json();
+            assert_eq!((story.answer.head.status, &said["type"]), (status, &json!("error")), "{story}");
+            assert!(said["error"]["type"].is_string() && said["error"]["message"].is_string(), "{story}");
+        }
+    }
+}
+
 /// What every provider says, and what the tenant is told in the end.
 #[test]
 fn all_providers_down_is_one_honest_error() {

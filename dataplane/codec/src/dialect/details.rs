@@ -1,7 +1,7 @@
 //! What an error says of itself more exactly than its fields: Google's `details` and Anthropic's, Azure's
 //! inner error, the limit that OpenRouter names, the place that a validator complains of.
 
-use super::answer::CHOICES_MAX;
+use super::{Dialect, answer::CHOICES_MAX};
 use crate::json::{self, ErrorFields, Str, Text, Tree, Value};
 
 /// Members that say more, if one of them is there at all.
@@ -78,6 +78,20 @@ fn reason(error: Value<'_>) -> Option<Text<64>> {
         .or_else(|| text(error.get("metadata"), "limit_source"))
 }
 
+/// True when an error body has the form that clients of `dialect` read: others say the same in so many ways.
+pub fn is_error(dialect: Dialect, body: &[u8]) -> bool {
+    let mut tree = Tree::new();
+    let Ok(root) = tree.read(body) else { return false };
+    let Some(error) = root.get("error").filter(|error| error.is_object()) else { return false };
+    let has = |of: Value<'_>, name: &str| of.text(name).is_some();
+    has(error, "message")
+        && match dialect {
+            Dialect::Openai | Dialect::Responses => true,
+            Dialect::Anthropic => root.text("type").is_some_and(|kind| kind.is("error")) && has(error, "type"),
+            Dialect::Gemini => error.get("code").is_some() && has(error, "status"),
+        }
+}
+
 /// Reads how an answer of status 200 ended, where that is a failure: as the code stands the word for it, as
 /// the kind the member that held it. Where a choice has an error of its own, its fields are told instead.
 pub fn read_ending(body: &[u8]) -> ErrorFields {
@@ -105,6 +119,28 @@ const ENDINGS: &[&str] = &["finish_reason", "finishReason", "stop_reason", "stop
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_dialect_has_one_form_of_error() {
+        let forms: &[(&str, [bool; 4])] = &[
+            (r#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#, [true, true, false, false]),
+            (r#"{"type":"error","error":{"type":"t","message":"m"}}"#, [true, true, true, false]),
+            (r#"{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}"#, [true, true, false, true]),
+            (r#"[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]"#, [false; 4]),
+            (r#"{"error":"m"}"#, [false; 4]),
+            (r#"{"error":{"message":{"detail":"m"}}}"#, [false; 4]),
+            (r#"{"detail":[{"loc":["body","n"],"msg":"m","type":"t"}]}"#, [false; 4]),
+            (r#"{"object":"error","message":"m","type":"t","code":1}"#, [false; 4]),
+            (r#"{"type":"about:blank","title":"t","status":400,"detail":"m"}"#, [false; 4]),
+            (r#"{"error":{"message":"m"}"#, [false; 4]),
+            ("", [false; 4]),
+        ];
+        for (body, expected) in forms {
+            let found =
+                [Dialect::Openai, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini].map(|dialect| is_error(dialect, body.as_bytes()));
+            assert_eq!(found, *expected, "{body}");
+        }
+    }
 
     #[test]
     fn the_code_is_the_reason_that_the_details_name() {
