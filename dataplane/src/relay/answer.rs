@@ -200,7 +200,8 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if completed && !facts.has_content() && !story.may_say_nothing {
         return Err(judge::transport(Transport::Empty));
     }
-    if facts.finish == Some(json::Finish::Error) && !facts.has_content() {
+    // What it gave up on is no answer, whatever it has said of it.
+    if facts.finish == Some(json::Finish::Error) {
         let mut joined = Vec::new();
         let body = passage::contiguous(held, &mut joined);
         return Err(scene.failed(&dialect::read_ending(body), body));
@@ -251,8 +252,8 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     }
     let ended = |reason: &[json::Finish]| answer.choices.iter().any(|choice| choice.finish.is_some_and(|found| reason.contains(&found)));
     let shows = answer.has_content() || answer.untold && !scene.translates();
-    // In other words, what came before it would be taken for all.
-    if ended(&[json::Finish::Error]) && (scene.translates() || !shows) {
+    // What came before it would be taken for all.
+    if ended(&[json::Finish::Error]) {
         let fields = dialect::read_ending(body);
         // Without a word of why, nothing is all that it says.
         return Err(if !shows && fields == json::ErrorFields::default() {

@@ -75,6 +75,7 @@ const JSON: &[Case] = &[
     case("length-long", "stream_cut"),
     case("length-short", "malformed"),
     case("truncated-json", "malformed"),
+    case("finish;reason=error", "server_error"),
     slow("stall", "timeout"),
 ];
 

@@ -21,6 +21,7 @@ const CUTS: &[(&str, &str)] = &[
     ("no-terminal;events=4", "stream_cut"),
     ("no-terminal", "stream_cut"),
     ("huge-event;events=4;bytes=2097152", "malformed"),
+    ("finish;reason=error", "server_error"),
 ];
 
 #[test]

@@ -82,10 +82,8 @@ impl Ear {
             (Err(Failure::Error(fields)), _) => Kind::Error(fields),
             (Err(Failure::Malformed), _) => Kind::Malformed,
             (Ok(()), Gist { torn: true, .. }) if said_anew => Kind::Malformed,
-            // In other words it would have a good end.
-            (Ok(()), Gist { finish: Some(Finish::Error), .. }) if said_anew => Kind::Error(Box::new(read_ending(data.trim_ascii()))),
-            // What is a failure in the provider's words is one here, and never an end.
-            (Ok(()), Gist { finish: Some(Finish::Error), content: None, .. }) => Kind::Error(Box::new(read_ending(data.trim_ascii()))),
+            // What is a failure in the provider's words is one here, and never an end, whatever came with it.
+            (Ok(()), Gist { finish: Some(Finish::Error), .. }) => Kind::Error(Box::new(read_ending(data.trim_ascii()))),
             (Ok(()), Gist { end: true, finish, .. }) => Kind::Done(match finish {
                 Some(Finish::Stop | Finish::ToolCalls) => Outcome::Completed,
                 Some(other) => Outcome::Incomplete(Some(*other)),

@@ -34,8 +34,8 @@ pub fn classify(event: Option<&[u8]>, data: &[u8]) -> Event {
     let facts = &gather.facts;
     let kind = if facts.error || event == Some(b"error") {
         Kind::Error(Box::new(read_error(data)))
-    } else if facts.finish == Some(Finish::Error) && content(facts).is_none() {
-        // What is a failure in the provider's words is one here, and never an end.
+    } else if facts.finish == Some(Finish::Error) {
+        // What is a failure in the provider's words is one here, and never an end, whatever came with it.
         Kind::Error(Box::new(read_ending(data)))
     } else if let Some(reason) = facts.finish {
         Kind::Finish { reason, content: content(facts) }
