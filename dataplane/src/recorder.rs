@@ -16,7 +16,7 @@ use codec::json::escape_into;
 use engine::{
     Moment,
     account::{Record, Summary},
-    exchange::{Skip, Trail, trail::End},
+    exchange::{Skip, Struck, Trail, trail::End},
 };
 use policy::{KeyId, Money, limits, wire::Event};
 use std::{
@@ -448,7 +448,7 @@ fn write_attempt(out: &mut Vec<u8>, attempt: &Trail, target: &str) {
         (key!("probe"), attempt.probe),
         (key!("forced"), attempt.forced),
         (key!("fresh"), attempt.fresh),
-        (key!("struck"), attempt.struck),
+        (key!("struck"), attempt.struck != Struck::No),
         (key!("hedge"), attempt.hedge),
         (key!("standby"), attempt.standby),
     ];

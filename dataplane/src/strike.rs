@@ -16,8 +16,9 @@ use crate::{
 };
 use codec::dialect::Tree;
 use engine::{
-    exchange::Exchange,
-    judge::{self, ErrorFields, Transport, Verdict},
+    Moment,
+    exchange::{Exchange, trail},
+    judge::{self, ErrorFields, Transport},
     strike,
 };
 use policy::Blow;
@@ -75,8 +76,10 @@ pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Wish>) 
     let own = wished.and_then(|wish| wish.blow).filter(|_| first == Some(scene.attempt.target));
     let blow = own.or_else(rehearsed)?;
     shard.meters().count(Meter::Struck);
-    exchange.struck(scene.attempt.index);
-    Some(Struck { blow, wished: own.is_some() })
+    let wished = own.is_some();
+    let how = if wished { trail::Struck::Wished } else { trail::Struck::Rehearsed };
+    exchange.struck(&shard.process.board, scene.attempt.index, how, Moment(shard.io.now().0));
+    Some(Struck { blow, wished })
 }
 
 /// What an attempt comes to that is struck; `None` when it is to be made all the same.
@@ -84,7 +87,7 @@ pub async fn land(scene: &Scene<'_>, waiter: &mut Waiter<'_>, struck: Struck) ->
     match fall(scene, waiter, struck.blow).await {
         // What one tenant tries out is no news to anybody else: no breaker counts it, and nothing is left alone.
         Some(Outcome::Failed(verdict)) if struck.wished => {
-            Some(Outcome::Failed(Verdict { pauses: false, counts_for_breaker: false, ..verdict }))
+            Some(Outcome::Failed(verdict.of_this_request()))
         }
         outcome => outcome,
     }

@@ -572,10 +572,15 @@ impl TargetRow {
         self.streams.waiting.count() + self.wholes.waiting.count()
     }
 
-    pub(crate) fn end(&self, stream: bool, slot: Option<Slot>) {
+    /// Nothing is to be seen of how long an attempt takes.
+    pub(crate) fn let_be(&self, stream: bool, slot: Option<Slot>) {
         if let Some(slot) = slot {
             self.watch(stream).waiting.give_back(slot);
         }
+    }
+
+    pub(crate) fn end(&self, stream: bool, slot: Option<Slot>) {
+        self.let_be(stream, slot);
         self.attempts.fetch_add(1, Relaxed);
         let before = self.in_flight.fetch_sub(1, Relaxed);
         assert!(before > 0, "an attempt ended that never began");

@@ -59,7 +59,7 @@ mod view;
 pub use affinity::Session;
 pub use candidate::{Candidate, Skip};
 pub use surrender::{Own, Surrender};
-pub use trail::{End, Trail};
+pub use trail::{End, Struck, Trail};
 
 machine! {
     /// Where an exchange stands.
@@ -391,9 +391,26 @@ impl Exchange {
         self.trail_mut(attempt_index).sent_us = us;
     }
 
-    /// An attempt fails, or is late, on purpose.
-    pub fn struck(&mut self, attempt_index: usize) {
-        self.trail_mut(attempt_index).struck = true;
+    /// An attempt fails, or is late, on purpose. One that its own request wishes so neither waits nor probes, as
+    /// far as anybody else sees.
+    pub fn struck(&mut self, board: &Board, attempt_index: usize, struck: Struck, now: Moment) {
+        self.trail_mut(attempt_index).struck = struck;
+        if struck != Struck::Wished {
+            return;
+        }
+        let row = board.target(self.target(attempt_index));
+        let mut running = self.running.iter_mut().chain(self.beside.as_deref_mut());
+        let Some(running) = running.find(|running| usize::from(running.index) == attempt_index) else { return };
+        row.let_be(self.stream, running.slot.take());
+        breaker::neutral(&row.breaker, std::mem::replace(&mut running.admission, Admission::Pass), now);
+        let left = *running;
+        running.account = left.account.map(|_| Admission::Pass);
+        self.account_left(board, &left, now);
+    }
+
+    /// True for an attempt that fails because its request wishes so: the board learns nothing of it.
+    fn is_wished(&self, attempt_index: usize) -> bool {
+        self.trail[attempt_index].struck == Struck::Wished
     }
 
     /// The head of an answer has come.
@@ -418,10 +435,12 @@ impl Exchange {
         let asked_us = if trail.sent_us == 0 { begun_us } else { trail.sent_us };
         let target = self.target(attempt_index);
         let row = board.target(target);
+        let wished = self.is_wished(attempt_index);
         row.observe(u64::from(us.saturating_sub(asked_us)) * NS_PER_US, now);
         let Some(running) = &mut self.running else { return };
         let rules = prepared.breaker(chain, target);
-        if self.stream {
+        // Of a wished one the time is the wish's.
+        if self.stream && !wished {
             let ns = u64::from(us.saturating_sub(begun_us)) * NS_PER_US;
             row.answered(true, self.size, running.slot.take(), ns, now);
             breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);
@@ -443,6 +462,8 @@ impl Exchange {
     pub fn concluded(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, verdict: Verdict, now: Moment) {
         let verdict = self.heard(prepared, board, attempt_index, verdict, now);
         let verdict = failover::overruled(&self.rules(prepared).triggers, verdict);
+        let wished = self.is_wished(attempt_index);
+        let verdict = if wished { verdict.of_this_request() } else { verdict };
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
         self.last_ended = Some(running.index);
@@ -454,12 +475,14 @@ impl Exchange {
         let row = board.target(target);
         let stale = verdict.fresh && !self.fresh_used && self.state != State::Cut;
         // The second time in a row it is no accident of the pool's, and counts as what it is.
-        let counts = verdict.counts_for_breaker || (verdict.fresh && !stale);
+        let counts = verdict.counts_for_breaker || (verdict.fresh && !stale && !wished);
         let counts = !self.account_failed(prepared, board, &running, &verdict, now) && counts;
-        self.room_was_short(prepared, board, &running, &verdict, now);
+        if !wished {
+            self.room_was_short(prepared, board, &running, &verdict, now);
+        }
         self.tell_breaker(prepared, board, &running, verdict.class, counts, now);
         let ours = self.is_ours(prepared, target, &verdict);
-        if ours && !stale {
+        if ours && !stale && !wished {
             row.note_failure(verdict.class, now);
         }
         self.note(attempt_index, &verdict, stale, now);
@@ -520,8 +543,9 @@ impl Exchange {
             Some(verdict) => self.note_flaw(board, prepared, &running, verdict, now),
         }
         let end_us = now.us_since(self.started);
+        let wished = self.is_wished(attempt_index);
         let trail = &mut self.trail[attempt_index];
-        if !self.stream {
+        if !self.stream && !wished {
             let ns = u64::from(end_us.saturating_sub(trail.begun_us)) * NS_PER_US;
             row.answered(false, self.size, None, ns, now);
             breaker::timed(&row.breaker, &rules, ns, now, running.jitter[0]);

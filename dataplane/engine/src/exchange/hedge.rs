@@ -5,7 +5,7 @@
 //! after the commit point, by an exchange that has made one before, or beyond what the chain's requests
 //! have earned ([`crate::hedges`]).
 
-use super::{Attempt, End, Exchange, State, TRAIL_MAX, choose::Spare};
+use super::{Attempt, End, Exchange, State, Struck, TRAIL_MAX, choose::Spare};
 use crate::{
     board::Board,
     moment::{Moment, NS_PER_US},
@@ -58,7 +58,7 @@ impl Exchange {
         self.part(board, prepared, attempt_index, End::Outrun, now);
         self.step(super::Event::Yield);
         let trail = &self.trail[attempt_index];
-        if outrun && !trail.hedge {
+        if outrun && !trail.hedge && trail.struck != Struck::Wished {
             let ns = u64::from(trail.end_us.saturating_sub(trail.begun_us)) * NS_PER_US;
             board.target(self.target(attempt_index)).outrun(self.stream, self.size, ns, now);
         }

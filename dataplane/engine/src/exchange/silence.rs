@@ -5,7 +5,7 @@
 //! in use as long as nobody waits for its end, and a probe that is hung up on would be followed by the next
 //! at once.
 
-use super::{Exchange, Running};
+use super::{Exchange, Running, Struck};
 use crate::{
     board::Board,
     breaker::{self, Admission},
@@ -29,12 +29,12 @@ impl Exchange {
     }
 
     /// True when nothing has come of an attempt that its target should have answered long ago: after the time
-    /// at which those in flight are overdue, or, while too little is known, that to a first token. What was
-    /// late on purpose says nothing.
+    /// at which those in flight are overdue, or, while too little is known, that to a first token. What its own
+    /// request wants late says nothing.
     pub(super) fn was_silent(&self, prepared: &Prepared, board: &Board, attempt_index: usize, now: Moment) -> bool {
         let trail = &self.trail[attempt_index];
         let spoke = trail.token_us != 0 || !self.stream && trail.head_us != 0;
-        if spoke || trail.struck {
+        if spoke || trail.struck == Struck::Wished {
             return false;
         }
         let target = self.target(attempt_index);

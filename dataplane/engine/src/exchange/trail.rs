@@ -19,6 +19,17 @@ pub enum End {
     Failed(Class),
 }
 
+/// Whether an attempt was made to fail, or late, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Struck {
+    /// It was not.
+    No,
+    /// An operator rehearses a fault, with everything that follows from one.
+    Rehearsed,
+    /// Its own request asks for it, which is no news to anybody else.
+    Wished,
+}
+
 /// One attempt. Times are microseconds since the exchange began, 0 where that never came.
 #[derive(Clone, Copy, Debug)]
 pub struct Trail {
@@ -49,8 +60,8 @@ pub struct Trail {
     pub forced: bool,
     /// It was made on a connection that was not idle before.
     pub fresh: bool,
-    /// It was made to fail, in a rehearsal.
-    pub struck: bool,
+    /// It was made to fail.
+    pub struck: Struck,
     /// It began beside another one that was slow.
     pub hedge: bool,
     /// It was made at a later target in its turn, to see that it works.
@@ -75,7 +86,7 @@ impl Trail {
         probe: false,
         forced: false,
         fresh: false,
-        struck: false,
+        struck: Struck::No,
         hedge: false,
         standby: false,
     };

@@ -74,6 +74,60 @@ fn a_silent_provider_is_seen_before_its_first_attempt_times_out() {
     assert!(world.is_idle());
 }
 
+/// What one tenant tries out is no news to anybody else, however it comes out.
+#[test]
+fn a_wish_is_no_sign_of_anything() {
+    let mut draft = in_order(2, 2);
+    // Not even where the chain counts what mostly is not counted.
+    rules(&mut draft).triggers.counted.insert(Class::RateLimit);
+    let mut world = World::new(draft);
+    answered(&mut world, 50);
+    let row = TargetId(0);
+    let before = world.board.target(row).ttft_quantile(0.5, world.now);
+    let verdicts = [judge::transport(Transport::HeadTimeout), limited(60_000), status(503), status(401), status(500)];
+    let mut stuck: Vec<_> = (0..20)
+        .map(|_| {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            assert_eq!(attempt.target, row);
+            exchange.struck(&world.board, attempt.index, Struck::Wished, world.now);
+            (exchange, attempt)
+        })
+        .collect();
+    assert_eq!(world.board.target(row).waiting(), 0);
+    world.pass(9_000);
+    let mut other = world.begin("c");
+    let attempt = world.attempt(&mut other);
+    assert_eq!(attempt.target, row, "nobody is overdue");
+    for ((exchange, attempt), verdict) in stuck.iter_mut().zip(verdicts.into_iter().cycle()) {
+        world.fail(exchange, *attempt, verdict);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    }
+    world.succeed(&mut other, attempt);
+    let target = world.board.target(row);
+    assert_eq!((target.breaker.state().0, target.paused(world.now), target.last_failure()), (gate::State::Closed, None, None));
+    assert_eq!((target.limit.most(world.now), target.totals().1), (None, 0));
+    assert_eq!(target.ttft_quantile(0.5, world.now), before);
+    assert!([0, 1].iter().all(|key| world.board.key_pause(KeyId(*key), world.now).is_none()));
+    assert!(world.is_idle());
+    // One that is to probe leaves that to others, and one that is only late tells nothing of its time.
+    world.break_open(row);
+    world.pass(120_000);
+    let mut exchange = world.begin("c");
+    let probe = world.attempt(&mut exchange);
+    assert!(probe.probe && probe.target == row);
+    exchange.struck(&world.board, probe.index, Struck::Wished, world.now);
+    let mut other = world.begin("c");
+    let attempt = world.attempt(&mut other);
+    assert!(attempt.probe && attempt.target == row);
+    world.succeed(&mut other, attempt);
+    world.pass(50_000);
+    exchange.first_token(&world.prepared, &world.board, probe.index, world.now);
+    world.succeed(&mut exchange, probe);
+    assert_eq!(world.board.target(row).breaker.state().0, gate::State::Closed);
+    assert!(world.is_idle());
+}
+
 #[test]
 fn a_few_stuck_attempts_beside_many_that_are_well_open_nothing() {
     let mut world = World::new(in_order(2, 0));
@@ -223,7 +277,7 @@ fn silence_counts_also_when_nobody_waits_for_its_end() {
 #[test]
 fn who_has_said_something_or_is_late_on_purpose_is_not_silent() {
     let mut world = World::new(in_order(1, 0));
-    assert!(!opens(&mut world, 5, 60_000, true, |_, exchange, attempt| exchange.struck(attempt.index)));
+    assert!(!opens(&mut world, 5, 60_000, true, |world, exchange, attempt| exchange.struck(&world.board, attempt.index, Struck::Wished, world.now)));
     assert!(!opens(&mut world, 5, 60_000, false, |world, exchange, attempt| exchange.head(attempt.index, 200, world.now)));
     let speaks = |world: &World, exchange: &mut Exchange, attempt: Attempt| {
         exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
