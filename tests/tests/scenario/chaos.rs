@@ -129,6 +129,16 @@ fn a_tenant_that_may_test_has_its_first_target_fail() {
     }
     let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789"));
     assert_eq!(answer.content(), text_of("primary"), "{}", answer.text());
+    for fault in ["503", "429;retry_after=600", "connect"] {
+        for _ in 0..6 {
+            let answer = tenant.ask(&Ask::stream("c").key("test-key-0123456789").with("x-throwover-test", fault));
+            assert_eq!(answer.head.status, 200, "{fault}: {}", answer.text());
+        }
+        let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789"));
+        assert_eq!(answer.content(), text_of("primary"), "{fault}: {}", answer.text());
+    }
+    let status = gateway.ask("status", &[]).data.to_string();
+    assert!(!status.contains("rate_limit") && !status.contains("overloaded"), "{status}");
     let answer = tenant.ask(&Ask::chat("c").key("test-key-0123456789").with("x-throwover-test", "nonsense"));
     assert_eq!((answer.head.status, answer.code().as_str()), (400, "unknown_fault"), "{}", answer.text());
     let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789").with("x-throwover-test", "connect"));

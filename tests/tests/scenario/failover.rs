@@ -213,3 +213,20 @@ fn an_answer_in_another_form_is_failed_over() {
     let answer = gateway.tenant().ask(&Ask::post("/v1/chat/completions", &body));
     assert_eq!((answer.head.status, answer.code().as_str()), (502, "provider_schema_violation"), "{}", answer.text());
 }
+
+/// Whoever asks a chat model for what it has not takes it from nobody.
+#[test]
+fn what_a_model_lacks_says_nothing_about_its_answers() {
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "");
+    let gateway = Gateway::start(&policy);
+    let completions = json!({"model": "c", "stream": true, "prompt": "hi"});
+    for fault in ["403", "404", "405", "501"] {
+        provider.fault("primary", fault);
+        for _ in 0..6 {
+            Story::of(fault, gateway.tenant().ask(&Ask::post("/v1/completions", &completions)), &provider, "m").answered_by("backup");
+        }
+        provider.heal("primary");
+        Story::of(fault, gateway.tenant().ask(&Ask::chat("c")), &provider, "m").answered_by("primary");
+    }
+}

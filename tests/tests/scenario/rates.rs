@@ -163,6 +163,35 @@ fn a_provider_that_has_nothing_left_is_spared_before_it_refuses() {
     });
 }
 
+/// A refusal that says by its limits when it is over is heeded as one with a Retry-After.
+#[test]
+fn a_refusal_rests_until_its_limit_is_back() {
+    let provider = Provider::new();
+    provider.fault("primary", "429,limits;form=openai;of=requests;remaining=0;reset_ms=900000");
+    let gateway = Gateway::start(&Policy::over(&provider).chain("alone", &[("primary", "m")], ""));
+    for ask in [Ask::chat("alone"), Ask::stream("alone")] {
+        let story = Story::of("limits", gateway.tenant().ask(&ask), &provider, "m");
+        story.refused(429, "rate_limit_exceeded");
+        let seconds: u64 = story.answer.head.field("retry-after").expect("it says when").parse().unwrap();
+        assert!((600..=901).contains(&seconds), "{story}");
+        assert_eq!(story.asked("primary"), 1, "nobody asks before\n{story}");
+    }
+}
+
+/// So is one within an answer that began well: Gemini says there when to come back.
+#[test]
+fn a_refusal_within_an_answer_says_when_to_come_back() {
+    let provider = zoo();
+    provider.fault("gemini", "error-before-content;code=rate_limit_exceeded");
+    let gateway = Gateway::start(&policy(&provider));
+    let answer = gateway.tenant().ask(&ask("generate", "gemini", true));
+    assert_eq!(answer.head.status, 429, "{}", answer.text());
+    let seconds: u64 = answer.head.field("retry-after").expect("it says when").parse().unwrap();
+    assert!(seconds > 2, "{:?}", answer.head);
+    assert_eq!(gateway.tenant().ask(&ask("chat", "gemini", false)).head.status, 429);
+    assert_eq!(provider.log_of("m").len(), 1, "nobody asks before");
+}
+
 #[test]
 fn who_is_spared_is_asked_when_nobody_else_can_answer() {
     let provider = Provider::new();

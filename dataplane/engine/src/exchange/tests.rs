@@ -14,6 +14,7 @@ mod compact;
 mod domains;
 mod guards;
 mod hedge;
+mod keys;
 mod order;
 mod overruled;
 mod pauses;
