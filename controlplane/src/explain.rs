@@ -234,6 +234,10 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     if !ending.is_empty() {
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
+    let follows = follows(&chain.triggers);
+    if !follows.is_empty() {
+        text.push_str(&format!("follows   {}\n", follows.join("; ")));
+    }
     if let Some(compact) = chain.compact {
         let by = compact.summary.map(|by| format!(", and `{}` sums up what is left out", prepared.chains[by].name));
         let (keep, by) = (compact.keep_turns, by.unwrap_or_default());
@@ -250,8 +254,19 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     let data = json!({"chain": chain.name, "way": way, "at_last": resorts, "compact_keeps": chain.compact.map(|compact| compact.keep_turns),
         "summary_by": chain.compact.and_then(|compact| compact.summary).map(|by| &prepared.chains[by].name), "targets": rows, "attempts_max": exchange.attempts_max(),
         "deadline_ms": patience.deadline_ms, "first_token_ms": first_ms, "slow_ms": breaker.slow_ms,
-        "ends_at": ending, "standby_permille": chain.standby_permille, "standby": standby});
+        "ends_at": ending, "follows": follows, "standby_permille": chain.standby_permille, "standby": standby});
     Answer::new(text, data)
+}
+
+/// What the chain has follow a class in the place of what its row says.
+fn follows(triggers: &policy::Triggers) -> Vec<String> {
+    let policy::Triggers { retry, next, next_key, next_model, template, .. } = triggers;
+    let sets = [(retry, "retry"), (next, "next"), (next_key, "next_key"), (next_model, "next_model"), (template, "template")];
+    let word = |(set, action): (&policy::ClassSet, &str)| {
+        let classes: Vec<&str> = policy::Class::ALL.iter().filter(|class| set.contains(**class)).map(|class| class.word()).collect();
+        (!classes.is_empty()).then(|| format!("{action} after {}", classes.join(", ")))
+    };
+    sets.into_iter().filter_map(word).collect()
 }
 
 /// When a second attempt is made, and how often.

@@ -91,6 +91,10 @@ vocabulary! {
         Retry = "retry";
         /// The next target, and the same one never again.
         Next = "next";
+        /// Another key of the same provider at once, where it has one that was not used, and then the next target.
+        NextKey = "next_key";
+        /// The next model: no other deployment of the same one.
+        NextModel = "next_model";
         /// The chain's template.
         Template = "template";
         /// An error.

@@ -14,7 +14,7 @@ fallback:
         - {provider: a, model: m, lacks: [image, tools], context_window: 1000}
         - {provider: huggingface, model: n}
         - {provider: b, model: w, context_window: 4000}
-      triggers: [{type: auth, enabled: false}]
+      triggers: [{type: auth, enabled: false}, {type: empty, action: next_model}, {type: timeout, action: next_key}]
     - name: spread
       models: [{provider: a, model: m3}, {provider: b, model: m3}, {provider: b, model: m4, after: [content_filter]}]
       standby: 2.5%
@@ -40,6 +40,8 @@ fn the_chain_its_targets_and_why_not_the_others() {
     assert!(answer.text.contains("a/m  asks a for `m`  [breaker open]"), "{}", answer.text);
     assert!(answer.text.contains("never asked: HF_TOKEN is not set"), "{}", answer.text);
     assert!(answer.text.contains("ends at   auth"), "{}", answer.text);
+    assert!(answer.text.contains("follows   next_key after timeout; next_model after empty\n"), "{}", answer.text);
+    assert_eq!(answer.data["follows"], json!(["next_key after timeout", "next_model after empty"]));
 }
 
 #[test]

@@ -289,9 +289,9 @@ impl Validator<'_> {
         let compact = self.compact(chain, &steps);
         plan::Chain {
             standby_permille: self.standby(chain, &steps),
+            triggers: self.triggers(chain, &steps),
             steps,
             compact,
-            triggers: self.triggers(chain),
             attempts_max,
             backoff: self.backoff(retry, general),
             patience: self.patience(chain, defaults),

@@ -1,7 +1,10 @@
 //! How a chain waits, rests and moves on: its own word, else that of `defaults`, else a preset.
 
 use super::Validator;
-use crate::document::{Action, At, Backoff, Breaker, Chain, Defaults, Retry, Trigger, TriggerType, units::Share};
+use crate::{
+    document::{Action, At, Backoff, Breaker, Chain, Defaults, Retry, Trigger, TriggerType, units::Share},
+    plan::{Member, Step},
+};
 use engine::{failover, judge::Fault};
 use policy::{Class, Patience, Triggers, limits};
 
@@ -74,7 +77,7 @@ impl Validator<'_> {
         policy::Breaker { cooldown_max_ms: breaker.cooldown_max_ms.max(breaker.cooldown_ms), ..breaker }
     }
 
-    pub(super) fn triggers(&mut self, chain: &Chain) -> Triggers {
+    pub(super) fn triggers(&mut self, chain: &Chain, steps: &[Step]) -> Triggers {
         let mut triggers = Triggers::default();
         for trigger in chain.triggers.iter().flat_map(|triggers| &triggers.value) {
             let Some(kind) = trigger.r#type.as_ref().map(|at| at.value) else { continue };
@@ -104,8 +107,21 @@ impl Validator<'_> {
                 }
             }
             self.what_follows(chain, trigger, kind, &mut triggers);
+            self.has_effect(trigger, steps);
         }
         triggers
+    }
+
+    /// Tells of an action that is no more than `next` in this chain.
+    fn has_effect(&mut self, trigger: &Trigger, steps: &[Step]) {
+        let Some(action) = &trigger.action else { return };
+        let several = |member: &Member| self.plan.providers[&self.plan.targets[&member.target].provider].keys.len() > 1;
+        let why = match action.value {
+            Action::NextKey if !steps.iter().flat_map(|step| &step.members).any(several) => "no provider of this chain has several keys",
+            Action::NextModel if steps.iter().skip(1).all(|step| !step.after.is_empty()) => "no later model is asked as its turn comes",
+            _ => return,
+        };
+        self.note(action, format!("has no effect yet: {why}")).push();
     }
 
     /// What a trigger has follow its class, or every class.
@@ -129,7 +145,7 @@ impl Validator<'_> {
                 .push();
         }
         let action = trigger.action.as_ref().map(|at| at.value);
-        let onward = matches!(action, Some(Action::Retry | Action::Next));
+        let onward = matches!(action, Some(Action::Retry | Action::Next | Action::NextKey | Action::NextModel));
         if onward && kind == TriggerType::Class(Class::InvalidRequest) {
             self.warning(trigger, "a caller's own mistake is a mistake everywhere: every target will be asked for nothing").push();
         }
@@ -138,13 +154,16 @@ impl Validator<'_> {
             if kind == TriggerType::All && onward && failover::row(*class).fault == Fault::Tenant {
                 continue;
             }
-            for set in [&mut triggers.retry, &mut triggers.next, &mut triggers.template].into_iter().filter(|_| action.is_some()) {
+            let Triggers { retry, next, next_key, next_model, template, .. } = triggers;
+            for set in [retry, next, next_key, next_model, template].into_iter().filter(|_| action.is_some()) {
                 set.remove(*class);
             }
             match action {
                 None => {}
                 Some(Action::Retry) => triggers.retry.insert(*class),
                 Some(Action::Next) => triggers.next.insert(*class),
+                Some(Action::NextKey) => triggers.next_key.insert(*class),
+                Some(Action::NextModel) => triggers.next_model.insert(*class),
                 Some(Action::Template) => triggers.template.insert(*class),
                 Some(Action::Error) => triggers.disabled.insert(*class),
             }

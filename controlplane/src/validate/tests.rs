@@ -467,3 +467,27 @@ fallback:
     assert_eq!(chain("c").1.compact.unwrap().summary, Some(chain("openai/gpt-4.1-mini").0));
     assert_eq!(chain("d").1.compact, Some(policy::chain::Compact { keep_turns: 2, summary: Some(chain("small").0) }));
 }
+
+#[test]
+fn another_key_and_the_next_model_may_follow_a_failure() {
+    let of = |keys: &str, models: &str, action: &str| {
+        let text = format!(
+            "providers: {{openai: {{keys: [{keys}]}}}}
+fallback: {{chains: [{{name: c, models: [{models}], triggers: [{{type: empty, action: next}}, {{type: empty, action: {action}}}]}}]}}"
+        );
+        let (checked, rendered) = check(&text, &surroundings());
+        let triggers = checked.plan.chains.get("c").map(|chain| chain.triggers.clone()).unwrap_or_default();
+        let has = |set: policy::ClassSet| set.contains(policy::Class::Empty);
+        ((has(triggers.next), has(triggers.next_key), has(triggers.next_model)), rendered)
+    };
+    let (one, two) = ("{provider: openai, model: m}", "{provider: openai, model: m}, {provider: openai, model: n}");
+    let (key, keys) = ("\"${OPENAI_API_KEY}\"", "\"${OPENAI_API_KEY}\", \"${ACME_TENANT_KEY}\"");
+    // The last word counts.
+    let (sets, rendered) = of(keys, one, "next_key");
+    assert!(sets == (false, true, false) && !rendered.contains("no effect"), "{rendered}");
+    let (sets, rendered) = of(key, two, "next_model");
+    assert!(sets == (false, false, true) && !rendered.contains("no effect"), "{rendered}");
+    assert!(of(key, two, "next_key").1.contains("no provider of this chain has several keys"));
+    assert!(of(key, one, "next_model").1.contains("no later model is asked as its turn comes"));
+    assert!(of(key, one, "next_modell").1.contains("next_model"));
+}

@@ -494,14 +494,19 @@ impl Exchange {
         }
         let rest = if ours { self.leave_alone(board, prepared, attempt_index, &verdict, now) } else { Rest::Nothing };
         // With another credential it is asked at once, or later where others come first.
-        let of_key = matches!(rest, Rest::Key(_) | Rest::Access(_));
-        let other_key = of_key && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
         let chain = &prepared.chains[self.chain];
+        let other_model = chain.triggers.next_model.contains(verdict.class);
+        let unused = chain.triggers.next_key.contains(verdict.class) && self.unused_keys(prepared, place).next().is_some();
+        let of_key = matches!(rest, Rest::Key(_) | Rest::Access(_));
+        let key_failed = of_key && !other_model || unused;
+        let other_key = key_failed && prepared.providers[prepared.targets[target].provider].keys.len() > 1;
         let without = chain.drop_params && verdict.drop.is_some_and(|parameter| self.leave_out(running.candidate, parameter));
         self.count_failure(target, verdict.retry_same || other_key || without);
         let ends = chain.triggers.disabled.contains(verdict.class) || chain.triggers.template.contains(verdict.class);
         self.over |= ends || !verdict.move_on && !self.goes_on(prepared, place, verdict.class);
-        if !self.over && (without || of_key) {
+        if other_model {
+            self.leave_model(place);
+        } else if !self.over && (without || key_failed) {
             // Another request may be understood. Another credential is another account, and the chain's order is by model.
             self.again = Some(Again { candidate: running.candidate, fresh: false });
         }
@@ -663,6 +668,18 @@ impl Exchange {
             *room = told;
             true
         })
+    }
+
+    /// Has nobody asked any more who is in the same step as a candidate.
+    #[cold]
+    fn leave_model(&mut self, at: usize) {
+        let step = self.candidates[at].step;
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.step == step) {
+            candidate.again = false;
+            if candidate.failures == 0 && !candidate.skip().is_some_and(Skip::is_final) {
+                candidate.skip = candidate::Packed::new(Skip::OtherModel);
+            }
+        }
     }
 
     /// Counts a failure at every place where the chain names this target.

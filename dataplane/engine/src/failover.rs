@@ -237,8 +237,8 @@ const _: () = {
 pub fn table() -> String {
     let yes = |flag: bool| if flag { "yes" } else { "no" };
     let mut out =
-        String::from("| class | whose fault | same target again | next target | breaker counts | left alone | tenant sees | why |\n");
-    out.push_str("|---|---|---|---|---|---|---|---|\n");
+        String::from("| class | whose fault | retry here | next key | next deployment | next model | last resort | breaker counts | left alone | tenant sees | why |\n");
+    out.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
     for row in ROWS {
         let Row { class, fault, shown, why, .. } = row;
         let alone = match row.scope {
@@ -248,8 +248,15 @@ pub fn table() -> String {
             Scope::Access => "the credential for this target, or the target where it is the only one",
             Scope::Key => "the credential",
         };
-        let (again, next, counts) = (yes(row.retry_same), yes(row.move_on), row.breaker.word());
-        let line = [class.word(), fault.word(), again, next, counts, alone, &format!("{} `{}`", shown.status, shown.code), why].join(" | ");
+        let (again, key, next) = (yes(row.retry_same), yes(matches!(row.scope, Scope::Pair | Scope::Access | Scope::Key)), yes(row.move_on));
+        let model = match class {
+            Class::ContextWindow => "larger ones",
+            _ if row.move_on => "yes",
+            _ => "with `after`",
+        };
+        let (last, counts) = (yes(*fault != Fault::Tenant), row.breaker.word());
+        let sees = format!("{} `{}`", shown.status, shown.code);
+        let line = [class.word(), fault.word(), again, key, next, model, last, counts, alone, &sees, why].join(" | ");
         out.extend(["| ", &line, " |\n"]);
     }
     out
@@ -263,7 +270,7 @@ pub const fn row(class: Class) -> &'static Row {
 /// A verdict as a chain wants it: what follows from a class may be changed for each.
 pub fn overruled(triggers: &Triggers, verdict: Verdict) -> Verdict {
     let has = |set: ClassSet| set.contains(verdict.class);
-    let (retry, next) = (has(triggers.retry), has(triggers.next));
+    let (retry, next) = (has(triggers.retry), has(triggers.next.and(triggers.next_key).and(triggers.next_model)));
     Verdict {
         retry_same: retry || verdict.retry_same && !next,
         move_on: retry || next || verdict.move_on,

@@ -127,6 +127,10 @@ pub struct Triggers {
     pub retry: ClassSet,
     /// After these another target is asked, and the same one never again.
     pub next: ClassSet,
+    /// After these another credential is used for the same target at once, and then another target is asked.
+    pub next_key: ClassSet,
+    /// After these no other target of the same step is asked, but the next step.
+    pub next_model: ClassSet,
     /// After these nobody else is asked, and the chain's template answers.
     pub template: ClassSet,
     /// The breaker counts these, whatever it would do.

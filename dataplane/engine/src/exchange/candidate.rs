@@ -53,6 +53,8 @@ pub enum Skip {
     },
     /// It is there for failures of a kind that has not happened, or another of them is to be gone on with.
     Reserved,
+    /// Another deployment of its model failed in such a way that the chain has the next model asked.
+    OtherModel,
     /// It costs more than the chain allows.
     TooDear,
     /// Every credential was refused, or cannot pay.
@@ -85,6 +87,7 @@ impl Skip {
             Skip::Degraded { .. } => "degraded",
             Skip::Warming { .. } => "warming",
             Skip::Reserved => "reserved",
+            Skip::OtherModel => "other_model",
             Skip::TooDear => "too_dear",
             Skip::KeysOut => "keys_out",
             Skip::Bulkhead => "bulkhead",
@@ -101,7 +104,17 @@ impl Skip {
 
     /// True when nothing can change it within the exchange.
     pub const fn is_final(self) -> bool {
-        matches!(self, Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear)
+        matches!(
+            self,
+            Skip::Disabled
+                | Skip::Unnamed
+                | Skip::Lacks(_)
+                | Skip::TooLarge
+                | Skip::Unable
+                | Skip::Dimensions
+                | Skip::TooDear
+                | Skip::OtherModel
+        )
     }
 }
 
@@ -139,6 +152,7 @@ impl Packed {
             Skip::OverShare => (16, 0),
             Skip::Degraded { reason } => (17, reason as u32),
             Skip::Warming { permille } => (18, permille),
+            Skip::OtherModel => (19, 0),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 6 | kind << 1)
@@ -166,6 +180,7 @@ impl Packed {
             11 => Skip::RetryBudget,
             15 => Skip::AtLimit,
             16 => Skip::OverShare,
+            19 => Skip::OtherModel,
             18 => Skip::Warming { permille: for_ms },
             17 => Skip::Degraded { reason: *Degradation::ALL.get(for_ms as usize)? },
             _ => return None,
@@ -224,6 +239,7 @@ mod tests {
             Skip::TooSlow { usual_ms: 5_000 },
             Skip::Warming { permille: 100 },
             Skip::Reserved,
+            Skip::OtherModel,
             Skip::TooDear,
             Skip::KeysOut,
             Skip::Bulkhead,

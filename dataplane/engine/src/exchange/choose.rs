@@ -473,9 +473,9 @@ impl Exchange {
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
+        let key = self.pick_key(prepared, board, at, now, random)?;
         let place = &prepared.places(self.chain)[at];
         let row = board.target(place.target);
-        let key = credential::pick(prepared.keys(place), place.target, board, now, random)?;
         if !board.try_enter(place.provider, place.in_flight_max) {
             self.candidates[at].skip = Packed::new(Skip::Bulkhead);
             return None;

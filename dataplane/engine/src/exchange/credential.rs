@@ -1,6 +1,6 @@
 //! Which credential an attempt is made with, and whether its account or the target is to blame.
 
-use super::{Exchange, Running};
+use super::{End, Exchange, Running, Trail};
 use crate::{
     backoff,
     board::Board,
@@ -89,6 +89,53 @@ fn at_random<'k>(mut among: impl Iterator<Item = &'k Key>, weights: u64, random:
 }
 
 impl Exchange {
+    /// The credentials that this exchange has not used for the target of a candidate.
+    pub(super) fn unused_keys<'p>(&self, prepared: &'p Prepared, at: usize) -> impl Iterator<Item = &'p Key> {
+        let keys = prepared.keys(&prepared.places(self.chain)[at]);
+        keys.iter().filter(move |key| !self.has_used(at, key.id))
+    }
+
+    fn has_used(&self, at: usize, key: KeyId) -> bool {
+        let target = self.candidates[at].target;
+        self.trail.iter().any(|trail| trail.key() == Some(key) && self.candidates[usize::from(trail.candidate)].target == target)
+    }
+
+    /// The credential for an attempt at a candidate. After a failure for which the chain wants another one, it
+    /// is one that was not used; where none is left, the target is asked no more.
+    pub(super) fn pick_key(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        at: usize,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Option<KeyId>> {
+        let place = &prepared.places(self.chain)[at];
+        if self.candidates[at].failures == 0 || !self.wants_other_key(prepared, at) {
+            return pick(prepared.keys(place), place.target, board, now, random);
+        }
+        let fit = |key: &&Key| board.key_refused(key.id, place.target, now).is_none() && board.key_spent(key.id, now).is_none();
+        let passes = |key: &&Key| !matches!(board.standing(key.id).breaker.peek(now), Peek::Refuses { .. });
+        let weights: u64 = self.unused_keys(prepared, at).filter(fit).filter(passes).map(|key| u64::from(key.weight)).sum();
+        let picked =
+            if weights > 0 { at_random(self.unused_keys(prepared, at).filter(fit).filter(passes), weights, random) } else { None };
+        self.candidates[at].again &= picked.is_some();
+        picked.map(Some)
+    }
+
+    /// True when the last failure at a candidate's target is of a class after which the chain wants another
+    /// credential, and there are several.
+    fn wants_other_key(&self, prepared: &Prepared, at: usize) -> bool {
+        let wanted = self.rules(prepared).triggers.next_key;
+        if wanted.is_empty() || prepared.keys(&prepared.places(self.chain)[at]).len() < 2 {
+            return false;
+        }
+        let target = self.candidates[at].target;
+        let here = |trail: &&Trail| self.candidates[usize::from(trail.candidate)].target == target;
+        let failed = |trail: &Trail| if let End::Failed(class) = trail.end { Some(class) } else { None };
+        self.trail.iter().rev().filter(here).find_map(failed).is_some_and(|class| wanted.contains(class))
+    }
+
     /// Asks the breaker of the account that was picked. When its one probe runs already, another is picked;
     /// with none that passes, the attempt is made in spite of it. `None` where there is nothing to choose.
     pub(super) fn admit_account(

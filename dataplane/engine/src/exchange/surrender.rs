@@ -197,7 +197,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     }
     match candidate.skip()? {
         Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear => None,
-        Skip::Reserved => None,
+        Skip::Reserved | Skip::OtherModel => None,
         // It would have been asked: attempts or time were over before.
         Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. } | Skip::Warming { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),

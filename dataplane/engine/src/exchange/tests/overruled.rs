@@ -85,3 +85,85 @@ fn what_the_breaker_counts_is_the_chains_word() {
         assert_eq!(state == gate::State::Open, opens, "{verdict:?}");
     }
 }
+
+/// What one exchange asks, with which credentials, when every answer is the same.
+fn asked_with(world: &mut World, verdict: Verdict) -> Vec<(u32, Option<KeyId>)> {
+    let mut exchange = world.begin("c");
+    let mut order = Vec::new();
+    loop {
+        match world.next(&mut exchange) {
+            Next::Attempt(attempt) => {
+                order.push((attempt.target.0, attempt.key));
+                world.fail(&mut exchange, attempt, verdict);
+            }
+            Next::Wait(until) => world.now = until,
+            other @ Next::Summarise(_) => panic!("{other:?}"),
+            Next::Surrender(_) => {
+                assert!(world.is_idle());
+                return order;
+            }
+        }
+    }
+}
+
+#[test]
+fn another_credential_is_used_at_once_and_each_of_them_once() {
+    for keys in [1, 2, 3] {
+        let mut draft = in_order(2, keys);
+        rules(&mut draft).triggers = Triggers { next_key: only(Class::Empty), ..Triggers::default() };
+        rules(&mut draft).breaker.consecutive = 1_000;
+        for at in [0, 1] {
+            draft.providers.get_mut(ProviderId(at)).unwrap().retries = policy::Retries { share_permille: 1_000, per_second: 100 };
+        }
+        let mut world = World::new(draft);
+        for _ in 0..3 {
+            let order = asked_with(&mut world, Verdict::of(Class::Empty, "empty"));
+            let targets: Vec<u32> = order.iter().map(|(target, _)| *target).collect();
+            let expected: &[u32] = match keys {
+                1 => &[0, 1],
+                2 => &[0, 0, 1, 1],
+                _ => &[0, 0, 0, 1, 1, 1],
+            };
+            assert_eq!(targets, expected, "{order:?}");
+            let different: std::collections::HashSet<_> = order.iter().collect();
+            assert_eq!(different.len(), order.len(), "none is used twice: {order:?}");
+        }
+        // Another class is asked again with whichever.
+        let order = asked_with(&mut world, Verdict::of(Class::ServerError, "server_error"));
+        assert_eq!((order.len(), order[1].0), (6, 1), "{order:?}");
+    }
+}
+
+#[test]
+fn the_next_model_is_asked_in_the_place_of_another_deployment() {
+    for (next_model, expected) in [(false, 3), (true, 2)] {
+        let mut draft = policies::draft(&[("a", 0), ("b", 0), ("d", 0)]);
+        let targets: Vec<TargetId> = (0..3).map(|at| policies::target(&mut draft, at, "m")).collect();
+        let chain = policies::chain(&mut draft, "c", &[&targets[..2], &targets[2..]]);
+        policies::name(&mut draft, "c", chain);
+        rules(&mut draft).backoff = policy::Backoff { exponential: true, base_ms: 0, cap_ms: 0 };
+        rules(&mut draft).attempts_max = 5;
+        if next_model {
+            rules(&mut draft).triggers.next_model = only(Class::Empty);
+        } else {
+            rules(&mut draft).triggers.next = only(Class::Empty);
+        }
+        let mut world = World::new(draft);
+        let mut exchange = world.begin("c");
+        let first = world.attempt(&mut exchange);
+        world.fail(&mut exchange, first, Verdict::of(Class::Empty, "empty"));
+        let second = world.attempt(&mut exchange);
+        assert_eq!(second.target == TargetId(2), next_model);
+        world.fail(&mut exchange, second, Verdict::of(Class::Empty, "empty"));
+        let other = TargetId(1 - first.target.0);
+        let skip = exchange.candidates()[other.0 as usize].skip();
+        assert_eq!(skip == Some(Skip::OtherModel), next_model, "{skip:?}");
+        assert_eq!(skip.map(Skip::word), next_model.then_some("other_model"));
+        let mut asked = 2;
+        while let Next::Attempt(attempt) = world.next(&mut exchange) {
+            asked += 1;
+            world.fail(&mut exchange, attempt, Verdict::of(Class::Empty, "empty"));
+        }
+        assert_eq!(asked, expected);
+    }
+}
