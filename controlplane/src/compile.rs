@@ -262,6 +262,7 @@ fn chain_of(
     policy::Chain {
         name: name.to_owned(),
         steps: chain.steps.iter().map(|each| step(each, wordings)).collect(),
+        affinity: chain.affinity,
         triggers: chain.triggers.clone(),
         attempts_max: chain.attempts_max,
         backoff: chain.backoff,

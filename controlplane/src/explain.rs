@@ -234,6 +234,10 @@ fn told(prepared: &Prepared, exchange: &Exchange, ask: &Ask<'_>, live: &HashMap<
     if !ending.is_empty() {
         text.push_str(&format!("ends at   {} instead of moving on\n", ending.join(", ")));
     }
+    if let Some(affinity) = chain.affinity {
+        let then = if affinity.stays { "stay with the target that answered them" } else { "begin with the first target" };
+        text.push_str(&format!("sessions  told by `{}` {then}\n", affinity.by.word()));
+    }
     let follows = follows(&chain.triggers);
     if !follows.is_empty() {
         text.push_str(&format!("follows   {}\n", follows.join("; ")));

@@ -94,6 +94,8 @@ pub struct Target {
 pub struct Chain {
     /// Targets in order.
     pub steps: Vec<Step>,
+    /// What makes requests one session over all steps.
+    pub affinity: Option<policy::chain::Affinity>,
     /// What is changed about failures.
     pub triggers: Triggers,
     /// Most attempts.

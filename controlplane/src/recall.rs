@@ -54,6 +54,7 @@ pub fn plan(draft: &Draft, entry: &Entry, today: (&KeyNames, &Secrets), from: &S
             chain.name.clone(),
             plan::Chain {
                 steps: chain.steps.iter().map(|step| step_of(draft, step)).collect::<Result<_, _>>()?,
+                affinity: chain.affinity,
                 triggers: chain.triggers.clone(),
                 attempts_max: chain.attempts_max,
                 backoff: chain.backoff,

@@ -91,6 +91,8 @@ type Surrounding = (Option<(String, u16)>, Option<Vec<u8>>);
 #[derive(Clone)]
 struct Alias {
     steps: Vec<crate::plan::Step>,
+    /// Its sessions are kept over its steps, which is for the chain to say.
+    ordered_sessions: bool,
 }
 
 impl Validator<'_> {

@@ -322,6 +322,8 @@ section! {
         name: String, "required";
         /// What is tried; lower `priority` first, else in this order.
         models: Vec<At<Link>>, "required";
+        /// What makes requests one session, and whether one that had to move to a later model stays there.
+        affinity: Affinity, "each request begins with the first model that can be asked";
         /// What is changed about the handling of failures.
         triggers: Vec<At<Trigger>>, "every failure moves on";
         /// Attempts and waits.

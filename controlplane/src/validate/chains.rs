@@ -17,9 +17,12 @@ impl Validator<'_> {
                 continue;
             }
             let Some(steps) = self.deployments(name, &model.value) else { continue };
-            self.aliases.insert(name.value.clone(), Alias { steps: steps.clone() });
+            // In an order there is nobody to balance sessions among: whether they stay is the chain's to say.
+            let by_price = model.value.balance.as_ref().is_some_and(|balance| balance.value == Balance::Cheapest);
+            let affinity = model.value.affinity.clone().filter(|_| by_price);
+            self.aliases.insert(name.value.clone(), Alias { steps: steps.clone(), ordered_sessions: affinity.is_some() });
             self.chain_lives(name, &format!("model `{}`", name.value), &steps);
-            let chain = Chain { hedge: model.value.hedge.clone(), ..Chain::default() };
+            let chain = Chain { hedge: model.value.hedge.clone(), affinity, ..Chain::default() };
             let chain = self.chain_of(steps, &chain, &defaults);
             self.plan.chains.insert(name.value.clone(), chain);
             self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
@@ -109,6 +112,7 @@ impl Validator<'_> {
                     .push();
             }
             self.chain_lives(name, &format!("chain `{}`", name.value), &steps);
+            self.sessions_are_kept(&chain.value);
             let planned = self.chain_of(steps, &chain.value, &defaults);
             self.plan.chains.insert(name.value.clone(), planned);
             self.plan.names.insert(name.value.clone(), (name.value.clone(), true));
@@ -289,6 +293,7 @@ impl Validator<'_> {
         let compact = self.compact(chain, &steps);
         plan::Chain {
             standby_permille: self.standby(chain, &steps),
+            affinity: self.affinity_of_chain(chain, &steps),
             triggers: self.triggers(chain, &steps),
             steps,
             compact,

@@ -6,7 +6,11 @@ use crate::{
     document::{AfterFailure, At, Chain, Link, Model, Summarise, TriggerType},
     plan::{self, Step},
 };
-use policy::{ClassSet, Price, Slowness, limits};
+use policy::{
+    ClassSet, Price, Slowness,
+    chain::{Affinity, By},
+    limits,
+};
 
 /// Share of answers, in thousandths, that are quicker than a slow one, unless a policy says otherwise.
 const HEDGE_PERMILLE: u16 = 950;
@@ -34,16 +38,47 @@ impl Validator<'_> {
         classes
     }
 
-    /// What makes requests one session.
-    pub(super) fn affinity(&mut self, model: &Model) -> Option<policy::chain::Affinity> {
+    /// What makes requests for a model one session.
+    pub(super) fn affinity(&mut self, model: &Model) -> Option<Affinity> {
         let affinity = model.affinity.as_ref()?;
         if model.deployments.as_ref().is_some_and(|deployments| deployments.len() == 1) {
             self.note(affinity, "has no effect yet: there is one deployment").push();
         }
-        Some(policy::chain::Affinity {
-            by: affinity.by.as_ref().map_or(policy::chain::By::Any, |by| by.value.policy()),
-            stays: affinity.after_failure.as_ref().is_some_and(|at| at.value == AfterFailure::Stay),
-        })
+        Some(session(affinity))
+    }
+
+    /// What makes requests for a chain one session.
+    pub(super) fn affinity_of_chain(&mut self, chain: &Chain, steps: &[Step]) -> Option<Affinity> {
+        let affinity = chain.affinity.as_ref()?;
+        if steps.len() == 1 && steps[0].members.len() == 1 {
+            self.note(affinity, "has no effect yet: there is one model").push();
+        }
+        let own = session(affinity);
+        if let Some(other) = steps.iter().filter_map(|step| step.affinity).find(|other| other.by != own.by) {
+            let what = format!("a model of this chain tells sessions by `{}`: here they are told by `{}`", other.by.word(), own.by.word());
+            self.warning(affinity, what).help("say the same in both places").push();
+        }
+        Some(own)
+    }
+
+    /// Tells of sessions of a model that are not kept in a chain, since the cheapest place comes first there.
+    pub(super) fn sessions_are_kept(&mut self, chain: &Chain) {
+        if chain.affinity.is_some() {
+            return;
+        }
+        for link in chain.models.iter().flat_map(|links| &links.value).filter(|link| link.provider.is_none()) {
+            let Some(model) =
+                link.model.as_ref().filter(|model| self.aliases.get(&model.value).is_some_and(|alias| alias.ordered_sessions))
+            else {
+                continue;
+            };
+            self.warning(
+                model,
+                format!("`affinity` of `{}` has no effect in this chain, since its cheapest place comes first", model.value),
+            )
+            .help("give the chain an `affinity` of its own")
+            .push();
+        }
     }
 
     /// What a million tokens may cost.
@@ -199,6 +234,13 @@ impl Validator<'_> {
             found = Some(template.value.clone());
         }
         found
+    }
+}
+
+fn session(affinity: &crate::document::Affinity) -> Affinity {
+    Affinity {
+        by: affinity.by.as_ref().map_or(By::Any, |by| by.value.policy()),
+        stays: affinity.after_failure.as_ref().is_some_and(|at| at.value == AfterFailure::Stay),
     }
 }
 

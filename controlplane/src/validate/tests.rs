@@ -491,3 +491,32 @@ fallback: {{chains: [{{name: c, models: [{models}], triggers: [{{type: empty, ac
     assert!(of(key, one, "next_model").1.contains("no later model is asked as its turn comes"));
     assert!(of(key, one, "next_modell").1.contains("next_model"));
 }
+
+#[test]
+fn sessions_stay_over_the_models_of_a_chain() {
+    let of = |chain: &str, balance: &str| {
+        let text = format!(
+            "models: {{m: {{balance: {balance}, affinity: {{by: user, after_failure: stay}}, deployments: [{{provider: openai, model: gpt-4.1}}, {{provider: openai, model: gpt-4.1-mini}}]}}}}
+fallback: {{chains: [{{name: c, models: [{{model: m}}, {{provider: openai, model: z}}]{chain}}}]}}"
+        );
+        let (checked, rendered) = check(&text, &surroundings());
+        let affinity = |name: &str| checked.plan.chains[name].affinity.map(|affinity| (affinity.by, affinity.stays));
+        (affinity("c"), affinity("m"), rendered)
+    };
+    let (by, stay) = (policy::chain::By::User, ", affinity: {by: user, after_failure: stay}");
+    let (chain, model, rendered) = of(stay, "weighted");
+    assert!(chain == Some((by, true)) && model.is_none() && !rendered.contains("affinity"), "{rendered}");
+    assert_eq!(of(", affinity: {by: user}", "weighted").0, Some((by, false)));
+    assert_eq!(of("", "weighted").0, None);
+    // The cheapest first is an order too, and sessions stay over it.
+    let (chain, model, rendered) = of(stay, "cheapest");
+    assert!(chain == Some((by, true)) && model == Some((by, true)) && !rendered.contains("affinity"), "{rendered}");
+    let (chain, _, rendered) = of("", "cheapest");
+    assert!(chain.is_none() && rendered.contains("`affinity` of `m` has no effect in this chain"), "{rendered}");
+    let (_, _, rendered) = of(", affinity: {by: session}", "weighted");
+    assert!(rendered.contains("tells sessions by `user`: here they are told by `session`"), "{rendered}");
+    assert!(of(", affinity: {by: sesion}", "weighted").2.contains("session"));
+    let (_, rendered) =
+        check("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], affinity: {by: user}}]}", &surroundings());
+    assert!(rendered.contains("there is one model"), "{rendered}");
+}

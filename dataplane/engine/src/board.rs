@@ -258,8 +258,10 @@ impl Board {
 
     /// Makes the rows that `snapshot` needs, off the shards: this allocates.
     pub fn seat(&self, snapshot: &Snapshot) {
-        let stays = |step: &policy::Step| step.affinity.is_some_and(|affinity| affinity.stays);
-        if snapshot.chains.iter().any(|(_, chain)| chain.steps.iter().any(stays)) {
+        let stays = |affinity: &policy::chain::Affinity| affinity.stays;
+        let mut affinities =
+            snapshot.chains.iter().flat_map(|(_, chain)| chain.steps.iter().map(|step| &step.affinity).chain([&chain.affinity]));
+        if affinities.any(|affinity| affinity.as_ref().is_some_and(stays)) {
             self.homes.get_or_init(|| (0..HOMES).map(|_| AtomicU64::new(0)).collect());
         }
         if snapshot.chains.iter().any(|(_, chain)| chain.hedge.is_some()) {

@@ -361,6 +361,7 @@ impl Exchange {
             let attempt = self
                 .same_at_once(prepared, board, now, random)
                 .or_else(|| self.standby(prepared, board, now, random))
+                .or_else(|| self.at_home(prepared, board, now, random))
                 .or_else(|| self.untried(prepared, board, Spare::Heed, now, random))
                 .map(Next::Attempt)
                 .or_else(|| self.at_last(prepared, board, now, random));
@@ -537,8 +538,7 @@ impl Exchange {
         self.step(Event::Succeed);
         self.account_worked(prepared, board, &running, now);
         let target = self.target(attempt_index);
-        let step = &self.rules(prepared).steps[usize::from(self.candidates[usize::from(running.candidate)].step)];
-        if !self.session.is_none() && step.affinity.is_some_and(|affinity| affinity.stays) {
+        if !self.session.is_none() && self.stays(prepared, running.candidate) {
             board.settle(self.session, target);
         }
         let row = board.target(target);

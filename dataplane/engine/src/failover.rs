@@ -236,8 +236,9 @@ const _: () = {
 /// The rows as a table of Markdown, for who reads instead of running.
 pub fn table() -> String {
     let yes = |flag: bool| if flag { "yes" } else { "no" };
-    let mut out =
-        String::from("| class | whose fault | retry here | next key | next deployment | next model | last resort | breaker counts | left alone | tenant sees | why |\n");
+    let mut out = String::from(
+        "| class | whose fault | retry here | next key | next deployment | next model | last resort | breaker counts | left alone | tenant sees | why |\n",
+    );
     out.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
     for row in ROWS {
         let Row { class, fault, shown, why, .. } = row;

@@ -151,9 +151,10 @@ impl Prepared {
         Breaker { window_ms: self.account_windows_ms[provider.index()], ..chain.breaker }
     }
 
-    /// What makes requests of a chain one session: the word of its first step that asks for it.
+    /// What makes requests of a chain one session: its own word, or that of its first step that asks for it.
     pub fn affinity(&self, chain: ChainId) -> Option<By> {
-        self.snapshot.chains[chain].steps.iter().find_map(|step| step.affinity).map(|affinity| affinity.by)
+        let chain = &self.snapshot.chains[chain];
+        chain.affinity.or_else(|| chain.steps.iter().find_map(|step| step.affinity)).map(|affinity| affinity.by)
     }
 
     /// True when there are several tenants, who may be in each other's way.

@@ -14,6 +14,9 @@ pub struct Chain {
     pub name: String,
     /// Tried in order; within a step, members are the same model and share the load.
     pub steps: Vec<Step>,
+    /// What makes requests one session over all steps, in the place of what a step says; whether one that had to
+    /// move to another step stays there.
+    pub affinity: Option<Affinity>,
     /// What the chain changes about the handling of failures.
     pub triggers: Triggers,
     /// Most attempts of one exchange, over all targets. `1 <= attempts_max <= limits::ATTEMPTS_MAX`.
@@ -82,6 +85,7 @@ impl Chain {
         Chain {
             name: name.into(),
             steps,
+            affinity: None,
             triggers: Triggers::default(),
             attempts_max: 6,
             backoff: Backoff::default(),
@@ -140,6 +144,18 @@ pub enum By {
     User,
     /// How its prompt begins: the system prompt and the first message.
     Prefix,
+}
+
+impl By {
+    /// The word that policies use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            By::Any => "any",
+            By::Session => "session",
+            By::User => "user",
+            By::Prefix => "prefix",
+        }
+    }
 }
 
 /// One deployment within a step.

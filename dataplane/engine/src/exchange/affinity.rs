@@ -5,9 +5,12 @@
 //! remembered, every shard finds the same, and when a member fails only its own sessions move, spread over
 //! the others. Load is bounded as in Mirrokni, Thorup and Zadimoghaddam 2018: a home that is much busier than
 //! its share passes on what comes, so that one large prefix cannot drown one member.
+//!
+//! Over the steps of a chain nothing is drawn, since they have an order: a session begins with the first one that
+//! can be asked, and where the chain has it stay, goes on with whoever answered it.
 
-use super::balance::Choice;
-use crate::board::Board;
+use super::{Attempt, Exchange, balance::Choice, choose::Manner};
+use crate::{board::Board, moment::Moment, prepared::Prepared};
 use policy::{TargetId, chain::Affinity};
 
 /// A member may have so many times its share of the attempts in flight …
@@ -39,6 +42,28 @@ impl Session {
     /// Where it is found in a table of `slots` entries, and what tells it from others there.
     pub(crate) const fn place(self, slots: usize) -> (usize, u64) {
         (self.0 as usize % slots, self.0 >> 14)
+    }
+}
+
+impl Exchange {
+    /// The first attempt, where the session stays with a target of some step, as its chain says, and that can
+    /// be asked.
+    #[inline]
+    pub(super) fn at_home(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Attempt> {
+        if self.session.is_none() || !self.trail.is_empty() || !self.rules(prepared).affinity.is_some_and(|affinity| affinity.stays) {
+            return None;
+        }
+        let home = board.home(self.session)?;
+        let at = self.candidates().iter().position(|candidate| candidate.target == home)?;
+        self.look(prepared, board, at, now).ok()?;
+        self.open(prepared, board, at, Manner::default(), now, random)
+    }
+
+    /// True when a session stays with the target of a candidate that has answered it.
+    pub(super) fn stays(&self, prepared: &Prepared, candidate: u8) -> bool {
+        let chain = self.rules(prepared);
+        let step = &chain.steps[usize::from(self.candidates[usize::from(candidate)].step)];
+        [chain.affinity, step.affinity].into_iter().flatten().any(|affinity| affinity.stays)
     }
 }
 

@@ -117,8 +117,7 @@ impl Exchange {
         let fit = |key: &&Key| board.key_refused(key.id, place.target, now).is_none() && board.key_spent(key.id, now).is_none();
         let passes = |key: &&Key| !matches!(board.standing(key.id).breaker.peek(now), Peek::Refuses { .. });
         let weights: u64 = self.unused_keys(prepared, at).filter(fit).filter(passes).map(|key| u64::from(key.weight)).sum();
-        let picked =
-            if weights > 0 { at_random(self.unused_keys(prepared, at).filter(fit).filter(passes), weights, random) } else { None };
+        let picked = if weights > 0 { at_random(self.unused_keys(prepared, at).filter(fit).filter(passes), weights, random) } else { None };
         self.candidates[at].again &= picked.is_some();
         picked.map(Some)
     }

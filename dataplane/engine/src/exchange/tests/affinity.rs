@@ -85,3 +85,39 @@ fn weights_are_shares_of_the_sessions() {
     let of_first = (0..1_400).filter(|number| home(&mut world, hash(*number)) == TargetId(0)).count();
     assert!((620..=780).contains(&of_first), "{of_first} of 1,400, where half is meant");
 }
+
+#[test]
+fn over_the_steps_of_a_chain_a_session_returns_or_stays() {
+    for stays in [None, Some(false), Some(true)] {
+        let mut draft = in_order(3, 0);
+        rules(&mut draft).affinity = stays.map(|stays| Affinity { by: By::Session, stays });
+        let mut world = World::new(draft);
+        let [first, second, third] = [0, 1, 2].map(TargetId);
+        assert_eq!(home(&mut world, hash(1)), first);
+        world.board.target(first).pause(world.now.plus_ms(1_000), Class::RateLimit);
+        assert_eq!(home(&mut world, hash(1)), second);
+        world.pass(1_000);
+        let stay = stays == Some(true);
+        for _ in 0..3 {
+            assert_eq!(home(&mut world, hash(1)), if stay { second } else { first });
+            assert_eq!(home(&mut world, hash(2)), first, "others begin as ever");
+        }
+        // While it is ill the chain's order counts, and so does what has no session.
+        world.board.target(second).pause(world.now.plus_ms(1_000), Class::RateLimit);
+        assert_eq!(home(&mut world, hash(1)), first);
+        world.board.target(first).pause(world.now.plus_ms(1_000), Class::RateLimit);
+        assert_eq!(home(&mut world, hash(1)), third);
+        world.pass(1_000);
+        assert_eq!(home(&mut world, hash(1)), if stay { third } else { first });
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, first);
+        // Who stays and fails goes through the chain as ever.
+        world.succeed(&mut exchange, attempt);
+        let (mut exchange, attempt) = ask(&mut world, hash(1));
+        world.fail(&mut exchange, attempt, status(500));
+        let next = world.attempt(&mut exchange);
+        assert_eq!(next.target, if stay { first } else { second });
+        world.succeed(&mut exchange, next);
+    }
+}
