@@ -183,7 +183,7 @@ fn policy_text(ports: &Value, folder: &Path, gateway: SocketAddr, admin: SocketA
     // A plain answer has no first token to wait for: half of what is left of `deadline` is its limit.
     text.push_str(
         "defaults:\n  {ttft: 800ms, ttft_reasoning: 800ms, deadline: 3s, idle: 1s, retry: {base: 500ms, cap: 1s}, \
-         breaker: {consecutive: 5, cooldown: 1s, cooldown_max: 1s}}\n",
+         breaker: {consecutive: 5, cooldown: 1s, cooldown_max: 1s, slow_start: 1s}}\n",
     );
     text.push_str(POLICY);
     Ok(text)

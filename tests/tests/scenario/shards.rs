@@ -129,7 +129,7 @@ fn one_probe_for_all_shards() {
     let provider = Provider::new();
     // The probe lasts, so that whoever would be a second one comes while it is out.
     provider.fault("primary", "500,latency;ms=300");
-    let gateway = Gateway::start(&policy(&provider, "breaker: {consecutive: 2, cooldown: 1s, cooldown_max: 8s}"));
+    let gateway = Gateway::start(&policy(&provider, "breaker: {consecutive: 2, cooldown: 1s, cooldown_max: 8s, slow_start: 0s}"));
     let mut tenants: Vec<Tenant> = (0..4).flat_map(|_| one_on_each(&gateway)).collect();
     for _ in 0..2 {
         Story::of("opened", tenants[0].ask(&Ask::chat("c")), &provider, "m").answered_by("backup");

@@ -5,7 +5,21 @@ use crate::json::{Shape, Str, Value};
 
 /// True when two strings say the same, however they are written.
 pub(super) fn same(one: Str<'_>, other: Str<'_>) -> bool {
-    one.raw() == other.raw() || (one.raw().contains(&b'\\') || other.raw().contains(&b'\\')) && one.decode() == other.decode()
+    for (&here, &there) in one.raw().iter().zip(other.raw()) {
+        if here == b'\\' || there == b'\\' {
+            return one.decode() == other.decode();
+        }
+        if here != there {
+            return false;
+        }
+    }
+    // What is left of one of them means a character at least.
+    one.raw().len() == other.raw().len()
+}
+
+/// True for a whole number without a fraction, an exponent or a sign: it has no other form of that kind.
+fn is_bare(number: &[u8]) -> bool {
+    number.iter().all(u8::is_ascii_digit)
 }
 
 impl Walk<'_> {
@@ -38,6 +52,7 @@ impl Walk<'_> {
             Shape::Bool => Ok(Truth::of(one.bool() == other.bool(), "equal")),
             Shape::Text => Ok(Truth::of_known(one.str().zip(other.str()).map(|(one, other)| same(one, other)), "equal")),
             Shape::Number if one.raw() == other.raw() => Ok(Truth::Yes),
+            Shape::Number if is_bare(one.raw()) && is_bare(other.raw()) => Ok(Truth::No("equal")),
             Shape::Number => {
                 let numbers = one.number().and_then(Decimal::of).zip(other.number().and_then(Decimal::of));
                 Ok(Truth::of_known(numbers.map(|(one, other)| one == other), "equal"))

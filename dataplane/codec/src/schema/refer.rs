@@ -5,6 +5,7 @@
 
 use crate::json::{Shape, Str, Value};
 use memchr::memmem;
+use std::borrow::Cow;
 
 /// What is known of a document's references.
 pub(super) struct References<'s> {
@@ -53,12 +54,13 @@ impl<'s> References<'s> {
         }
         let reference = reference.decode();
         let fragment = percent_decoded(reference.strip_prefix('#')?)?;
+        let fragment = &*fragment;
         if fragment.is_empty() {
             return Some(self.root);
         }
         let mut at = self.root;
         for token in fragment.strip_prefix('/')?.split('/') {
-            let token = token.replace("~1", "/").replace("~0", "~");
+            let token = if token.contains('~') { Cow::Owned(token.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(token) };
             at = match at.shape() {
                 Shape::Object => at.members().find(|(name, _)| name.is(&token))?.1,
                 Shape::Array => at.elements().nth(token.parse().ok()?)?,
@@ -69,9 +71,9 @@ impl<'s> References<'s> {
     }
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
-        return Some(text.to_owned());
+        return Some(Cow::Borrowed(text));
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -89,5 +91,5 @@ fn percent_decoded(text: &str) -> Option<String> {
             }
         };
     }
-    String::from_utf8(out).ok()
+    String::from_utf8(out).ok().map(Cow::Owned)
 }
