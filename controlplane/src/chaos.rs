@@ -175,7 +175,7 @@ impl Report {
         ));
         say(format!("targets   {}", of.targets.join(", ")));
         say(format!("struck    {} of {} attempts", self.count("struck_total"), self.count("attempts_total")));
-        say(format!("rescued   {} answers came from another target than the first asked", self.count("fallbacks_total")));
+        say(format!("rescued   {} answers came from another target than the first", self.count("fallbacks_total")));
         say(format!(
             "noticed   {bad} of {all} requests: {} errors, {} cut streams; {} templates",
             self.count("failed_total"),

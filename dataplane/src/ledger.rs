@@ -27,7 +27,7 @@ use engine::{
     Moment,
     account::{Measures, Outcome, Record},
     board::Pause,
-    exchange::{Attempt, Exchange, Skip, trail::End},
+    exchange::{Attempt, Exchange, Fallback, Skip, trail::End},
     failover,
     judge::Fault,
     text::Text,
@@ -37,6 +37,8 @@ use std::rc::Rc;
 
 /// Fallbacks told to the control plane, per shard and second; the rest is counted.
 const EVENTS_PER_SECOND: u64 = 50;
+/// Those of them that nobody failed in, whose first target was not asked, per shard and second.
+const SKIPS_PER_SECOND: u64 = 5;
 
 /// One line of the ledger.
 pub struct Entry {
@@ -255,7 +257,7 @@ impl Story {
         tenant: &Downstream,
         begun: bool,
         ended: &Ended,
-        exchange: Option<&mut Exchange>,
+        mut exchange: Option<&mut Exchange>,
     ) {
         let now = Moment(shard.io.now().0);
         let (outcome, status, code) = told(ended, begun);
@@ -287,7 +289,9 @@ impl Story {
         if let Some(record) = &mut entry.record {
             record.summary = self.summary.as_ref().map(|summary| Box::new(summary.told));
             debug_assert_eq!(record.validate(), Ok(()), "a record keeps its promises");
-            self.tell(shard, policy, record);
+            if let Some((exchange, fallback)) = exchange.as_deref().and_then(|exchange| Some((exchange, exchange.fallback()?))) {
+                self.tell(shard, policy, record, exchange, fallback);
+            }
             if let Some(compacted) = &self.compacted {
                 self.tell_compacted(shard, policy, record, compacted);
             }
@@ -360,38 +364,51 @@ impl Story {
         }
     }
 
-    /// Tells the control plane of an exchange that another target answered than the first asked.
-    fn tell(&self, shard: &Shard, policy: &Serving, record: &Record) {
-        let (Some(first), Some(last)) = (record.attempts().first(), record.attempts().last()) else { return };
-        let (from, to) = (record.target(first), record.target(last));
-        // Who was only slower than the one beside it has not failed.
-        if from == to || last.end != End::Answered || record.fallback_reason().is_none() {
-            return;
+    /// Tells the control plane of an exchange that went on to another target than the first, whatever came of
+    /// it.
+    #[cold]
+    fn tell(&self, shard: &Shard, policy: &Serving, record: &Record, exchange: &Exchange, fallback: Fallback) {
+        let name = |target: TargetId| policy.targets[target].name.as_str();
+        let instead = match record.outcome {
+            Outcome::Templated | Outcome::Earlier | Outcome::Estimated => record.outcome.word(),
+            // Asked again, or the slower of two: it stayed where it was. Or nobody was asked.
+            _ if exchange.led_to().is_none_or(|to| to == fallback.from) => return,
+            _ => "",
+        };
+        let to = if instead.is_empty() { exchange.led_to().map_or("", name) } else { instead };
+        if record.outcome == Outcome::Answered {
+            shard.meters().count(Meter::Fallbacks);
         }
-        shard.meters().count(Meter::Fallbacks);
-        if !shard.may_tell(EVENTS_PER_SECOND) {
+        // One that was passed over is so by every request for as long as it is ill: a few of them tell it, and
+        // leave room for what is rarer.
+        let failed = record.attempts().iter().find(|attempt| matches!(attempt.end, End::Failed(_)));
+        let most = if failed.is_some() { EVENTS_PER_SECOND } else { SKIPS_PER_SECOND };
+        if !shard.may_tell(most) {
             return shard.meters().count(Meter::EventsDropped);
         }
-        let class = record.fallback_reason().map_or("", Class::word);
+        let last = record.attempts().iter().rev().find(|attempt| attempt.end == End::Answered).or(record.attempts().last());
         let detail = |name: &str, value: String| (name.to_owned(), value);
-        let event = Event {
-            at_us: shard.io.wall().0,
-            kind: "fallback".to_owned(),
-            details: vec![
-                detail("chain", policy.chains[record.chain].name.clone()),
-                detail("from", policy.targets[from].name.clone()),
-                detail("to", policy.targets[to].name.clone()),
-                detail("class", class.to_owned()),
-                detail("switch_us", (self.switch_ns / 1_000).to_string()),
-                detail("added_us", u64::from(last.begun_us).to_string()),
-                detail("failed_ms", (record.failed_us() / 1_000).to_string()),
-                detail("cost_usd", record.measures.cost.to_string()),
-                detail("failed_cost_usd", record.measures.failed_cost.to_string()),
-                detail("skipped", skipped(policy, record)),
-                detail("request_id", self.id.to_string()),
-            ],
-        };
-        if !shard.process.tell(event) {
+        let mut details = vec![
+            detail("chain", policy.chains[record.chain].name.clone()),
+            detail("from", name(fallback.from).to_owned()),
+            detail("to", to.to_owned()),
+            detail("trigger", fallback.trigger.word().to_owned()),
+            detail("outcome", record.outcome.word().to_owned()),
+        ];
+        if let Some(failed) = failed {
+            // Where nothing failed, nothing was switched.
+            details.push(detail("detail", failed.detail().to_owned()));
+            details.push(detail("switch_us", (self.switch_ns / 1_000).to_string()));
+            details.push(detail("added_us", last.map_or(0, |last| last.begun_us).to_string()));
+            details.push(detail("failed_ms", (record.failed_us() / 1_000).to_string()));
+        }
+        details.extend([
+            detail("cost_usd", record.measures.cost.to_string()),
+            detail("failed_cost_usd", record.measures.failed_cost.to_string()),
+            detail("skipped", skipped(policy, record)),
+            detail("request_id", self.id.to_string()),
+        ]);
+        if !shard.process.tell(Event { at_us: shard.io.wall().0, kind: "fallback".to_owned(), details }) {
             shard.meters().count(Meter::EventsDropped);
         }
     }

@@ -90,7 +90,7 @@ table! {
         Hedges = "hedges_total", Counter, "Second attempts beside a slow first one.";
         HedgesWon = "hedges_won_total", Counter, "Second attempts that had something to show before the first.";
         Standby = "standby_total", Counter, "Exchanges whose first attempt was made at a later target of their chain, by its `standby`.";
-        Fallbacks = "fallbacks_total", Counter, "Exchanges that were answered by another target than the first that was asked.";
+        Fallbacks = "fallbacks_total", Counter, "Exchanges that were answered by another target than the first, which had failed or could not be asked.";
         PromptTokens = "prompt_tokens_total", Counter, "Prompt tokens, as providers count them.";
         AnswerTokens = "answer_tokens_total", Counter, "Answer tokens, as providers count them.";
         Cost = "cost_nanodollars_total", Counter, "What attempts cost, in billionths of a US dollar, where prices are known.";

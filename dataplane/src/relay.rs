@@ -25,7 +25,7 @@ use codec::{
 };
 use engine::{
     Moment,
-    exchange::{Attempt, Exchange, Surrender, trail::End},
+    exchange::{Attempt, Exchange, Surrender},
     judge::{self, ErrorFields, Transport, Verdict},
     prepared::Way,
 };
@@ -409,9 +409,9 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
         out.extend_from_slice(b"x-throwover-budget: reduced\r\n");
     }
     number(out, "x-throwover-attempts: ", u64::from(exchange.attempts_made()));
-    if let Some(class) = first_failure(exchange) {
+    if let Some(fallback) = exchange.fallback() {
         out.extend_from_slice(b"x-throwover-fallback-reason: ");
-        out.extend_from_slice(class.word().as_bytes());
+        out.extend_from_slice(fallback.trigger.word().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     if let Some(hedge) = exchange.trail().iter().position(|attempt| attempt.hedge) {
@@ -423,14 +423,6 @@ fn write_who(scene: &Scene<'_>, tenant: &Downstream, story: &mut Story, exchange
         out.extend_from_slice(b"\r\n");
     }
     number(out, "x-throwover-overhead-us: ", story.overhead_ns(shard) / 1_000);
-}
-
-/// Why the first target gave no answer.
-fn first_failure(exchange: &Exchange) -> Option<policy::Class> {
-    exchange.trail().iter().find_map(|attempt| match attempt.end {
-        End::Failed(class) => Some(class),
-        _ => None,
-    })
 }
 
 /// Copies what a provider that speaks `from` says of itself for a client that speaks `to`: its rate

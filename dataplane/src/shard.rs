@@ -200,13 +200,15 @@ impl Shard {
         self.process.consider_ready(self.io.now(), self.io.wall().0);
     }
 
-    /// True when another event may be told within this second.
+    /// True when fewer than `most` events were told within this second, and one more is now. Who asks with
+    /// less leaves the rest to others.
     pub fn may_tell(&self, most: u64) -> bool {
         let second = self.io.now().0 / 1_000_000_000;
         let (before, count) = self.told.get();
-        let count = if before == second { count + 1 } else { 1 };
-        self.told.set((second, count));
-        count <= most
+        let count = if before == second { count } else { 0 };
+        let may = count < most;
+        self.told.set((second, count + u64::from(may)));
+        may
     }
 
     /// True when the grace time of a drain is over: exchanges say so to their tenants, and end.

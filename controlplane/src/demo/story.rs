@@ -60,8 +60,14 @@ fn detail<'a>(event: &'a Event, name: &str) -> &'a str {
 /// Returns whether another target took over.
 pub(super) fn fault(fault: &Fault, at: Duration, events: &[Event], records: &[Record], back: Option<Duration>) -> bool {
     let from = format!("{PRIMARY}/");
-    let switches: Vec<&Event> =
-        events.iter().filter(|event| event.kind == "fallback" && detail(event, "from").starts_with(&from)).collect();
+    // Of those that were not asked there first, nothing was switched.
+    let switched = |event: &&Event| {
+        event.kind == "fallback"
+            && detail(event, "outcome") == "answered"
+            && !detail(event, "switch_us").is_empty()
+            && detail(event, "from").starts_with(&from)
+    };
+    let switches: Vec<&Event> = events.iter().filter(switched).collect();
     let mut to: BTreeMap<&str, usize> = BTreeMap::new();
     let mut times: Vec<u64> = Vec::new();
     for event in &switches {

@@ -206,11 +206,8 @@ fn answered(prepared: &Prepared, exchange: &Exchange, attempt: &Attempt, model: 
         ("x-throwover-model", prepared.model_for(attempt.target, model).unwrap_or_default().to_owned()),
         ("x-throwover-attempts", exchange.attempts_made().to_string()),
     ];
-    let failed = exchange.trail().iter().find_map(|trail| match trail.end {
-        trail::End::Failed(class) => Some(class),
-        _ => None,
-    });
-    headers.extend(failed.map(|class| ("x-throwover-fallback-reason", class.word().to_owned())));
+    let fallback = exchange.fallback();
+    headers.extend(fallback.map(|fallback| ("x-throwover-fallback-reason", fallback.trigger.word().to_owned())));
     End::Answered { target: named(prepared, attempt.target).to_owned(), headers }
 }
 

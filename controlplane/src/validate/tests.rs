@@ -444,7 +444,6 @@ fallback:
 }
 
 #[test]
-<<<<<<< ours
 fn another_key_and_the_next_model_may_follow_a_failure() {
     let of = |keys: &str, models: &str, action: &str| {
         let text = format!(
@@ -495,7 +494,9 @@ fallback: {{chains: [{{name: c, models: [{{model: m}}, {{provider: openai, model
     let (_, rendered) =
         check("fallback: {chains: [{name: c, models: [{provider: openai, model: m}], affinity: {by: user}}]}", &surroundings());
     assert!(rendered.contains("there is one model"), "{rendered}");
-=======
+}
+
+#[test]
 fn who_cannot_sum_up_is_complained_about() {
     let table = [
         ("{provider: openai}", true, "`model`"),
@@ -516,5 +517,4 @@ fn who_cannot_sum_up_is_complained_about() {
         assert_eq!(checked.complaints.refuse(), refused, "{summarise}\n{rendered}");
         assert!(rendered.contains(expected), "{summarise}\n{rendered}");
     }
->>>>>>> theirs
 }

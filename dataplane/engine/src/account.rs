@@ -208,15 +208,6 @@ impl Record {
         self.candidates[usize::from(attempt.candidate)].target
     }
 
-    /// The class of the first failure that made the exchange move on; what
-    /// `x-throwover-fallback-reason` says.
-    pub fn fallback_reason(&self) -> Option<policy::Class> {
-        self.attempts().iter().find_map(|attempt| match attempt.end {
-            End::Failed(class) => Some(class),
-            _ => None,
-        })
-    }
-
     /// How long the attempts took that failed, in microseconds.
     pub fn failed_us(&self) -> u64 {
         let failed = self.attempts().iter().filter(|attempt| matches!(attempt.end, End::Failed(_)));

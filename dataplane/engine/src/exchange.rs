@@ -51,6 +51,7 @@ pub mod affinity;
 pub mod balance;
 pub mod candidate;
 pub mod compact;
+pub mod fallback;
 mod hedge;
 pub mod surrender;
 pub mod trail;
@@ -58,6 +59,7 @@ mod view;
 
 pub use affinity::Session;
 pub use candidate::{Candidate, Skip};
+pub use fallback::{Fallback, Trigger};
 pub use surrender::{Own, Surrender};
 pub use trail::{End, Struck, Trail};
 

@@ -10,12 +10,13 @@ use super::{
     stage::Stage,
     tenant::{self, Habits},
 };
-use policy::{ChainId, Draft};
+use policy::{ChainId, Draft, wire::Event};
 use std::{cell::RefCell, rc::Rc};
 
 mod admission;
 mod commit;
 mod connections;
+mod fallbacks;
 mod life;
 mod out;
 mod summary;
@@ -136,4 +137,14 @@ fn two(change: impl Fn(&mut policy::Chain)) -> Draft {
     let mut draft = plan::failover(2);
     change(draft.chains.get_mut(ChainId(0)).expect("chain 0 is there"));
     draft
+}
+
+/// The events of this kind.
+fn told(scene: &Scene, kind: &str) -> Vec<Event> {
+    let process = &scene.stage.process;
+    std::iter::from_fn(|| process.next_event()).filter(|event| event.kind == kind).collect()
+}
+
+fn detail<'e>(event: &'e Event, name: &str) -> &'e str {
+    event.details.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }

@@ -12,6 +12,7 @@ mod affinity;
 mod again;
 mod compact;
 mod domains;
+mod fallback;
 mod guards;
 mod hedge;
 mod keys;

@@ -2,17 +2,6 @@
 
 use super::*;
 use crate::stats;
-use policy::wire::Event;
-
-/// The events of this kind, each with its details in order of their names.
-fn told(scene: &Scene, kind: &str) -> Vec<Event> {
-    let process = &scene.stage.process;
-    std::iter::from_fn(|| process.next_event()).filter(|event| event.kind == kind).collect()
-}
-
-fn detail<'e>(event: &'e Event, name: &str) -> &'e str {
-    event.details.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-}
 
 #[test]
 fn a_credential_that_is_refused_is_told_once_and_shown() {
