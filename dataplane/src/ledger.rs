@@ -25,7 +25,7 @@ use codec::{
 };
 use engine::{
     Moment,
-    account::{Measures, Outcome, Record},
+    account::{Ending, Measures, Outcome, Record},
     board::Pause,
     exchange::{Attempt, Exchange, Fallback, Skip, trail::End},
     failover,
@@ -180,6 +180,7 @@ impl Story {
         if told.tokens_in > 0 || told.tokens_out > 0 {
             (own.tokens_in, own.tokens_out) = (told.tokens_in, told.tokens_out);
         }
+        own.ending = told.ending;
     }
 
     /// The request is whole, and asks for this.
@@ -215,6 +216,7 @@ impl Story {
     pub fn failed(&mut self, shard: &Shard, class: Class, declined: Option<Box<ErrorAnswer>>) {
         self.failed_at = Some(shard.io.precise());
         self.declined = declined;
+        self.measures.ending = None;
         shard.meters().count(Meter::AttemptsFailed);
         shard.meters().failure(class);
     }
@@ -241,6 +243,11 @@ impl Story {
         self.measures.tokens_out = tokens(usage.output, self.measures.tokens_out);
     }
 
+    /// How the answer says that it ended; said again for each of its choices.
+    pub fn ends(&mut self, ending: Ending) {
+        self.measures.ending = self.measures.ending.max(Some(ending));
+    }
+
     /// Nanoseconds that the gateway itself took so far: with the request, and since the turn began
     /// in which the answer's decisive bytes came.
     pub fn overhead_ns(&mut self, shard: &Shard) -> u64 {
@@ -264,6 +271,8 @@ impl Story {
         self.measures.status = status;
         self.measures.bytes_out = tenant.sent;
         self.measures.compacted = self.compacted;
+        // Whatever else was told is no answer, or not all of one.
+        self.measures.ending = self.measures.ending.filter(|_| outcome == Outcome::Answered);
         self.count(shard, &outcome, ended, begun, exchange.is_some());
         self.settle(shard, policy, &outcome);
         let measures = &mut self.measures;
@@ -319,6 +328,11 @@ impl Story {
         meters.add(Meter::BytesOut, self.measures.bytes_out);
         meters.add(Meter::PromptTokens, u64::from(self.measures.tokens_in));
         meters.add(Meter::AnswerTokens, u64::from(self.measures.tokens_out));
+        match self.measures.ending {
+            Some(Ending::ContentFilter) => meters.count(Meter::Filtered),
+            Some(Ending::Refusal) => meters.count(Meter::Refusals),
+            _ => {}
+        }
         let meter = match (outcome, ended) {
             (Outcome::Answered, _) => Meter::Answered,
             (Outcome::Estimated, _) => Meter::Estimated,

@@ -68,6 +68,8 @@ table! {
         ExchangesInFlight = "exchanges_in_flight", Gauge, "Exchanges that have begun and not ended.";
         Streams = "streams_total", Counter, "Exchanges that asked for a stream.";
         Answered = "answered_total", Counter, "Exchanges that ended with a complete answer.";
+        Filtered = "filtered_total", Counter, "Complete answers that a filter had ended, as they say.";
+        Refusals = "refusals_total", Counter, "Complete answers in which the model refused, as they say.";
         Estimated = "estimated_total", Counter, "Counts of tokens that no provider gave, and the gateway estimated.";
         Struck = "struck_total", Counter, "Attempts that a rehearsal made to fail, or late.";
         Templates = "templates_total", Counter, "Exchanges that ended with the text of their chain, since no target could answer.";

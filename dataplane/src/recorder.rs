@@ -320,6 +320,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
     let name = |id| policy.and_then(|policy| policy.targets.get(id)).map_or("?", |target| target.name.as_str());
     word(out, key!("outcome"), record.outcome.word());
     text(out, key!("chain"), policy.and_then(|policy| policy.chains.get(record.chain)).map_or("?", |chain| &chain.name));
+    if let Some(ending) = record.measures.ending {
+        word(out, key!("finish"), ending.word());
+    }
     member(out, key!("stream"), u64::from(record.stream));
     member(out, key!("total_us"), record.total_ns / 1_000);
     member(out, key!("overhead_ns"), record.measures.overhead_ns);

@@ -9,7 +9,7 @@ use crate::{
     moment::Moment,
     prepared::Way,
 };
-use codec::dialect::compact::Compacted;
+use codec::{dialect::compact::Compacted, json::Finish};
 use policy::{ChainId, Money, TargetId, TenantId};
 
 /// How an exchange ended for the tenant. There is exactly one.
@@ -55,6 +55,53 @@ impl Outcome {
     }
 }
 
+/// How an answer says that it ended. Of several choices, what is further down here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// It was done.
+    Stop,
+    /// In a way that is not known here.
+    Other,
+    /// It wants tools to be called.
+    Tools,
+    /// The limit on tokens was reached.
+    Length,
+    /// The provider gave up.
+    Error,
+    /// A filter stopped it. Some dialects tell of a refusal by the same word.
+    ContentFilter,
+    /// The model refused.
+    Refusal,
+}
+
+impl Ending {
+    /// The word that records use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Ending::Stop => "stop",
+            Ending::Other => "other",
+            Ending::Tools => "tools",
+            Ending::Length => "length",
+            Ending::Error => "error",
+            Ending::ContentFilter => "content_filter",
+            Ending::Refusal => "refusal",
+        }
+    }
+}
+
+impl From<Finish> for Ending {
+    fn from(finish: Finish) -> Ending {
+        match finish {
+            Finish::Stop => Ending::Stop,
+            Finish::Length => Ending::Length,
+            Finish::ToolCalls => Ending::Tools,
+            Finish::ContentFilter => Ending::ContentFilter,
+            Finish::Error => Ending::Error,
+            Finish::Other => Ending::Other,
+        }
+    }
+}
+
 /// What only the one who moved the bytes knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
@@ -78,6 +125,8 @@ pub struct Measures {
     pub priced: bool,
     /// What was left out of the prompt, where nobody could read all of it.
     pub compacted: Option<Compacted>,
+    /// How the answer says that it ended, where it does, and was read to its end.
+    pub ending: Option<Ending>,
 }
 
 /// What was left out of a prompt, in a few words: by whom, or why there are none.

@@ -21,6 +21,7 @@ use codec::{
     json,
 };
 use engine::{
+    account::Ending,
     exchange::Exchange,
     judge::{self, Transport, Verdict},
 };
@@ -186,6 +187,9 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
     if let Some(usage) = &facts.usage {
         story.usage(usage);
     }
+    if scene.surface.generates() {
+        ending(facts).into_iter().for_each(|ending| story.ends(ending));
+    }
     let failed = facts.status == Some(json::Status::Failed);
     if facts.error || failed {
         let mut joined = Vec::new();
@@ -215,6 +219,13 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         return form::heeded(scene, story.form, &answer);
     }
     Ok(())
+}
+
+/// How an answer says that it ended. One of Responses says why only where it was not done.
+fn ending(facts: &json::AnswerFacts) -> Option<Ending> {
+    let done = (facts.status == Some(json::Status::Completed)).then_some(if facts.tool { Ending::Tools } else { Ending::Stop });
+    let refused = facts.refusal.then_some(Ending::Refusal);
+    refused.or(facts.finish.map(Ending::from)).or(done)
 }
 
 /// An answer that is none in the eyes of a chain that has a model for that.
@@ -273,6 +284,10 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
     }
     heeded(scene, &answer)?;
     form::heeded(scene, story.form, &answer)?;
+    answer.choices.iter().filter_map(|choice| choice.finish).for_each(|finish| story.ends(finish.into()));
+    if answer.refuses() {
+        story.ends(Ending::Refusal);
+    }
     Ok(scene.translates().then(|| {
         let mut out = Vec::with_capacity(body.len() + 512);
         dialect::write_answer(scene.surface.dialect(), &answer, &scene.manner(terms), &mut out);

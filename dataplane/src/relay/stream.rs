@@ -22,6 +22,7 @@ use codec::{
 };
 use engine::{
     Moment,
+    account::Ending,
     exchange::Exchange,
     judge::{self, Transport, Verdict},
 };
@@ -293,8 +294,9 @@ impl<'s> Stream<'s> {
             self.turned_away(&kind)?;
         }
         match kind {
-            Kind::Content(_) => {
+            Kind::Content(content) => {
                 story.bill.piece();
+                brings(story, content);
                 self.show();
                 self.gap();
             }
@@ -306,7 +308,9 @@ impl<'s> Stream<'s> {
             Kind::Finish { reason: Finish::ToolCalls | Finish::Other, content: None } if self.says_nothing() && self.translates() => {
                 return Err(judge::transport(Transport::Empty));
             }
-            Kind::Finish { .. } => {
+            Kind::Finish { reason, content } => {
+                story.ends(reason.into());
+                content.into_iter().for_each(|content| brings(story, content));
                 self.finished = true;
                 self.show();
             }
@@ -319,7 +323,12 @@ impl<'s> Stream<'s> {
             Kind::Done(End::Marker) if !self.finished && !self.committed => return Err(judge::transport(Transport::Empty)),
             Kind::Done(End::Marker) if !self.finished => return Err(judge::transport(Transport::CutStream)),
             Kind::Done(End::Completed) if self.says_nothing() => return Err(judge::transport(Transport::Empty)),
-            Kind::Done(_) => {
+            Kind::Done(end) => {
+                match end {
+                    End::Completed => story.ends(Ending::Stop),
+                    End::Incomplete(why) => story.ends(why.map_or(Ending::Other, Ending::from)),
+                    End::Marker | End::Failed(_) => {}
+                }
                 self.finished = true;
                 self.over = true;
                 self.show();
@@ -387,6 +396,15 @@ impl<'s> Stream<'s> {
         }
         tenant.send_events(shard, out, &self.ready);
         self.ready.clear();
+    }
+}
+
+/// What an answer's content tells of its end, where the end itself may not.
+fn brings(story: &mut Story, content: Content) {
+    match content {
+        Content::Refusal => story.ends(Ending::Refusal),
+        Content::Tool => story.ends(Ending::Tools),
+        Content::Text | Content::Audio | Content::Untold => {}
     }
 }
 

@@ -81,13 +81,19 @@ fn an_answer_that_is_none_to_a_chain_turns_to_the_model_that_it_names() {
                 let story = tell(kind);
                 assert_eq!((story.answer.head.status, story.asked("backup")), (200, 0), "{story}");
                 assert!(story.answer.text().contains(if case == "filtered" { "content_filter" } else { "refusal" }), "{story}");
+                let record = gateway.record(story.answer.head.field("x-request-id").expect("it is named"));
+                assert_eq!((&record["outcome"], &record["finish"]), (&"answered".into(), &class.into()), "{record:#}");
             }
             let story = tell("lenient");
             story.answered_by("backup");
             assert_eq!(story.answer.head.field("x-throwover-fallback-reason"), Some(class), "{story}");
+            let record = gateway.record(story.answer.head.field("x-request-id").expect("it is named"));
+            assert_eq!(record["finish"], "stop", "{record:#}");
         }
     }
-    assert_eq!(gateway.meter("throwover_fallbacks_total"), 4.0);
+    for (meter, count) in [("fallbacks", 4.0), ("filtered", 4.0), ("refusals", 4.0)] {
+        assert_eq!(gateway.meter(&format!("throwover_{meter}_total")), count, "{meter}");
+    }
 }
 
 #[test]
