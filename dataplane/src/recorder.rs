@@ -9,13 +9,14 @@ use crate::{
     io::Instant,
     ledger::Entry,
     process::{self, Process},
-    stats::breaker_word,
+    stats::{breaker_cause, breaker_word},
     surface::Surface,
 };
 use codec::json::escape_into;
 use engine::{
     Moment,
     account::{Record, Summary},
+    breaker::Seat,
     exchange::{Skip, Struck, Trail, trail::End},
 };
 use policy::{KeyId, Money, limits, wire::Event};
@@ -241,14 +242,12 @@ impl State {
         }
         self.breakers.resize(policy.targets.slots(), "closed");
         for (id, target) in policy.targets.iter() {
-            let word = breaker_word(&process.board.target(id).breaker, Moment(now.0));
+            let seat = &process.board.target(id).breaker;
+            let word = breaker_word(seat, Moment(now.0));
             let before = std::mem::replace(&mut self.breakers[id.0 as usize], word);
             if before != word {
-                let details = vec![
-                    ("target".to_owned(), target.name.clone()),
-                    ("from".to_owned(), before.to_owned()),
-                    ("to".to_owned(), word.to_owned()),
-                ];
+                let mut details = vec![("target".to_owned(), target.name.clone())];
+                details.extend(change(seat, before, word));
                 tell(&process, "breaker", details);
             }
         }
@@ -259,21 +258,25 @@ impl State {
     fn watch_accounts(&mut self, process: &Process, policy: &Policy, now: Instant) {
         for (_, provider) in policy.providers.iter().filter(|(_, provider)| provider.keys.len() > 1) {
             for key in &provider.keys {
-                let word = breaker_word(&process.board.standing(key.id).breaker, Moment(now.0));
+                let seat = &process.board.standing(key.id).breaker;
+                let word = breaker_word(seat, Moment(now.0));
                 let before = self.accounts.insert(key.id, word).unwrap_or("closed");
                 if before != word {
                     let detail = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-                    let details = vec![
-                        detail("provider", &provider.name),
-                        detail("key", &key.id.0.to_string()),
-                        detail("from", before),
-                        detail("to", word),
-                    ];
+                    let mut details = vec![detail("provider", &provider.name), detail("key", &key.id.0.to_string())];
+                    details.extend(change(seat, before, word));
                     tell(process, "breaker", details);
                 }
             }
         }
     }
+}
+
+/// What a breaker was, what it is, and why, where it opened.
+fn change(seat: &Seat, before: &str, word: &str) -> impl Iterator<Item = (String, String)> {
+    let cause = if word == "open" { breaker_cause(seat) } else { "" };
+    let details = [("from", before), ("to", word), ("cause", cause)];
+    details.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().filter(|(_, value)| !value.is_empty())
 }
 
 fn tell(process: &Process, kind: &str, details: Vec<(String, String)>) {

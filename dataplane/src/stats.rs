@@ -9,7 +9,7 @@ use crate::{
 use engine::{
     Board, Moment,
     board::TargetRow,
-    breaker::{Peek, Seat, State},
+    breaker::{Cause, Peek, Seat, State},
     moment::NS_PER_MS,
 };
 use policy::{
@@ -57,6 +57,7 @@ fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
         name,
         breaker: breaker_word(&row.breaker, now).to_owned(),
         breaker_ms: row.breaker.state().1.since(now) / NS_PER_MS,
+        breaker_cause: breaker_cause(&row.breaker).to_owned(),
         paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
         paused_class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
         spent_ms: row.spent(now).map_or(0, |until| until.since(now) / NS_PER_MS),
@@ -92,6 +93,7 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
             spent_ms: spent.map_or(0, |until| until.since(now) / NS_PER_MS),
             breaker: word.to_owned(),
             breaker_ms: breaker.map_or(0, |seat| seat.state().1.since(now) / NS_PER_MS),
+            breaker_cause: breaker.map_or("", breaker_cause).to_owned(),
         })
     };
     places.filter_map(state).take(limits::KEYS_TOLD_MAX).collect()
@@ -105,6 +107,11 @@ pub fn breaker_word(seat: &Seat, now: Moment) -> &'static str {
         (_, State::Probing) => "probing",
         _ => "open",
     }
+}
+
+/// Why a breaker opened, as operators read it; empty for one that is closed.
+pub fn breaker_cause(seat: &Seat) -> &'static str {
+    seat.cause().map_or("", Cause::word)
 }
 
 /// How an origin is shown: scheme, host and port.

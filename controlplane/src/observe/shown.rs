@@ -15,6 +15,11 @@ fn with(word: &str, ms: u64) -> String {
     if ms == 0 { word.to_owned() } else { format!("{word} {}", time::words(ms)) }
 }
 
+/// The same, and why, where that is known.
+fn because(state: String, why: &str) -> String {
+    if why.is_empty() { state } else { format!("{state}, {}", legible::line(why)) }
+}
+
 /// The columns as wide as they need to be, the first to the left and the others to the right, but for
 /// those at `words`.
 fn table(rows: &[Vec<String>], words: &[usize], text: &mut String) -> fmt::Result {
@@ -70,7 +75,7 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
         };
         rows.push(vec![
             legible::line(&target.name).into_owned(),
-            with(&legible::line(&target.breaker), target.breaker_ms),
+            because(with(&legible::line(&target.breaker), target.breaker_ms), &target.breaker_cause),
             target.attempts.to_string(),
             target.failures.to_string(),
             failed,
@@ -97,7 +102,7 @@ pub(super) fn keys(keys: &[KeyState], text: &mut String) -> fmt::Result {
             KeyState { disabled: true, .. } => ("taken out", legible::line(&key.class), key.paused_ms),
             KeyState { paused_ms: 1.., .. } => ("paused", legible::line(&key.class), key.paused_ms),
             KeyState { spent_ms: 1.., .. } => ("spent", "".into(), key.spent_ms),
-            _ => ("breaker", legible::line(&key.breaker), key.breaker_ms),
+            _ => ("breaker", because(legible::line(&key.breaker).into_owned(), &key.breaker_cause).into(), key.breaker_ms),
         };
         let place = format!("{} key {} of {}", legible::line(&key.provider), key.place, key.of);
         rows.push(vec![place, key.key.to_string(), state.to_owned(), why.into_owned(), left(ms)]);

@@ -71,6 +71,41 @@ machine! {
     }
 }
 
+/// Why a breaker opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// So many failures in a row.
+    Consecutive,
+    /// Such a share of the attempts failed.
+    Rate,
+    /// The same, and the last of them was an answer of no use, which counts half.
+    Useless,
+    /// Attempts in flight have waited too long, with the failures before them if there were any.
+    Overdue,
+    /// Such a share of the answers were slow.
+    Slow,
+    /// Its probe failed.
+    Probe,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: &'static [Cause] = &[Cause::Consecutive, Cause::Rate, Cause::Useless, Cause::Overdue, Cause::Slow, Cause::Probe];
+
+    /// The word that events and `status` use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Cause::Consecutive => "consecutive",
+            Cause::Rate => "failure_rate",
+            Cause::Useless => "useless_answers",
+            Cause::Overdue => "overdue",
+            Cause::Slow => "slow",
+            Cause::Probe => "probe_failed",
+        }
+    }
+}
+
 /// Shortest time that a probe is given to report before another is elected.
 pub const PROBE_MS_MIN: u64 = 1_000;
 /// All of a target's share of the load …
@@ -118,16 +153,17 @@ pub struct Seat {
     consecutive: AtomicU32,
 }
 
-/// `until in microseconds (56 bits) | failed probes (6 bits) | state (2 bits)`.
+/// `until in microseconds (53 bits) | cause (3 bits) | failed probes (6 bits) | state (2 bits)`. The cause is in the
+/// same word, so that who sees an open breaker sees why.
 #[derive(Clone, Copy)]
 struct Word(u64);
 
 impl Word {
     const CLOSED: Word = Word(0);
 
-    fn new(state: State, relapses: u8, until: Moment) -> Word {
-        let us = (until.0 / NS_PER_US).min((1 << 56) - 1);
-        Word(us << 8 | u64::from(relapses.min(63)) << 2 | state as u64)
+    fn new(state: State, relapses: u8, until: Moment, cause: Cause) -> Word {
+        let us = (until.0 / NS_PER_US).min((1 << 53) - 1);
+        Word(us << 11 | (cause as u64) << 8 | u64::from(relapses.min(63)) << 2 | state as u64)
     }
 
     fn state(self) -> State {
@@ -143,7 +179,12 @@ impl Word {
     }
 
     fn until(self) -> Moment {
-        Moment((self.0 >> 8).saturating_mul(NS_PER_US))
+        Moment((self.0 >> 11).saturating_mul(NS_PER_US))
+    }
+
+    /// Why it opened; of a closed one, nothing.
+    fn cause(self) -> Cause {
+        Cause::ALL.get((self.0 >> 8 & 7) as usize).copied().unwrap_or(Cause::Rate)
     }
 
     /// The state after `event`, which the caller knows to be legal.
@@ -169,6 +210,12 @@ impl Seat {
     pub fn state(&self) -> (State, Moment) {
         let word = Word(self.word.load(Acquire));
         (word.state(), word.until())
+    }
+
+    /// Why it opened, while it is not closed.
+    pub fn cause(&self) -> Option<Cause> {
+        let word = Word(self.word.load(Acquire));
+        (word.state() != State::Closed).then(|| word.cause())
     }
 
     /// When it opened last.
@@ -217,20 +264,22 @@ impl Seat {
         self.word.compare_exchange(seen.0, next.0, AcqRel, Acquire).is_ok()
     }
 
-    /// True when so many failures in a row, or those of the window and `late` more, are too many.
-    fn trips(&self, policy: &Breaker, consecutive: u32, late: u64, now: Moment) -> bool {
+    /// Whether so many failures in a row, or those of the window and `late` more, are too many, and which of
+    /// the two.
+    fn trips(&self, policy: &Breaker, consecutive: u32, late: u64, now: Moment) -> Option<Cause> {
         if policy.consecutive > 0 && consecutive >= policy.consecutive {
-            return true;
+            return Some(Cause::Consecutive);
         }
         let (attempts, halves) = self.window.sum(policy, now);
         let (attempts, halves) = (attempts + late, halves + 2 * late);
-        attempts >= u64::from(policy.requests_min.max(1)) && halves * 1_000 > u64::from(policy.failure_permille) * attempts * 2
+        let trips = attempts >= u64::from(policy.requests_min.max(1)) && halves * 1_000 > u64::from(policy.failure_permille) * attempts * 2;
+        trips.then_some(Cause::Rate)
     }
 
     /// Opens it from closed, unless another was faster.
-    fn trip(&self, policy: &Breaker, now: Moment, random: u64) -> bool {
+    fn trip(&self, policy: &Breaker, cause: Cause, now: Moment, random: u64) -> bool {
         let until = now.plus_ns(open_ns(policy, 0, random));
-        let opens = self.swap(Word::CLOSED, Word::new(Word::CLOSED.moved(Event::Trip), 0, until));
+        let opens = self.swap(Word::CLOSED, Word::new(Word::CLOSED.moved(Event::Trip), 0, until, cause));
         if opens {
             self.opened.store(now.0, Relaxed);
         }
@@ -263,7 +312,7 @@ pub fn allow(seat: &Seat, policy: &Breaker, now: Moment) -> Admission {
         return Admission::Refused { until: word.until() };
     }
     let until = now.plus_ms(policy.cooldown_max_ms.max(PROBE_MS_MIN));
-    let elected = Word::new(word.moved(Event::Elect), word.relapses(), until);
+    let elected = Word::new(word.moved(Event::Elect), word.relapses(), until, word.cause());
     if seat.swap(word, elected) {
         return Admission::Probe(Ticket(elected.0));
     }
@@ -315,7 +364,7 @@ pub fn timed(seat: &Seat, policy: &Breaker, ns: u64, now: Moment, random: u64) -
     seat.answers.count(policy, now, if is_slow { Part::Whole } else { Part::None });
     let (answers, halves) = seat.answers.sum(policy, now);
     let trips = answers >= u64::from(policy.requests_min.max(1)) && halves * 1_000 >= u64::from(policy.slow_permille.max(1)) * answers * 2;
-    is_slow && trips && seat.trip(policy, now, random)
+    is_slow && trips && seat.trip(policy, Cause::Slow, now, random)
 }
 
 /// The attempt failed in a way that counts. True when the breaker opened by it.
@@ -328,13 +377,13 @@ pub fn failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Moment,
             }
             let consecutive = seat.consecutive.fetch_add(1, Relaxed).saturating_add(1);
             seat.window.count(policy, now, Part::Whole);
-            seat.trips(policy, consecutive, 0, now) && seat.trip(policy, now, random)
+            seat.trips(policy, consecutive, 0, now).is_some_and(|cause| seat.trip(policy, cause, now, random))
         }
         Admission::Probe(Ticket(ticket)) => {
             let seen = Word(ticket);
             let relapses = seen.relapses() + 1;
             let until = now.plus_ns(open_ns(policy, relapses, random));
-            let opens = seat.swap(seen, Word::new(seen.moved(Event::Relapse), relapses, until));
+            let opens = seat.swap(seen, Word::new(seen.moved(Event::Relapse), relapses, until, Cause::Probe));
             if opens {
                 seat.opened.store(now.0, Relaxed);
             }
@@ -360,7 +409,7 @@ pub fn half_failure(seat: &Seat, policy: &Breaker, admission: Admission, now: Mo
         return false;
     }
     seat.window.count(policy, now, Part::Half);
-    seat.trips(policy, 0, 0, now) && seat.trip(policy, now, random)
+    seat.trips(policy, 0, 0, now).is_some() && seat.trip(policy, Cause::Useless, now, random)
 }
 
 /// Attempts in flight have waited too long: they count as failures at this moment, and are written
@@ -372,7 +421,7 @@ pub fn overdue(seat: &Seat, policy: &Breaker, overdue: Overdue, now: Moment, ran
     }
     // Without one of them in a row, the failures before are no news.
     let consecutive = if overdue.in_row > 0 { seat.consecutive.load(Relaxed).saturating_add(overdue.in_row) } else { 0 };
-    seat.trips(policy, consecutive, u64::from(overdue.all), now) && seat.trip(policy, now, random)
+    seat.trips(policy, consecutive, u64::from(overdue.all), now).is_some() && seat.trip(policy, Cause::Overdue, now, random)
 }
 
 /// The attempt says nothing about the target: a rate limit, a fault of the tenant's, a hang-up. A
@@ -380,7 +429,7 @@ pub fn overdue(seat: &Seat, policy: &Breaker, overdue: Overdue, now: Moment, ran
 pub fn neutral(seat: &Seat, admission: Admission, now: Moment) {
     if let Admission::Probe(Ticket(ticket)) = admission {
         let seen = Word(ticket);
-        seat.swap(seen, Word::new(seen.moved(Event::Release), seen.relapses(), now));
+        seat.swap(seen, Word::new(seen.moved(Event::Release), seen.relapses(), now, seen.cause()));
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Both ends must speak the same one.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 12;
 
@@ -142,6 +142,9 @@ pub struct TargetState {
     pub breaker: String,
     /// An open breaker refuses for this much longer, and a probe is waited for as long, in milliseconds.
     pub breaker_ms: u64,
+    /// Why it opened: `consecutive`, `failure_rate`, `useless_answers`, `overdue`, `slow` or `probe_failed`; empty
+    /// for one that is closed.
+    pub breaker_cause: String,
     /// Not asked before this much longer, in milliseconds.
     pub paused_ms: u64,
     /// The class of the failure that it is left alone for; empty when it is not.
@@ -191,6 +194,8 @@ pub struct KeyState {
     pub breaker: String,
     /// An open breaker refuses for this much longer, and a probe is waited for as long, in milliseconds.
     pub breaker_ms: u64,
+    /// Why it opened; empty for one that is closed.
+    pub breaker_cause: String,
 }
 
 /// What one tenant has spent in one period.

@@ -19,6 +19,7 @@ fn a_target_in_trouble_is_told_with_all_that_is_known() {
         name: "openai/gpt-4.1".into(),
         breaker: "open".into(),
         breaker_ms: 4_200,
+        breaker_cause: "overdue".into(),
         paused_ms: 19_000,
         paused_class: "rate_limit".into(),
         attempts: 40,
@@ -39,9 +40,9 @@ fn a_target_in_trouble_is_told_with_all_that_is_known() {
         ..TargetState::default()
     };
     let expected = "
-TARGET          BREAKER     ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT    DEGRADED  OPENED        MTTR
-openai/gpt-4.1  open 4.2 s        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                              2  1 min 12 s
-own/m           closed             2       0                                           0                     1 min 1 s  http_error       0
+TARGET          BREAKER              ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT    DEGRADED  OPENED        MTTR
+openai/gpt-4.1  open 4.2 s, overdue        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                              2  1 min 12 s
+own/m           closed                      2       0                                           0                     1 min 1 s  http_error       0
 ";
     assert_eq!(told(|text| targets(&[&ill, &well], &repairs, text)), expected);
 }
@@ -60,13 +61,13 @@ fn keys_are_told_by_their_numbers() {
     };
     let limited = KeyState { key: 4, place: 1, class: "rate_limit".into(), disabled: false, ..refused.clone() };
     let spent = KeyState { paused_ms: 0, class: String::new(), spent_ms: 900_000, ..limited.clone() };
-    let open = KeyState { spent_ms: 0, breaker: "open".into(), breaker_ms: 4_500, ..spent.clone() };
+    let open = KeyState { spent_ms: 0, breaker: "open".into(), breaker_ms: 4_500, breaker_cause: "slow".into(), ..spent.clone() };
     let expected = "
 KEY                NUMBER  STATE      WHY                FOR
 openai key 2 of 3      17  taken out  auth            58.0 s
 openai key 1 of 3       4  paused     rate_limit      58.0 s
 openai key 1 of 3       4  spent                  15 min 0 s
-openai key 1 of 3       4  breaker    open             4.5 s
+openai key 1 of 3       4  breaker    open, slow       4.5 s
 ";
     assert_eq!(told(|text| keys(&[refused.clone(), limited.clone(), spent.clone(), open.clone()], text)), expected);
 }

@@ -405,3 +405,43 @@ fn whoever_comes_back_is_given_its_load_by_and_by() {
     seat.reset();
     assert_eq!(seat.warmth(30_000, at(2_000)), WARMTH_FULL, "the operator's word counts at once");
 }
+
+#[test]
+fn an_open_breaker_says_why_and_its_successors_as_well() {
+    let cause = |seat: &Seat| seat.cause().map(Cause::word);
+    let seat = open_since(0);
+    assert_eq!(cause(&seat), Some("consecutive"));
+    // The election changes nothing of it, nor does a probe that learns nothing.
+    let probe = elected(&seat, 1_300);
+    assert_eq!(cause(&seat), Some("consecutive"));
+    neutral(&seat, probe, at(1_301));
+    assert_eq!(cause(&seat), Some("consecutive"));
+    let probe = elected(&seat, 1_302);
+    assert!(failure(&seat, &POLICY, probe, at(1_303), MIDDLE));
+    assert_eq!((cause(&seat), seat.relapses()), (Some("probe_failed"), 1));
+    let probe = elected(&seat, 9_000);
+    success(&seat, &POLICY, probe, at(9_001));
+    assert_eq!(cause(&seat), None);
+
+    let by = |event: &dyn Fn(&Seat) -> bool| {
+        let seat = Seat::default();
+        assert!((0..40).any(|_| event(&seat)), "it opens");
+        cause(&seat)
+    };
+    let rate = Breaker { consecutive: 0, ..POLICY };
+    let slow = Breaker { slow_ms: 100, ..POLICY };
+    assert_eq!(by(&|seat| failure(seat, &rate, Admission::Pass, at(1), MIDDLE)), Some("failure_rate"));
+    let half = Breaker { failure_permille: 400, ..rate };
+    assert_eq!(by(&|seat| half_failure(seat, &half, Admission::Pass, at(1), MIDDLE)), Some("useless_answers"));
+    assert_eq!(by(&|seat| timed(seat, &slow, 200 * NS_PER_MS, at(1), MIDDLE)), Some("slow"));
+    assert_eq!(by(&|seat| overdue(seat, &POLICY, late(5, 5), at(1), MIDDLE)), Some("overdue"));
+}
+
+#[test]
+fn a_word_loses_nothing() {
+    let far = Moment::START.plus_ms(100 * 365 * 86_400_000);
+    for &cause in Cause::ALL {
+        let word = Word::new(State::Probing, 63, far, cause);
+        assert_eq!((word.state(), word.relapses(), word.until(), word.cause()), (State::Probing, 63, far, cause));
+    }
+}

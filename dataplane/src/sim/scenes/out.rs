@@ -57,5 +57,6 @@ fn a_breaker_is_shown_with_the_time_that_is_left() {
     let first = stats::at(&scene.stage.process, scene.stage.now()).targets.remove(0);
     assert_eq!((first.breaker.as_str(), first.failed_class.as_str()), ("open", "server_error"));
     assert!((1..=6_000).contains(&first.breaker_ms), "{first:?}");
+    assert_eq!(first.breaker_cause, "consecutive");
     scene.end();
 }
