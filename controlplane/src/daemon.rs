@@ -212,6 +212,7 @@ fn heard(control: &mut Control, plane: u64, frame: Frame) {
         Frame::Stats(stats) => {
             if let Some((_, known)) = control.planes.get_mut(&plane) {
                 known.generation = stats.generation;
+                control.repairs.look(plane, &stats.targets, time::unix_ms(SystemTime::now()).saturating_mul(1_000));
                 known.stats = Some(stats);
             }
         }

@@ -144,6 +144,9 @@ fn plane_text(plane: &Plane, repairs: &Repairs, text: &mut String) -> std::fmt::
     if !stats.keys.is_empty() {
         shown::keys(&stats.keys, text)?;
     }
+    if !stats.allotments.is_empty() {
+        shown::allotments(&stats.allotments, text)?;
+    }
     if !stats.pools.is_empty() {
         let width = stats.pools.iter().map(|(name, ..)| name.len()).max().unwrap_or(6).max(6);
         writeln!(text, "{:<width$}  {:>6} {:>6}", "ORIGIN", "IDLE", "BUSY")?;
@@ -184,7 +187,7 @@ pub fn status_json(generation: u64, planes: &[&Plane], repairs: &Repairs) -> Val
                 "stats": plane.stats.as_ref().map(|stats| json!({
                     "generation": stats.generation, "up_ms": stats.up_ms, "ready": stats.ready, "draining": stats.draining,
                     "meters": stats.meters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-                    "targets": stats.targets, "keys": stats.keys, "pools": stats.pools.iter().map(|(name, idle, busy)|
+                    "targets": stats.targets, "keys": stats.keys, "allotments": stats.allotments, "pools": stats.pools.iter().map(|(name, idle, busy)|
                         json!({"origin": name, "idle": idle, "busy": busy})).collect::<Vec<_>>(),
                 })),
             })

@@ -7,6 +7,7 @@ use crate::{
     process::{self, Process},
 };
 use codec::head::{self, Method};
+use engine::Moment;
 use policy::{Class, limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
@@ -195,11 +196,19 @@ fn targets(process: &Process, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
     line(format_args!(
         "# HELP throwover_target_cost_usd_total What attempts at a target cost, in US dollars.\n# TYPE throwover_target_cost_usd_total counter"
     ));
-    if let Some(policy) = process.current.load() {
+    let policy = process.current.load();
+    if let Some(policy) = &policy {
         for (id, target) in policy.targets.iter().filter(|(_, target)| target.price.is_some() && target.disabled.is_none()) {
             let cost: policy::Money = process.seats().iter().map(|seat| seat.spent(id)).sum();
             line(format_args!("throwover_target_cost_usd_total{{target=\"{}\"}} {cost}", escaped(&target.name)));
         }
+    }
+    line(format_args!(
+        "# HELP throwover_further_attempts_left Attempts that may be made at once beyond the first ones.\n\
+         # TYPE throwover_further_attempts_left gauge"
+    ));
+    for left in policy.iter().flat_map(|policy| crate::stats::allotments(policy, &process.board, Moment(Instant::now().0))) {
+        line(format_args!("throwover_further_attempts_left{{kind=\"{}\",of=\"{}\"}} {}", left.kind, escaped(&left.name), left.left));
     }
     line(format_args!("# HELP throwover_breaker_open 1 while the breaker of a target refuses.\n# TYPE throwover_breaker_open gauge"));
     for target in &stats.targets {

@@ -10,15 +10,21 @@ use engine::{
     Board, Moment,
     board::TargetRow,
     breaker::{Cause, Peek, Seat, State},
+    hedges,
     moment::NS_PER_MS,
 };
 use policy::{
     Class, Snapshot,
     id::Id,
     limits,
-    wire::{KeyState, Stats, TargetState},
+    wire::{Allotment, KeyState, Stats, TargetState},
 };
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Further attempts at one provider.
+const RETRIES: &str = "retries";
+/// Second attempts beside a slow first one.
+const HEDGES: &str = "hedges";
 
 /// The counters as they are now.
 pub fn of(process: &Process) -> Stats {
@@ -39,9 +45,12 @@ pub(crate) fn at(process: &Process, now: Instant) -> Stats {
     stats.meters.extend(earlier::gauges(process).map(|(name, value)| (name.to_owned(), value)));
     let Some(policy) = process.current.load() else { return stats };
     for (id, target) in policy.targets.iter().filter(|(_, target)| target.disabled.is_none()) {
-        stats.targets.push(target_state(target.name.clone(), process.board.target(id), Moment(now.0)));
+        let keys_out_ms = keys_out_ms(&policy.providers[target.provider], &process.board, Moment(now.0));
+        stats.targets.push(target_state(target.name.clone(), process.board.target(id), keys_out_ms, Moment(now.0)));
     }
     stats.keys = keys(&policy, &process.board, Moment(now.0));
+    let told = |allotment: &Allotment| allotment.kind == HEDGES || allotment.left < allotment.most;
+    stats.allotments = allotments(&policy, &process.board, Moment(now.0)).filter(told).take(limits::ALLOTMENTS_TOLD_MAX).collect();
     for (id, origin) in policy.origins.iter() {
         let sum =
             |count: fn(&PoolGauge) -> &AtomicU32| process.seats().iter().map(|seat| count(&seat.pools[id.index()]).load(Relaxed)).sum();
@@ -50,7 +59,27 @@ pub(crate) fn at(process: &Process, now: Instant) -> Stats {
     stats
 }
 
-fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
+/// What may be asked again of each provider, and beside another attempt by each chain that does so.
+pub(crate) fn allotments(policy: &Snapshot, board: &Board, now: Moment) -> impl Iterator<Item = Allotment> {
+    let retries = policy.providers.iter().map(move |(id, provider)| {
+        let (left, most) = board.retries(id).left(&provider.retries, now);
+        Allotment { kind: RETRIES.to_owned(), name: provider.name.clone(), left, most }
+    });
+    let hedging = policy.chains.iter().filter(|(_, chain)| chain.hedge.is_some());
+    let hedges = hedging.map(move |(id, chain)| {
+        let left = board.hedges(id).map_or(0, hedges::Allotment::left);
+        Allotment { kind: HEDGES.to_owned(), name: chain.name.clone(), left: left.into(), most: hedges::AHEAD_MAX.into() }
+    });
+    hedges.chain(retries)
+}
+
+/// Until the first of a provider's credentials comes back, where none can be used, in milliseconds; else 0.
+fn keys_out_ms(provider: &policy::Provider, board: &Board, now: Moment) -> u64 {
+    let pauses = provider.keys.iter().map(|key| board.key_pause(key.id, now).map_or(0, |pause| pause.ms_left(now)));
+    pauses.min().unwrap_or(0)
+}
+
+fn target_state(name: String, row: &TargetRow, keys_out_ms: u64, now: Moment) -> TargetState {
     let (attempts, failures) = row.totals();
     let (pause, degraded, failed) = (row.paused(now), row.degraded(now), row.last_failure());
     TargetState {
@@ -60,6 +89,7 @@ fn target_state(name: String, row: &TargetRow, now: Moment) -> TargetState {
         breaker_cause: breaker_cause(&row.breaker).to_owned(),
         paused_ms: pause.map_or(0, |pause| pause.ms_left(now)),
         paused_class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
+        keys_out_ms,
         spent_ms: row.spent(now).map_or(0, |until| until.since(now) / NS_PER_MS),
         degraded: degraded.map_or(String::new(), |(_, reason)| reason.word().to_owned()),
         degraded_ms: degraded.map_or(0, |(until, _)| until.since(now) / NS_PER_MS),

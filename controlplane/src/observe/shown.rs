@@ -1,8 +1,8 @@
 //! Tables of what a data plane tells, for people.
 
-use super::repairs::{Repair, Repairs};
+use super::repairs::{Outages, Repair, Repairs};
 use crate::{legible, time};
-use policy::wire::{KeyState, TargetState};
+use policy::wire::{Allotment, KeyState, TargetState};
 use std::fmt::{self, Write as _};
 
 /// A duration, or nothing where there is none.
@@ -46,7 +46,7 @@ fn head(names: &[&str]) -> Vec<String> {
 }
 
 /// What is known of each target. How often its breaker opened, and in what time it closed again, is of
-/// all data planes together.
+/// all data planes together; so is how often it, or every key for it, was left alone, and in what time it was back.
 pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut String) -> fmt::Result {
     let mut rows = vec![head(&[
         "TARGET",
@@ -61,9 +61,13 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
         "DEGRADED",
         "OPENED",
         "MTTR",
+        "OUT",
+        "BACK IN",
     ])];
     for target in targets {
         let repair = repairs.of(&target.name);
+        let count = |of: fn(&Repair) -> &Outages| repair.map_or(0, |repair| of(repair).begun).to_string();
+        let mean = |of: fn(&Repair) -> &Outages| repair.and_then(|repair| of(repair).mean_ms()).map_or(String::new(), time::words);
         let failed = match target.failed_class.as_str() {
             "" => String::new(),
             class => format!("{} {} ago", legible::line(class), time::words(target.failed_ago_ms)),
@@ -72,6 +76,11 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
         let paused = match target.paused_ms {
             0 => String::new(),
             ms => with(&legible::line(&target.paused_class), ms).trim_start().to_owned(),
+        };
+        let paused = match target.keys_out_ms {
+            0 => paused,
+            _ if !paused.is_empty() => paused,
+            ms => with("no key", ms),
         };
         rows.push(vec![
             legible::line(&target.name).into_owned(),
@@ -87,8 +96,10 @@ pub(super) fn targets(targets: &[&TargetState], repairs: &Repairs, text: &mut St
             paused,
             left(target.spent_ms),
             legible::line(&target.degraded).into_owned(),
-            repair.map_or("0".to_owned(), |repair| repair.openings.to_string()),
-            repair.and_then(Repair::mean_ms).map_or(String::new(), time::words),
+            count(|repair| &repair.breaker),
+            mean(|repair| &repair.breaker),
+            count(|repair| &repair.out),
+            mean(|repair| &repair.out),
         ]);
     }
     table(&rows, &[0, 1, 4], text)
@@ -108,6 +119,16 @@ pub(super) fn keys(keys: &[KeyState], text: &mut String) -> fmt::Result {
         rows.push(vec![place, key.key.to_string(), state.to_owned(), why.into_owned(), left(ms)]);
     }
     table(&rows, &[0, 2, 3], text)
+}
+
+/// What is left of further attempts.
+pub(super) fn allotments(allotments: &[Allotment], text: &mut String) -> fmt::Result {
+    let mut rows = vec![head(&["FURTHER ATTEMPTS", "LEFT", "OF"])];
+    for allotment in allotments {
+        let whose = format!("{} of {}", legible::line(&allotment.kind), legible::line(&allotment.name));
+        rows.push(vec![whose, allotment.left.to_string(), allotment.most.to_string()]);
+    }
+    table(&rows, &[0], text)
 }
 
 #[cfg(test)]

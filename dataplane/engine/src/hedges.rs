@@ -30,6 +30,11 @@ impl Allotment {
         }
     }
 
+    /// How many second attempts may be made at once; at most [`AHEAD_MAX`].
+    pub fn left(&self) -> u32 {
+        self.0.load(Relaxed) / WHOLE
+    }
+
     /// Takes one; false when there is none.
     pub fn take(&self) -> bool {
         let less = |seen: u32| seen.checked_sub(WHOLE);

@@ -41,6 +41,12 @@ impl Budget {
         fits(self.0.load(Relaxed), policy, now).is_some()
     }
 
+    /// How many further attempts may be made at once, and how many when nothing was taken.
+    pub fn left(&self, policy: &Retries, now: Moment) -> (u64, u64) {
+        let (cost, taken) = (cost_ns(policy), Moment(self.0.load(Relaxed)).since(now));
+        (RESERVE_NS.saturating_sub(taken) / cost, RESERVE_NS / cost)
+    }
+
     /// Takes a further attempt; false when there is none.
     pub fn take(&self, policy: &Retries, now: Moment) -> bool {
         let mut seen = self.0.load(Relaxed);

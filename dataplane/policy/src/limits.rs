@@ -74,6 +74,8 @@ pub const KEYS_PER_PROVIDER_MAX: usize = 64;
 pub const KEYS_MAX: usize = 16_384;
 /// Credentials whose state is told to the control plane at once: those of them that are in trouble.
 pub const KEYS_TOLD_MAX: usize = 256;
+/// Allotments of further attempts that are told to the control plane at once.
+pub const ALLOTMENTS_TOLD_MAX: usize = 256;
 /// Most listening addresses.
 pub const LISTENERS_MAX: usize = 16;
 /// Longest name of anything in a policy, in bytes.

@@ -129,8 +129,24 @@ pub struct Stats {
     pub targets: Vec<TargetState>,
     /// Credentials that are not used as ever, at most [`limits::KEYS_TOLD_MAX`].
     pub keys: Vec<KeyState>,
+    /// What is left to providers of which some was taken, and to chains that ask twice, at most
+    /// [`limits::ALLOTMENTS_TOLD_MAX`].
+    pub allotments: Vec<Allotment>,
     /// Connections of each origin: name, idle, busy.
     pub pools: Vec<(String, u32, u32)>,
+}
+
+/// How many attempts may be made at once beyond the first ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allotment {
+    /// `retries`, of a provider; `hedges`, of a chain.
+    pub kind: String,
+    /// Whose.
+    pub name: String,
+    /// So many.
+    pub left: u64,
+    /// The most that may be saved up.
+    pub most: u64,
 }
 
 /// Live state of one target.
@@ -149,6 +165,8 @@ pub struct TargetState {
     pub paused_ms: u64,
     /// The class of the failure that it is left alone for; empty when it is not.
     pub paused_class: String,
+    /// None of its provider's credentials is used before this much longer, in milliseconds.
+    pub keys_out_ms: u64,
     /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
     pub spent_ms: u64,
     /// Why the control plane wants others asked first; empty when it does not.

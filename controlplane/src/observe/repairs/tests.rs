@@ -18,7 +18,7 @@ fn heard(changes: &[(u64, &str, &str)]) -> Repairs {
 #[track_caller]
 fn check(repairs: &Repairs, expected: (u64, u64, Option<u64>)) {
     let row = repairs.of("a/m").unwrap();
-    assert_eq!((row.openings, row.closings, row.mean_ms()), expected);
+    assert_eq!((row.breaker.begun, row.breaker.ended, row.breaker.mean_ms()), expected);
 }
 
 #[test]
@@ -74,4 +74,29 @@ fn no_more_than_so_many_are_remembered_and_the_quietest_goes() {
     repairs.hear(1, &change(90_001, "p/new", "closed", "open"));
     assert_eq!(repairs.0.len(), TARGETS_MAX);
     assert!(repairs.of("p/0").is_some() && repairs.of("p/new").is_some() && repairs.of("p/1").is_none());
+}
+
+/// How `a/m` stands on a plane at a second: left alone itself, with all of its keys, or not.
+fn seen(repairs: &mut Repairs, plane: u64, second: u64, paused_ms: u64, keys_out_ms: u64) {
+    let target = TargetState { name: "a/m".to_owned(), paused_ms, keys_out_ms, ..TargetState::default() };
+    repairs.look(plane, &[target], second * 1_000_000);
+}
+
+#[test]
+fn a_target_that_is_left_alone_is_out_until_it_and_a_key_of_it_are_back() {
+    let mut repairs = Repairs::default();
+    seen(&mut repairs, 1, 1, 0, 0);
+    assert!(repairs.of("a/m").is_none(), "nothing is remembered of who is well");
+    // Its keys first, then itself: one outage.
+    for (second, paused_ms, keys_out_ms) in [(2, 0, 4_000), (3, 0, 3_000), (4, 9_000, 0), (8, 5_000, 0), (12, 0, 0), (13, 0, 0)] {
+        seen(&mut repairs, 1, second, paused_ms, keys_out_ms);
+    }
+    seen(&mut repairs, 1, 20, 700, 0);
+    seen(&mut repairs, 2, 21, 700, 0);
+    seen(&mut repairs, 1, 22, 0, 0);
+    repairs.gone(2);
+    let row = repairs.of("a/m").unwrap();
+    assert_eq!((row.out.begun, row.out.ended, row.out.mean_ms(), row.breaker.begun), (3, 2, Some(6_000), 0));
+    let told = &repairs.json()["a/m"]["out"];
+    assert_eq!((&told["longest_ms"], &told["out_on"]), (&json!(10_000), &json!(0)));
 }

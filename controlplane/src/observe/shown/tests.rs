@@ -39,10 +39,11 @@ fn a_target_in_trouble_is_told_with_all_that_is_known() {
         degraded: "http_error".into(),
         ..TargetState::default()
     };
+    repairs.look(1, &[ill.clone(), well.clone()], 1_000_000);
     let expected = "
-TARGET          BREAKER              ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT    DEGRADED  OPENED        MTTR
-openai/gpt-4.1  open 4.2 s, overdue        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                              2  1 min 12 s
-own/m           closed                      2       0                                           0                     1 min 1 s  http_error       0
+TARGET          BREAKER              ATTEMPTS  FAILED  LAST FAILURE               TTFT  IN FLIGHT             PAUSED      SPENT    DEGRADED  OPENED        MTTR  OUT  BACK IN
+openai/gpt-4.1  open 4.2 s, overdue        40       7  overloaded 900 ms ago  312.5 ms    1 of 18  rate_limit 19.0 s                              2  1 min 12 s    1
+own/m           closed                      2       0                                           0                     1 min 1 s  http_error       0                0
 ";
     assert_eq!(told(|text| targets(&[&ill, &well], &repairs, text)), expected);
 }
@@ -70,4 +71,22 @@ openai key 1 of 3       4  spent                  15 min 0 s
 openai key 1 of 3       4  breaker    open, slow       4.5 s
 ";
     assert_eq!(told(|text| keys(&[refused.clone(), limited.clone(), spent.clone(), open.clone()], text)), expected);
+}
+
+#[test]
+fn a_target_without_a_key_says_so() {
+    let none = TargetState { name: "a/m".into(), keys_out_ms: 61_000, ..TargetState::default() };
+    let text = told(|text| targets(&[&none], &Repairs::default(), text));
+    assert!(text.contains("no key 1 min 1 s"), "{text}");
+}
+
+#[test]
+fn what_is_left_of_further_attempts_is_told() {
+    let of = |kind: &str, name: &str, left, most| Allotment { kind: kind.into(), name: name.into(), left, most };
+    let expected = "
+FURTHER ATTEMPTS   LEFT   OF
+hedges of premium     3   10
+retries of openai     0  100
+";
+    assert_eq!(told(|text| allotments(&[of("hedges", "premium", 3, 10), of("retries", "openai", 0, 100)], text)), expected);
 }

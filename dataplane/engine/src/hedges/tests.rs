@@ -48,3 +48,12 @@ fn the_share_is_never_exceeded() {
         assert!(taken > 0);
     }
 }
+
+#[test]
+fn what_is_left_is_what_can_be_taken() {
+    let allotment = Allotment::default();
+    (0..50).for_each(|_| allotment.earn(50));
+    assert_eq!(allotment.left(), 2);
+    assert!(allotment.take() && allotment.left() == 1 && allotment.take());
+    assert_eq!((allotment.left(), allotment.take()), (0, false));
+}

@@ -82,3 +82,16 @@ fn threads_take_no_more_than_there_is() {
     });
     assert_eq!(taken.load(Relaxed), 10_000);
 }
+
+#[test]
+fn what_is_left_is_what_can_be_taken() {
+    let (policy, now) = (Retries { share_permille: 200, per_second: 4 }, Moment::START.plus_ms(100_000));
+    let budget = Budget::default();
+    assert_eq!(budget.left(&policy, now), (40, 40));
+    for taken in 1..=40 {
+        assert!(budget.has_one(&policy, now) && budget.take(&policy, now));
+        assert_eq!(budget.left(&policy, now), (40 - taken, 40));
+    }
+    assert!(!budget.take(&policy, now));
+    assert_eq!(budget.left(&policy, now.plus_ms(1_000)), (4, 40));
+}
