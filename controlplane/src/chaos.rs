@@ -11,6 +11,8 @@ use std::{
 
 /// Longest rehearsal; who wants more begins another.
 pub const FOR_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The longest that one may wait for its beginning.
+pub const START_IN_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// The time when nobody says how long.
 pub const FOR_USUAL: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,7 @@ pub const FAULTS: &[(&str, &str)] = &[
 /// A rehearsal, as it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rehearsal {
-    /// When it began, in milliseconds since 1970.
+    /// When it begins, in milliseconds since 1970.
     pub begun_ms: u64,
     /// When it is over.
     pub until_ms: u64,
@@ -50,6 +52,8 @@ pub struct Rehearsal {
     pub blows: Vec<Blow>,
     /// The counters of all data planes when it began, in sum.
     pub before: BTreeMap<String, u64>,
+    /// It has begun: until then nothing is published.
+    pub started: bool,
     /// Its end was told.
     pub told: bool,
 }
@@ -144,15 +148,15 @@ impl Report {
     /// Requests that came to an end of which their user saw something, and how many saw a failure.
     fn seen(&self) -> (u64, u64) {
         let bad = self.count("failed_total") + self.count("cut_streams_total");
-        let good = ["answered_total", "estimated_total", "templates_total", "relayed_errors_total"].iter().map(|name| self.count(name));
-        (bad + good.sum::<u64>(), bad)
+        let good = ["answered_total", "estimated_total", "templates_total", "earlier_total", "relayed_errors_total"];
+        (bad + good.iter().map(|name| self.count(name)).sum::<u64>(), bad)
     }
 
-    /// Of a hundred: the share of requests whose users noticed nothing; a template counts half. `None`
-    /// before there was any.
+    /// Of a hundred: the share of requests whose users noticed nothing; what stands in for an answer, a template or
+    /// an earlier one, counts half. `None` before there was any.
     pub fn score(&self) -> Option<f64> {
         let (all, bad) = self.seen();
-        let noticed = bad as f64 + self.count("templates_total") as f64 / 2.0;
+        let noticed = bad as f64 + (self.count("templates_total") + self.count("earlier_total")) as f64 / 2.0;
         (all > 0).then(|| 100.0 * (1.0 - noticed / all as f64))
     }
 
@@ -164,6 +168,7 @@ impl Report {
         let mut text = String::new();
         let mut say = |line: String| writeln!(text, "{line}").expect("a String grows");
         let left = match of.until_ms.checked_sub(now_ms).filter(|left| *left > 0) {
+            Some(_) if !of.started => format!("begins in {}", time::words(of.begun_ms.saturating_sub(now_ms))),
             Some(left) => format!("{} left", time::words(left)),
             None => "over".to_owned(),
         };
@@ -177,10 +182,11 @@ impl Report {
         say(format!("struck    {} of {} attempts", self.count("struck_total"), self.count("attempts_total")));
         say(format!("rescued   {} answers came from another target than the first", self.count("fallbacks_total")));
         say(format!(
-            "noticed   {bad} of {all} requests: {} errors, {} cut streams; {} templates",
+            "noticed   {bad} of {all} requests: {} errors, {} cut streams; {} templates, {} earlier answers",
             self.count("failed_total"),
             self.count("cut_streams_total"),
-            self.count("templates_total")
+            self.count("templates_total"),
+            self.count("earlier_total")
         ));
         say(format!("cost      {} of the targets' prices as they are now", Money(self.count("cost_nanodollars_total") / 10).words()));
         say(match self.score() {
@@ -198,7 +204,8 @@ impl Report {
             "begun_ms": self.of.begun_ms, "until_ms": self.of.until_ms, "requests": all, "noticed": bad,
             "struck": self.count("struck_total"), "attempts": self.count("attempts_total"), "rescued": self.count("fallbacks_total"),
             "cost_usd": Money(self.count("cost_nanodollars_total") / 10).usd(),
-            "templates": self.count("templates_total"), "score": self.score(),
+            "templates": self.count("templates_total"), "earlier": self.count("earlier_total"), "score": self.score(),
+            "started": self.of.started,
         })
     }
 }

@@ -322,6 +322,7 @@ pub const VERBS: &[Verb] = &[
             ),
             option("percent", "NUMBER", "Share of the attempts; 20 when it is left out"),
             option("for", "DURATION", "How long, up to 24h; 60s when it is left out"),
+            option("start-in", "DURATION", "When it begins, up to 24h from now; at once when it is left out"),
             RUN,
             FORMAT,
         ],

@@ -10,6 +10,7 @@ fn rehearsal(blows: Vec<Blow>, permille: u32) -> Rehearsal {
         permille,
         blows,
         before: BTreeMap::from([("answered_total".to_owned(), 10), ("failed_total".to_owned(), 1)]),
+        started: true,
         told: false,
     }
 }
@@ -53,6 +54,13 @@ fn the_score_is_what_users_did_not_notice() {
     let text = report.text(2_000);
     assert!(text.contains("noticed   1 of 100 requests") && text.contains("59.0 s left") && text.contains("98.0 of 100"), "{text}");
     assert_eq!(report.json()["requests"], 100);
+    // Nobody but who was told an earlier answer: there were requests, and half of each was noticed.
+    let now = BTreeMap::from([("earlier_total".to_owned(), 4)]);
+    let report = Report::of(&rehearsal(vec![Blow::Connect], 1), &now);
+    assert_eq!((report.score(), &report.json()["requests"]), (Some(50.0), &json!(4)));
+    assert!(report.text(2_000).contains("0 of 4 requests") && report.text(2_000).contains("4 earlier answers"));
+    let waiting = Rehearsal { begun_ms: 31_000, started: false, ..rehearsal(vec![Blow::Connect], 1) };
+    assert!(Report::of(&waiting, &BTreeMap::new()).text(1_000).contains("begins in 30.0 s"));
     let none = Report::of(&rehearsal(vec![Blow::Connect], 1), &BTreeMap::new());
     assert!(none.score().is_none() && none.text(99_000).contains("over"));
 }

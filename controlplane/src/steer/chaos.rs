@@ -3,7 +3,7 @@
 
 use super::aside;
 use crate::{
-    chaos::{self, FOR_MAX, Rehearsal, Report},
+    chaos::{self, FOR_MAX, Rehearsal, Report, START_IN_MAX},
     control::{Control, Reply},
     daemon, plan,
     socket::{Answer, code},
@@ -11,7 +11,10 @@ use crate::{
 };
 use policy::Draft;
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 /// What is to be rehearsed, in the operator's words.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,8 @@ pub struct Wish<'a> {
     pub permille: u32,
     /// For how long.
     pub time: Duration,
+    /// After which time it begins.
+    pub start_in: Duration,
 }
 
 fn now_ms() -> u64 {
@@ -33,14 +38,19 @@ fn now_ms() -> u64 {
 /// Begins.
 pub fn begin(control: &mut Control, wish: Wish<'_>, who: &str, reply: Reply) {
     let refused = |reply: Reply, code: u8, text: String| reply.send(Answer::refused(code, format!("{text}\n")));
-    let begun_ms = now_ms();
-    if let Some(running) = control.rehearsal.as_ref().filter(|running| running.until_ms > begun_ms) {
-        let text = format!("{} has begun a rehearsal that goes on; `throwover chaos end` ends it", running.who);
+    let now_ms = now_ms();
+    if let Some(running) = control.rehearsal.as_ref().filter(|running| running.until_ms > now_ms) {
+        let what = if running.started { "has begun a rehearsal that goes on" } else { "has a rehearsal that is to begin" };
+        let text = format!("{} {what}; `throwover chaos end` ends it", running.who);
         return refused(reply, code::REFUSED, text);
     }
     if wish.time.is_zero() || wish.time > FOR_MAX {
         return refused(reply, code::USAGE, format!("a rehearsal takes {} hours at most", FOR_MAX.as_secs() / 3_600));
     }
+    if wish.start_in > START_IN_MAX {
+        return refused(reply, code::USAGE, format!("a rehearsal begins within {} hours", START_IN_MAX.as_secs() / 3_600));
+    }
+    let begun_ms = now_ms.saturating_add(wish.start_in.as_millis() as u64);
     let found = chaos::targets(&control.live.draft, wish.targets).and_then(|targets| Ok((targets, chaos::blows(wish.faults)?)));
     let (targets, blows) = match found {
         Ok(found) => found,
@@ -54,31 +64,57 @@ pub fn begin(control: &mut Control, wish: Wish<'_>, who: &str, reply: Reply) {
         targets,
         permille: wish.permille,
         blows,
-        before: chaos::counters(control.planes.values().map(|(_, plane)| plane)),
+        before: BTreeMap::new(),
+        started: false,
         told: false,
     };
+    let begins = match wish.start_in.as_millis() as u64 {
+        0 => String::new(),
+        ms => format!(", in {}", time::words(ms)),
+    };
     let summary = format!(
-        "chaos     {} at {:.1} % of the attempts at {} for {}; `throwover chaos end` ends it\n",
+        "chaos     {} at {:.1} % of the attempts at {} for {}{begins}; `throwover chaos end` ends it\n",
         rehearsal.faults,
         f64::from(rehearsal.permille) / 10.0,
         rehearsal.targets.join(", "),
         time::words(wish.time.as_millis() as u64)
     );
-    let details = vec![
+    if wish.start_in.is_zero() {
+        return start(control, rehearsal, summary, reply);
+    }
+    daemon::tell(&mut control.events, "chaos_planned", details(&rehearsal));
+    let data = json!({"begun_ms": rehearsal.begun_ms, "until_ms": rehearsal.until_ms, "started": false});
+    control.rehearsal = Some(rehearsal);
+    reply.send(Answer::new(summary, data));
+}
+
+/// Publishes the faults.
+fn start(control: &mut Control, mut rehearsal: Rehearsal, summary: String, reply: Reply) {
+    rehearsal.started = true;
+    rehearsal.before = chaos::counters(control.planes.values().map(|(_, plane)| plane));
+    daemon::tell(&mut control.events, "chaos_begun", details(&rehearsal));
+    let (who, why) = (rehearsal.who.clone(), format!("chaos {}", rehearsal.faults));
+    control.rehearsal = Some(rehearsal);
+    republish(control, (&who, &why), summary, reply);
+}
+
+fn details(rehearsal: &Rehearsal) -> Vec<(String, String)> {
+    vec![
         ("faults".to_owned(), rehearsal.faults.clone()),
         ("targets".to_owned(), rehearsal.targets.join(",")),
         ("permille".to_owned(), rehearsal.permille.to_string()),
-        ("who".to_owned(), who.to_owned()),
-    ];
-    let why = format!("chaos {}", rehearsal.faults);
-    control.rehearsal = Some(rehearsal);
-    daemon::tell(&mut control.events, "chaos_begun", details);
-    republish(control, (who, &why), summary, reply);
+        ("who".to_owned(), rehearsal.who.clone()),
+    ]
 }
 
-/// Ends what goes on before its time.
+/// Ends what goes on before its time, or calls off what is to begin.
 pub fn end(control: &mut Control, who: &str, reply: Reply) {
     let now = now_ms();
+    if control.rehearsal.as_ref().is_some_and(|waiting| !waiting.started) {
+        control.rehearsal = None;
+        daemon::tell(&mut control.events, "chaos_called_off", vec![("who".to_owned(), who.to_owned())]);
+        return reply.send(Answer::new("chaos     the rehearsal that was to begin is called off\n".to_owned(), json!({})));
+    }
     match &mut control.rehearsal {
         Some(running) if running.until_ms > now => (running.until_ms, running.told) = (now, true),
         _ => return reply.send(Answer::refused(code::FAILED, "no rehearsal goes on\n".to_owned())),
@@ -100,12 +136,21 @@ pub fn report(control: &Control) -> Answer {
 
 /// The faults that a generation holds which is published now.
 pub(super) fn current(control: &Control) -> Option<plan::Chaos> {
-    control.rehearsal.as_ref().filter(|rehearsal| rehearsal.until_ms > now_ms()).map(Rehearsal::plan)
+    control.rehearsal.as_ref().filter(|rehearsal| rehearsal.started && rehearsal.until_ms > now_ms()).map(Rehearsal::plan)
 }
 
-/// Takes the faults out of what is live, once their time is over; called often.
+/// Begins what is due, and takes the faults out of what is live, once their time is over; called often.
 pub(super) fn settle(control: &mut Control) {
-    let Some(over_now) = control.rehearsal.as_mut().filter(|rehearsal| !rehearsal.told && rehearsal.until_ms <= now_ms()) else { return };
+    let now = now_ms();
+    // What is on its way is waited for.
+    let due = |rehearsal: &Rehearsal| !rehearsal.started && rehearsal.begun_ms <= now;
+    if control.publishing.is_none()
+        && let Some(rehearsal) = control.rehearsal.take_if(|rehearsal| due(rehearsal))
+    {
+        return start(control, rehearsal, "chaos     the rehearsal begins\n".to_owned(), Reply::Log);
+    }
+    let is_over = |rehearsal: &&mut Rehearsal| rehearsal.started && !rehearsal.told && rehearsal.until_ms <= now;
+    let Some(over_now) = control.rehearsal.as_mut().filter(is_over) else { return };
     over_now.told = true;
     over(control);
     // They strike nobody any more: were this publish to fail, the next one would take them out.

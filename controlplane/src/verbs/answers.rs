@@ -204,8 +204,12 @@ pub(super) fn chaos(control: &mut Control, asked: Asked) {
                 Ok(time) => time.unwrap_or(chaos::FOR_USUAL),
                 Err(answer) => return give(&asked, answer),
             };
+            let start_in = match duration(&asked, "start-in") {
+                Ok(time) => time.unwrap_or_default(),
+                Err(answer) => return give(&asked, answer),
+            };
             let (targets, faults) = (argument(&asked, "targets").to_owned(), argument(&asked, "faults").to_owned());
-            let wish = steer::chaos::Wish { targets: &targets, faults: &faults, permille, time };
+            let wish = steer::chaos::Wish { targets: &targets, faults: &faults, permille, time, start_in };
             steer::chaos::begin(control, wish, &asked.who, Reply::Operator(asked.reply));
         }
         "end" => steer::chaos::end(control, &asked.who, Reply::Operator(asked.reply)),

@@ -96,6 +96,33 @@ fn a_rehearsal_ends_by_itself_and_bad_wishes_are_told() {
     until("it is told", || gateway.command("events", &[]).1.contains("chaos_over").then_some(()));
 }
 
+/// What is to begin later strikes nobody before, can be called off, and begins by itself.
+#[test]
+fn a_rehearsal_may_begin_later() {
+    let provider = Provider::new();
+    let policy = Policy::over(&provider).chain("c", &[("primary", "m"), ("backup", "m")], "");
+    let gateway = Gateway::start(&policy);
+    let begin = |start_in: &str| {
+        verb(&gateway, &["begin", "--targets", "primary", "--faults", "connect", "--percent", "100", "--for", "5m", "--start-in", start_in])
+    };
+    assert!(begin("48h").contains("within 24 hours"));
+    let planned = begin("1h");
+    assert!(planned.contains(", in ") && !planned.contains("is live"), "{planned}");
+    assert!(begin("1h").contains("that is to begin"));
+    assert!(verb(&gateway, &["report"]).contains("begins in"), "{}", verb(&gateway, &["report"]));
+    let mut tenant = gateway.tenant();
+    assert_eq!(tenant.ask(&Ask::chat("c")).content(), text_of("primary"));
+    assert!(verb(&gateway, &["end"]).contains("called off"));
+    assert!(begin("300ms").contains(", in "));
+    until("it has begun", || {
+        let answer = tenant.ask(&Ask::chat("c"));
+        (gateway.record(answer.head.field("x-request-id").unwrap())["attempts"][0]["struck"] == 1).then_some(())
+    });
+    let events = gateway.command("events", &[]).1;
+    assert!(["chaos_planned", "chaos_called_off", "chaos_begun"].iter().all(|kind| events.contains(kind)), "{events}");
+    assert!(verb(&gateway, &["end"]).contains("is live"));
+}
+
 /// Who may test has the first target of a request fail, in LiteLLM's words or in ours; nobody else has.
 #[test]
 fn a_tenant_that_may_test_has_its_first_target_fail() {
