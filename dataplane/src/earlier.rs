@@ -33,10 +33,7 @@ use codec::{
     json,
 };
 use crossbeam::queue::ArrayQueue;
-use engine::{
-    exchange::{Exchange, Surrender},
-    judge::Fault,
-};
+use engine::exchange::{Exchange, Surrender};
 use policy::limits;
 use std::{
     future::poll_fn,
@@ -226,7 +223,7 @@ pub fn keep(shard: &Shard, ended: &Ended, story: &mut Story) {
 pub async fn instead(shard: &Shard, tenant: &mut Downstream, exchange: &Exchange, story: &Story, surrender: &Surrender) -> Option<Ended> {
     let keeping = story.keeping.as_ref()?;
     let Surrender::Own(own) = surrender else { return None };
-    if own.fault == Fault::Tenant {
+    if own.is_mistake() {
         return None;
     }
     // Boxed: rare, and every exchange would keep room for it.

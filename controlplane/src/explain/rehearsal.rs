@@ -15,7 +15,6 @@ use engine::{
     breaker::State,
     exchange::{Attempt, Exchange, Next, Own, Skip, Surrender, trail},
     failover,
-    judge::Fault,
     moment::NS_PER_MS,
 };
 use policy::{Class, Model, TargetId, limits};
@@ -215,7 +214,7 @@ fn surrendered(prepared: &Prepared, exchange: &Exchange, surrender: Surrender) -
     match surrender {
         Surrender::Own(own) => {
             let chain = &prepared.chains[exchange.chain()];
-            let instead = if own.fault == Fault::Tenant { Vec::new() } else { resorts::of(chain) };
+            let instead = if own.is_mistake() { Vec::new() } else { resorts::of(chain) };
             End::Refused { own, instead }
         }
         Surrender::Cut => End::Cut,

@@ -48,6 +48,7 @@ fn a_flood_leaves_room_for_others() {
     for tenant in flood.iter_mut().filter(|tenant| tenant.has_news()) {
         let answer = tenant.answer();
         assert_eq!(answer.head.status, 429, "{}", answer.text());
+        assert_eq!(answer.head.field("x-throwover-fault"), Some("tenant"), "{}", answer.text());
         assert!(answer.text().contains("over_share") && answer.head.field("retry-after").is_some(), "{}", answer.text());
     }
     let mut quiet = gateway.tenant();

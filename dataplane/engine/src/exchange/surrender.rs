@@ -49,6 +49,14 @@ pub struct Own {
     pub fault: Fault,
 }
 
+impl Own {
+    /// True when the tenant has to ask for something else: nothing may stand in for an answer then. Who has no
+    /// more than its share has only to wait.
+    pub fn is_mistake(&self) -> bool {
+        self.fault == Fault::Tenant && !self.should_retry
+    }
+}
+
 /// Why one candidate gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reason {
@@ -232,6 +240,7 @@ struct Sum {
     busy: usize,
     operator: usize,
     us: usize,
+    tenant: usize,
     first: Option<Class>,
     one_class: bool,
     first_operator: Option<Class>,
@@ -259,6 +268,7 @@ impl Sum {
             self.first_operator = self.first_operator.or(reason.class);
         }
         self.us += usize::from(reason.fault == Fault::Us);
+        self.tenant += usize::from(reason.fault == Fault::Tenant);
         self.soon |= reason.wait_ms.is_none() && reason.fault == Fault::Provider;
         self.wait_ms = match (self.wait_ms, reason.wait_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -295,6 +305,8 @@ impl Sum {
             0 => Fault::Operator,
             count if self.operator == count => Fault::Operator,
             count if self.us == count => Fault::Us,
+            // Others would have been asked there: it has its share.
+            count if self.tenant == count => Fault::Tenant,
             _ => Fault::Provider,
         }
     }

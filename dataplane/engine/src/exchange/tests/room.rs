@@ -167,6 +167,7 @@ fn one_who_is_refused_for_its_share_is_told_to_come_later() {
         }
     };
     assert_eq!((own.status, own.retry_after_ms), (429, Some(1_000)));
+    assert!(own.fault == Fault::Tenant && !own.is_mistake(), "it has its share, and nothing to mend");
     assert!(own.message.as_str().ends_with("a/m over_share"), "{}", own.message.as_str());
     let mut other = world.begin_as(1);
     let theirs = world.attempt(&mut other);
