@@ -213,7 +213,7 @@ async fn answer_head(scene: &Scene<'_>, waiter: &mut Waiter<'_>, upstream: &mut 
     let mut interim = 0;
     let mut joined: Option<Vec<u8>> = None;
     loop {
-        let bytes = match next(scene, waiter, &mut upstream.wire, &mut by, Transport::HeadTimeout).await? {
+        let bytes = match next(scene, waiter, &mut upstream.wire, &mut by, scene.attempt.late(Transport::HeadTimeout)).await? {
             Arrived::Bytes(bytes) => bytes,
             // A pooled connection that ends at once, before a byte of an answer, was closed before we asked.
             _ if upstream.reused && joined.is_none() && interim == 0 && scene.shard.io.now() < stale_by => {
@@ -350,7 +350,7 @@ pub fn surrender(
     surrender: Surrender,
 ) -> Ended {
     if let Surrender::Own(own) = &surrender
-        && (own.fault != judge::Fault::Tenant || exchange.wants_template(policy.prepared()))
+        && (!own.is_mistake() || exchange.wants_template(policy.prepared()))
         && let Some(text) = template::of(policy, exchange, story)
     {
         return template::answer(shard, tenant, exchange, story, text);

@@ -109,14 +109,14 @@ async fn fall(scene: &Scene<'_>, waiter: &mut Waiter<'_>, blow: Blow) -> Option<
             match relay::idle(scene, waiter, until.min(by)).await {
                 Err(outcome) => Some(outcome),
                 Ok(()) if until < by => None,
-                Ok(()) => Some(Transport::FirstTokenTimeout.into()),
+                Ok(()) => Some(scene.attempt.late(Transport::FirstTokenTimeout).into()),
             }
         }
         // It changes what an attempt costs, and nothing else.
         Blow::Price { .. } => None,
         Blow::Stall => match relay::idle(scene, waiter, Instant(scene.attempt.first_token_by.0)).await {
             Err(outcome) => Some(outcome),
-            Ok(()) => Some(Transport::HeadTimeout.into()),
+            Ok(()) => Some(scene.attempt.late(Transport::HeadTimeout).into()),
         },
     }
 }

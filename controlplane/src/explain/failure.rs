@@ -183,7 +183,11 @@ fn suffer(event: Transport, attempt: &Attempt, stream: bool, now: Moment) -> Blo
         Transport::Deadline => attempt.deadline,
         _ => now,
     };
-    let event = if at >= attempt.deadline { Transport::Deadline } else { event };
+    let event = match event {
+        _ if at >= attempt.deadline => Transport::Deadline,
+        Transport::HeadTimeout | Transport::FirstTokenTimeout => attempt.late(event),
+        event => event,
+    };
     let amid = matches!(event, Transport::CutStream | Transport::ResetStream | Transport::IdleTimeout);
     Blow { verdict: judge::transport(event), at, after_first_token: amid && stream }
 }

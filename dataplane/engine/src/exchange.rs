@@ -36,7 +36,7 @@ use crate::{
     decide::Ask,
     failover::{self, Rest},
     few::Few,
-    judge::{self, Parameter, Verdict},
+    judge::{self, Parameter, Transport, Verdict},
     machine::machine,
     moment::{Moment, NS_PER_US},
     pace::Size,
@@ -163,6 +163,8 @@ pub struct Attempt {
     /// The first token must be there by then, counted from now; of an answer that is not a stream,
     /// the answer. Leaves some of the time to targets that were not asked yet.
     pub first_token_by: Moment,
+    /// That is as long as the chain's `latency` allows while there are others, and less than `ttft` would.
+    pub hurried: bool,
     /// Longest silence within the answer, in nanoseconds.
     pub idle_ns: u64,
     /// End of the exchange, and so of this attempt.
@@ -170,6 +172,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// What it is that the first token, or the head before it, was not there in time.
+    pub fn late(&self, failure: Transport) -> Transport {
+        if self.hurried { Transport::Latency } else { failure }
+    }
+
     /// The answer's head says that nothing remains of a limit for `ms`: whoever comes next asks others
     /// first, before the provider has to say "later". True when that is news.
     pub fn spent(&self, board: &Board, prepared: &Prepared, ms: u64, now: Moment) -> bool {

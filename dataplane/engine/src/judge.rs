@@ -107,9 +107,15 @@ impl Verdict {
         matches!(self.class, Class::Timeout) && self.status.is_none() && !self.counts_for_breaker
     }
 
-    /// What a rule says.
-    fn by(row: &Row) -> Verdict {
-        let verdict = Verdict::of(row.class, row.detail);
+    /// What a rule says of an error.
+    fn by(row: &Row, said: &Prepared<'_>) -> Verdict {
+        // One that comes back by and by, and one that never will; one model's limit, and all of an account's.
+        let detail = match (row.class, row.scope, row.detail) {
+            (Class::ModelGone, _, _) if said.speaks_of_retirement() => "model_retired",
+            (Class::RateLimit, Some(Scope::Key), "rate_limit") => "account_limit",
+            (_, _, detail) => detail,
+        };
+        let verdict = Verdict::of(row.class, detail);
         Verdict {
             retry_same: row.retry_same.unwrap_or(verdict.retry_same),
             move_on: row.move_on.unwrap_or(verdict.move_on),
@@ -154,6 +160,8 @@ pub enum Transport {
     HeadTimeout,
     /// A head, and no first token in time.
     FirstTokenTimeout,
+    /// No first token in the time after which the chain turns to others, which is shorter.
+    Latency,
     /// Nothing for too long amid an answer.
     IdleTimeout,
     /// The exchange's whole time is over.
@@ -188,6 +196,7 @@ pub enum Transport {
 
 /// Every detail that a verdict can have, ascending, so that a record needs a byte for it.
 pub const DETAILS: &[&str] = &[
+    "account_limit",
     "bad_request",
     "cancelled",
     "capacity",
@@ -212,12 +221,14 @@ pub const DETAILS: &[&str] = &[
     "http",
     "idle_timeout",
     "invalid_api_key",
+    "latency",
     "legal",
     "loading",
     "malformed_body",
     "malformed_head",
     "missing_signature",
     "model_not_found",
+    "model_retired",
     "no_provider",
     "not_authorized",
     "origin_tls",
@@ -277,6 +288,7 @@ pub const fn transport(failure: Transport) -> Verdict {
         // Who was silent for all of that time is not waited for again.
         Transport::HeadTimeout => silent("head_timeout"),
         Transport::FirstTokenTimeout => silent("first_token_timeout"),
+        Transport::Latency => silent("latency"),
         Transport::IdleTimeout => silent("idle_timeout"),
         // The attempt may have begun late, after others had spent the time: no sign of its health by itself.
         Transport::Deadline => Verdict { counts_for_breaker: false, ..silent("deadline") },
@@ -323,7 +335,7 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
         None if (300..400).contains(&status) => Verdict { retry_same: false, ..Verdict::of(Class::Malformed, "redirect") },
         // Judged at all, so no answer: a 1xx or 2xx where none belongs, or no status.
         _ if !(400..600).contains(&status) => Verdict::of(Class::Malformed, "unexpected_status"),
-        Some(row) => Verdict::by(row),
+        Some(row) => Verdict::by(row, &prepared),
         None => Verdict::of(Class::ServerError, "server_error"),
     };
     if matches!(status, 400 | 422) && rule.is_some_and(Row::reads_message_alone) && !rules::is_of_the_account(&prepared) {
@@ -371,12 +383,12 @@ fn within(family: Family, fields: &ErrorFields<'_>) -> Verdict {
         .or_else(|| rules::find(Family::Other, Among::Fields, &prepared))
         .or(said);
     if let Some(row) = found {
-        return Verdict::by(row);
+        return Verdict::by(row, &prepared);
     }
     // Aggregators put the status that they got into the code.
     let status = fields.code.and_then(|code| code.trim().parse().ok()).filter(|status| (400..600).contains(status));
     match status.and_then(|status| rules::find(family, Among::Status(status), &prepared)) {
-        Some(row) => Verdict::by(row),
+        Some(row) => Verdict::by(row, &prepared),
         None => Verdict::of(Class::ServerError, "error_event"),
     }
 }
@@ -389,7 +401,8 @@ fn within(family: Family, fields: &ErrorFields<'_>) -> Verdict {
 pub fn finish(family: Family, word: &str) -> Option<Verdict> {
     let fields = ErrorFields { code: Some(word), ..ErrorFields::default() };
     let mut room = Room::new();
-    rules::find(family, Among::Status(200), &Prepared::new(&fields, &mut room)).map(Verdict::by)
+    let prepared = Prepared::new(&fields, &mut room);
+    rules::find(family, Among::Status(200), &prepared).map(|row| Verdict::by(row, &prepared))
 }
 
 /// Compiles the rules: a millisecond that no request should wait for.

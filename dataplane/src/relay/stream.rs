@@ -191,10 +191,11 @@ impl<'s> Stream<'s> {
     pub(super) async fn begin(&mut self, waiter: &mut Waiter<'_>, upstream: &mut Upstream, story: &mut Story) -> Result<(), Outcome> {
         let scene = self.scene;
         let mut by = Instant(scene.attempt.first_token_by.0);
+        let mut late = scene.attempt.late(Transport::FirstTokenTimeout);
         while !self.committed {
-            let arrived = next(scene, waiter, &mut upstream.wire, &mut by, Transport::FirstTokenTimeout).await?;
+            let arrived = next(scene, waiter, &mut upstream.wire, &mut by, late).await?;
             match self.arrived(arrived, upstream, story) {
-                Ok(()) if self.alive => by = failure::idle_by(scene).max(by),
+                Ok(()) if self.alive => (by, late) = (failure::idle_by(scene).max(by), Transport::FirstTokenTimeout),
                 Ok(()) => {}
                 Err(verdict) if self.committed => self.failed = Some(verdict),
                 Err(verdict) => return Err(Outcome::Failed(verdict)),

@@ -98,6 +98,62 @@ fn no_prompt_and_no_key_is_written_anywhere() {
     assert!(kept.len() <= 1, "keys lie in several files: {kept:?}");
 }
 
+/// What is of one class is told apart, and so is why a breaker opened; a fallback says so, and what came of it.
+#[test]
+fn an_outage_is_told_with_its_reasons() {
+    let provider = Provider::new();
+    let targets = |model: &'static str| [("primary", model), ("backup", model)];
+    let hurried = "triggers: [{type: latency, threshold_ms: 50}], breaker: {consecutive: 1000, min_requests: 1000}";
+    let opens = "breaker: {consecutive: 1, cooldown: 60s}, retry: {max_attempts: 2}";
+    let policy = Policy::over(&provider).chain("hurried", &targets("hurried"), hurried).chain("opens", &targets("opens"), opens);
+    provider.fault("primary", "stall-before-head;model=hurried,404;code=model_deprecated;model=opens");
+    let gateway = Gateway::start(&policy);
+    let ask = |ask: &Ask| {
+        let answer = gateway.tenant().ask(ask);
+        (gateway.record(answer.head.field("x-request-id").unwrap()), answer)
+    };
+    let event = |wanted: &dyn Fn(&Value) -> bool| {
+        tests::testkit::until("it is told", || {
+            let told = gateway.ask("events", &[("last", "1000")]).data;
+            told.as_array().unwrap().iter().find(|event| wanted(&event["details"])).cloned()
+        })
+    };
+    let (record, answer) = ask(&Ask::stream("hurried"));
+    assert_eq!(answer.head.field("x-throwover-fallback-reason"), Some("timeout"));
+    assert_eq!((&record["attempts"][0]["end"], &record["attempts"][0]["detail"]), (&"timeout".into(), &"latency".into()), "{record:#}");
+    assert_eq!(record["finish"], "stop", "{record:#}");
+    let told = event(&|details| details["chain"] == "hurried");
+    for (name, value) in [("trigger", "timeout"), ("detail", "latency"), ("outcome", "answered"), ("from", "primary/hurried")] {
+        assert_eq!(told["details"][name], value, "{told:#}");
+    }
+
+    let (record, _) = ask(&Ask::chat("opens"));
+    assert_eq!(record["attempts"][0]["detail"], "model_retired", "{record:#}");
+    let told = event(&|details| details["detail"] == "model_retired");
+    assert_eq!((&told["kind"], &told["details"]["trigger"]), (&"fallback".into(), &"model_gone".into()), "{told:#}");
+    // It is left alone, and the next request is told why nobody asked it.
+    let (_, answer) = ask(&Ask::chat("opens"));
+    assert_eq!(answer.head.field("x-throwover-fallback-reason"), Some("paused"));
+    let told = event(&|details| details["trigger"] == "paused");
+    assert_eq!((&told["details"]["from"], &told["details"]["to"]), (&"primary/opens".into(), &"backup/opens".into()), "{told:#}");
+    provider.fault("backup", "500;model=opens");
+    let (_, answer) = ask(&Ask::chat("opens"));
+    assert_ne!(answer.head.status, 200);
+    let told = event(&|details| details["outcome"] == "error");
+    assert_eq!(told["details"]["to"], "backup/opens", "{told:#}");
+    let told = event(&|details| details["target"] == "backup/opens" && details["to"] == "open");
+    assert_eq!(told["details"]["cause"], "consecutive", "{told:#}");
+    let status = gateway.ask("status", &[]);
+    let out = tests::testkit::until("its pause is seen", || {
+        let out = gateway.ask("status", &[]).data["repairs"]["primary/opens"]["out"].clone();
+        (out["begun"] == 1).then_some(out)
+    });
+    assert_eq!(out["out_on"], 1, "{out}");
+    assert!(status.text.contains("BACK IN"), "{}", status.text);
+    let page = gateway.page("/metrics").unwrap().1;
+    assert!(page.contains("throwover_further_attempts_left{kind=\"retries\",of=\"primary\"} "), "{page}");
+}
+
 /// The metrics page in Prometheus' text format: types, help, labels, and histograms that add up.
 #[test]
 fn metrics_are_what_prometheus_reads() {

@@ -524,7 +524,7 @@ impl Exchange {
             None => self.running = running,
             Some(_) => self.beside = running.map(Box::new),
         }
-        let (connect_by, first_token_by, idle_ns) = self.patience(prepared, at, now);
+        let (connect_by, first_token_by, hurried, idle_ns) = self.patience(prepared, at, now);
         Some(Attempt {
             index,
             target: place.target,
@@ -534,14 +534,15 @@ impl Exchange {
             probe,
             connect_by,
             first_token_by,
+            hurried,
             idle_ns,
             deadline: self.deadline,
         })
     }
 
     /// How long the attempt that begins at `now` is waited for: to be connected, to its first
-    /// token, and within its answer.
-    fn patience(&self, prepared: &Prepared, at: usize, now: Moment) -> (Moment, Moment, u64) {
+    /// token, whether that is by the chain's `latency`, and within its answer.
+    fn patience(&self, prepared: &Prepared, at: usize, now: Moment) -> (Moment, Moment, bool, u64) {
         let chain = self.rules(prepared);
         let target = self.candidates[at].target;
         let others = self.attempts_left() > 0 && self.candidates().iter().any(|other| other.is_untried() && other.target != target);
@@ -549,9 +550,11 @@ impl Exchange {
         let end = if others { now.plus_ns(self.commit_by.since(now) / 2) } else { self.commit_by };
         let to_token_ms = self.first_token_ms(prepared, target);
         // With nobody else to turn to, slow is better than nothing.
-        let to_token_ms = chain.triggers.latency_ms.filter(|_| others).map_or(to_token_ms, |latency| latency.min(to_token_ms));
-        let first_token_by = if self.stream { now.plus_ms(to_token_ms).min(end) } else { end };
-        (now.plus_ms(chain.patience.connect_ms).min(end), first_token_by, chain.patience.idle_ms.saturating_mul(NS_PER_MS))
+        let latency_ms = chain.triggers.latency_ms.filter(|latency| others && *latency < to_token_ms);
+        let until = now.plus_ms(latency_ms.unwrap_or(to_token_ms));
+        let first_token_by = if self.stream { until.min(end) } else { end };
+        let hurried = self.stream && latency_ms.is_some() && until <= end;
+        (now.plus_ms(chain.patience.connect_ms).min(end), first_token_by, hurried, chain.patience.idle_ms.saturating_mul(NS_PER_MS))
     }
 }
 

@@ -171,6 +171,19 @@ impl<'t> Prepared<'t> {
     }
 }
 
+/// What is said of a model that there was: in lower case.
+const RETIRED: [&[u8]; 7] = [b"deprecat", b"decommission", b"retired", b"no longer", b"discontinued", b"sunset", b"end of life"];
+
+impl Prepared<'_> {
+    /// True when the code or the message says that something has been taken out of service.
+    #[cold]
+    pub(super) fn speaks_of_retirement(&self) -> bool {
+        let fields = [&self.code, &self.message].into_iter().flatten();
+        let says = |field: &Subject<'_>, word: &[u8]| field.text.windows(word.len()).any(|part| part == word);
+        fields.flat_map(|field| RETIRED.map(|word| says(field, word))).any(|said| said)
+    }
+}
+
 /// As much of `text` as fits into `room`.
 fn subject<'t>(text: &str, room: &'t mut [u8]) -> Subject<'t> {
     let mut end = text.len().min(room.len());

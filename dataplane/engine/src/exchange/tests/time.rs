@@ -42,10 +42,12 @@ fn slow_is_left_only_while_there_is_somebody_else() {
     let mut exchange = world.begin("c");
     let first = world.attempt(&mut exchange);
     assert_eq!(first.first_token_by, world.now.plus_ms(5_000));
+    assert_eq!(first.late(Transport::HeadTimeout), Transport::Latency);
     assert_eq!(first.idle_ns, 30_000 * crate::moment::NS_PER_MS);
     world.fail(&mut exchange, first, judge::transport(Transport::FirstTokenTimeout));
     let second = world.attempt(&mut exchange);
     assert_eq!(second.first_token_by, world.now.plus_ms(120_000));
+    assert_eq!(second.late(Transport::HeadTimeout), Transport::HeadTimeout);
     world.succeed(&mut exchange, second);
 }
 

@@ -45,6 +45,26 @@ fn what_is_left_alone_is_what_the_limit_is_of() {
 }
 
 #[test]
+fn what_is_of_one_class_is_told_apart() {
+    let detail = |family, status, kind, code, message| answer(family, status, &fields(kind, code, message), None, None).detail;
+    for (status, code, message, expected) in [
+        (404, "model_not_found", "The model `m` does not exist", "model_not_found"),
+        (404, "model_not_found", "The model `m` has been deprecated, learn more here", "model_retired"),
+        (400, "model_decommissioned", "", "model_retired"),
+        (400, "DeprecatedModel", "no", "model_retired"),
+        (410, "", "This model is no longer available", "model_retired"),
+        // Only of a model: elsewhere the words mean something else.
+        (400, "", "The parameter `x` is deprecated", "bad_request"),
+    ] {
+        assert_eq!(detail(Family::Other, status, "", code, message), expected, "{code} {message}");
+    }
+    assert_eq!(detail(Family::Openai, 429, "tokens", "rate_limit_exceeded", "m"), "too_many_requests");
+    assert_eq!(detail(Family::Openrouter, 402, "", "openrouter_in_flight_budget", "m"), "account_limit");
+    assert_eq!(detail(Family::Openai, 429, "requests", "slow_down", "m"), "ramp");
+    assert_eq!(event(&fields("", "model_deprecated", "")).detail, "model_retired");
+}
+
+#[test]
 fn rules_say_where_they_differ_from_their_class() {
     let said = |family, status, kind, code, message| answer(family, status, &fields(kind, code, message), None, None);
     let conflict = said(Family::Anthropic, 409, "", "", "");
