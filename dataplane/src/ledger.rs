@@ -277,7 +277,7 @@ impl Story {
         self.settle(shard, policy, &outcome);
         let measures = &mut self.measures;
         (measures.cost, measures.failed_cost, measures.priced) = self.bill.close(shard, policy, &outcome, self.stream, measures.bytes_out);
-        let record = exchange.map(|exchange| {
+        let record = exchange.as_deref_mut().map(|exchange| {
             if matches!(outcome, Outcome::HungUp | Outcome::Stopped | Outcome::Estimated | Outcome::Templated | Outcome::Earlier) {
                 exchange.abandoned(&shard.process.board, policy.prepared(), now);
             }

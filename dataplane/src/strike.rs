@@ -86,9 +86,7 @@ pub fn struck(scene: &Scene<'_>, exchange: &mut Exchange, wished: Option<Wish>) 
 pub async fn land(scene: &Scene<'_>, waiter: &mut Waiter<'_>, struck: Struck) -> Option<Outcome> {
     match fall(scene, waiter, struck.blow).await {
         // What one tenant tries out is no news to anybody else: no breaker counts it, and nothing is left alone.
-        Some(Outcome::Failed(verdict)) if struck.wished => {
-            Some(Outcome::Failed(verdict.of_this_request()))
-        }
+        Some(Outcome::Failed(verdict)) if struck.wished => Some(Outcome::Failed(verdict.of_this_request())),
         outcome => outcome,
     }
 }

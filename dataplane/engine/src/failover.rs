@@ -249,7 +249,8 @@ pub fn table() -> String {
             Scope::Access => "the credential for this target, or the target where it is the only one",
             Scope::Key => "the credential",
         };
-        let (again, key, next) = (yes(row.retry_same), yes(matches!(row.scope, Scope::Pair | Scope::Access | Scope::Key)), yes(row.move_on));
+        let (again, key, next) =
+            (yes(row.retry_same), yes(matches!(row.scope, Scope::Pair | Scope::Access | Scope::Key)), yes(row.move_on));
         let model = match class {
             Class::ContextWindow => "larger ones",
             _ if row.move_on => "yes",

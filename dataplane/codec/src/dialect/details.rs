@@ -136,8 +136,8 @@ mod tests {
             ("", [false; 4]),
         ];
         for (body, expected) in forms {
-            let found =
-                [Dialect::Openai, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini].map(|dialect| is_error(dialect, body.as_bytes()));
+            let found = [Dialect::Openai, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini]
+                .map(|dialect| is_error(dialect, body.as_bytes()));
             assert_eq!(found, *expected, "{body}");
         }
     }

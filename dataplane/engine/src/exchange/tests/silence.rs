@@ -277,7 +277,12 @@ fn silence_counts_also_when_nobody_waits_for_its_end() {
 #[test]
 fn who_has_said_something_or_is_late_on_purpose_is_not_silent() {
     let mut world = World::new(in_order(1, 0));
-    assert!(!opens(&mut world, 5, 60_000, true, |world, exchange, attempt| exchange.struck(&world.board, attempt.index, Struck::Wished, world.now)));
+    assert!(!opens(&mut world, 5, 60_000, true, |world, exchange, attempt| exchange.struck(
+        &world.board,
+        attempt.index,
+        Struck::Wished,
+        world.now
+    )));
     assert!(!opens(&mut world, 5, 60_000, false, |world, exchange, attempt| exchange.head(attempt.index, 200, world.now)));
     let speaks = |world: &World, exchange: &mut Exchange, attempt: Attempt| {
         exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
