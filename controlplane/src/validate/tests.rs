@@ -511,9 +511,11 @@ fn who_cannot_sum_up_is_complained_about() {
         ),
         ("{provider: mistral, model: mistral-small-latest}", false, "`mistral/mistral-small-latest` never sums up: "),
     ];
+    let openai_alone =
+        Surroundings { variable: Box::new(|name| (name == "OPENAI_API_KEY").then(|| "a secret".to_owned())), ..surroundings() };
     for (summarise, refused, expected) in table {
         let chain = format!("{{name: c, models: [{{provider: openai, model: gpt-4o}}], compact: {{summarise: {summarise}}}}}");
-        let (checked, rendered) = check(&format!("fallback: {{chains: [{chain}]}}"), &surroundings());
+        let (checked, rendered) = check(&format!("fallback: {{chains: [{chain}]}}"), &openai_alone);
         assert_eq!(checked.complaints.refuse(), refused, "{summarise}\n{rendered}");
         assert!(rendered.contains(expected), "{summarise}\n{rendered}");
     }
