@@ -364,10 +364,14 @@ impl Board {
         self.keys[id.index()].denials.add(target, until, class);
     }
 
-    /// Whether a credential is left alone at `now`, for everything or for `target`.
+    /// Whether a credential is left alone at `now`, for everything or for `target`: of both, the longer.
     #[inline]
     pub fn key_refused(&self, id: KeyId, target: TargetId, now: Moment) -> Option<Pause> {
-        self.key_pause(id, now).or_else(|| self.keys[id.index()].denials.of(target, now))
+        let denied = self.keys[id.index()].denials.of(target, now);
+        match (self.key_pause(id, now), denied) {
+            (Some(pause), Some(denied)) if denied.until > pause.until => Some(denied),
+            (pause, denied) => pause.or(denied),
+        }
     }
 
     /// Of the targets that a credential is left alone for at `now`, the one that lasts longest.

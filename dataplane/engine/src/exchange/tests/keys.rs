@@ -2,6 +2,7 @@
 //! said of each.
 
 use super::*;
+use crate::moment::NS_PER_MS;
 
 /// Sequences that are played.
 const SEEDS: u64 = 400;
@@ -92,7 +93,7 @@ impl Pool {
                 Next::Attempt(attempt) => {
                     let key = attempt.key.expect("the provider asks for one").0 as usize;
                     assert!(usable.contains(&key), "{key} was asked, and {usable:?} may be: {:?}", exchange.trail());
-                    if roll.below(3) == 0 {
+                    if roll.below(5) < 3 {
                         self.world.succeed(&mut exchange, attempt);
                         return false;
                     }
@@ -109,7 +110,8 @@ impl Pool {
                     let back = |said: &Said| said.paused.max(said.out).max(said.denied[target.0 as usize]);
                     // Nobody is asked in vain, and nobody waits for longer than the first of them.
                     assert!(self.said.iter().any(|said| back(said) <= until), "{until:?}");
-                    self.world.now = until;
+                    // The board rounds up, and the oracle does not: both agree on whole milliseconds.
+                    self.world.now = Moment(until.0.next_multiple_of(NS_PER_MS));
                 }
                 Next::Surrender(Surrender::Own(own)) => {
                     let spent = exchange.attempts_made() == exchange.attempts_max() || self.world.now >= exchange.commit_by();
@@ -146,7 +148,11 @@ impl Pool {
         for (key, count) in counts.into_iter().enumerate() {
             let share = if usable.contains(&key) { self.said[key].weight as f64 / sum as f64 } else { 0.0 };
             let (mean, six_sigma) = (share * COUNTED as f64, 6.0 * (share * (1.0 - share) * COUNTED as f64).sqrt());
-            assert!((f64::from(count) - mean).abs() <= six_sigma + 1e-9, "{key} was asked {count} times, and should be {mean} times");
+            assert!(
+                (f64::from(count) - mean).abs() <= six_sigma + 1e-9,
+                "{key} was asked {count} times, and should be {mean} times: {usable:?} {:?}",
+                self.said.iter().map(|s| s.weight).collect::<Vec<_>>()
+            );
         }
     }
 }
@@ -181,5 +187,5 @@ fn the_pool_keeps_its_promises_over_any_sequence() {
             std::panic::resume_unwind(broken);
         }
     }
-    assert!(errors * 10 > requests && errors * 2 < requests, "{errors} of {requests} found nobody: neither too few nor too many");
+    assert!(errors * 20 > requests && errors * 2 < requests, "{errors} of {requests} found nobody: neither too few nor too many");
 }
