@@ -509,7 +509,11 @@ fn who_cannot_sum_up_is_complained_about() {
             false,
             "nobody knows how much `openai/unheard-of` can read: it is given 8192 tokens at most",
         ),
-        ("{provider: mistral, model: mistral-small-latest}", false, "`mistral/mistral-small-latest` never sums up: "),
+        (
+            "{provider: mistral, model: mistral-small-latest}",
+            false,
+            "`mistral/mistral-small-latest` never sums up: MISTRAL_API_KEY is not set",
+        ),
     ];
     let openai_alone =
         Surroundings { variable: Box::new(|name| (name == "OPENAI_API_KEY").then(|| "a secret".to_owned())), ..surroundings() };

@@ -82,6 +82,15 @@ enum Without {
     Why(&'static str),
 }
 
+impl Without {
+    fn word(&self) -> &'static str {
+        match self {
+            Without::Gone => "hung_up",
+            Without::Why(why) => why,
+        }
+    }
+}
+
 impl From<&'static str> for Without {
     fn from(why: &'static str) -> Without {
         Without::Why(why)
@@ -129,17 +138,11 @@ pub async fn summarise(
     let mut told = account::Summary::default();
     let made = made(matter, tenant, exchange, summing, story, &mut told).await;
     told.ms = u32::try_from(shard.io.now().0.saturating_sub(began.0) / NS_PER_MS).unwrap_or(u32::MAX);
-    let (text, gone) = match made {
-        Ok(text) => (text, false),
-        Err(Without::Gone) => (Vec::new(), true),
-        Err(Without::Why(why)) => {
-            told.why = why;
-            (Vec::new(), false)
-        }
-    };
-    if gone {
-        told.why = "hung_up";
-    }
+    let gone = matches!(made, Err(Without::Gone));
+    let text = made.unwrap_or_else(|without| {
+        told.why = without.word();
+        Vec::new()
+    });
     told.bytes = text.len() as u32;
     shard.meters().count(if text.is_empty() { Meter::SummariesFailed } else { Meter::Summaries });
     story.summary = Some(Rc::new(Summary { text, told }));

@@ -29,7 +29,7 @@ impl Rules {
         let mut rules = BTreeMap::new();
         for line in text.lines().filter(|line| line.starts_with("| ")).skip(1) {
             let parts: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let (status, code) = parts[6].split_once(' ').expect("a tenant sees a status and a code");
+            let (status, code) = parts[9].split_once(' ').expect("a tenant sees a status and a code");
             let consequence = Consequence {
                 tenants_own: parts[1] == "tenant",
                 ask_again: parts[2] == "yes",

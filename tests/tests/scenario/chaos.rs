@@ -164,8 +164,8 @@ fn a_tenant_that_may_test_has_its_first_target_fail() {
         let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789"));
         assert_eq!(answer.content(), text_of("primary"), "{fault}: {}", answer.text());
     }
-    let status = gateway.ask("status", &[]).data.to_string();
-    assert!(!status.contains("rate_limit") && !status.contains("overloaded"), "{status}");
+    let status = gateway.ask("status", &[]).data["planes"][0]["stats"]["targets"].to_string();
+    assert!(status.contains("primary/m") && !status.contains("rate_limit") && !status.contains("overloaded"), "{status}");
     let answer = tenant.ask(&Ask::chat("c").key("test-key-0123456789").with("x-throwover-test", "nonsense"));
     assert_eq!((answer.head.status, answer.code().as_str()), (400, "unknown_fault"), "{}", answer.text());
     let answer = tenant.ask(&Ask::chat("c").key("user-key-0123456789").with("x-throwover-test", "connect"));
