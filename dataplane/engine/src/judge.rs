@@ -343,8 +343,8 @@ pub fn answer(family: Family, status: u16, fields: &ErrorFields<'_>, retry_after
         verdict = verdict.of_this_request();
     }
     if matches!(status, 404 | 405 | 501) && rule.is_some_and(|row| !row.reads_fields()) && !rules::speaks_of_model(&prepared) {
-        // Of a path, as far as anybody can tell, which whoever sends a request may choose.
-        verdict = verdict.of_this_request();
+        // Of a path, as far as anybody can tell. Who has none where models answer is not asked again and again.
+        verdict = Verdict { pauses: false, counts_for_breaker: true, ..verdict };
     }
     if verdict.class == Class::ModelGone && rules::speaks_of_access(&prepared) {
         // It may be there for another credential.

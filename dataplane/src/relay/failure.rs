@@ -78,7 +78,9 @@ pub(super) async fn read(scene: &Scene<'_>, waiter: &mut Waiter<'_>, mut upstrea
         b"false" => Some(false),
         _ => None,
     });
-    let reset = || if head.status == 429 { limits_spent_ms(scene.shard, head, &bytes) } else { None };
+    // What is back in a moment does not shorten the rest that a refusal calls for.
+    let rest_ms = failover::row(Class::RateLimit).pause_ms;
+    let reset = || limits_spent_ms(scene.shard, head, &bytes).filter(|ms| head.status == 429 && *ms > rest_ms);
     let told = retry_after_ms(scene.shard, head, &bytes).or_else(|| dialect::gemini::retry_delay_ms(&body)).or_else(reset);
     let verdict = judge::answer(scene.family(), head.status, &fields_of(&fields), told, should_retry);
     let verdict = match head.status {

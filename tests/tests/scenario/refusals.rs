@@ -75,7 +75,7 @@ fn a_refusal_in_another_form_is_said_in_the_clients() {
     let messages = json!([{"role": "user", "content": "hi"}]);
     for shape in ["array", "string", "flat", "problem", "detail"] {
         for status in [400, 422] {
-            provider.fault("primary", &format!("status;status={status};shape={shape}"));
+            provider.fault("primary", &format!("status;status={status};code=invalid_value;shape={shape}"));
             for ask in [Ask::chat("c"), Ask::stream("c"), Ask::post("/v1/completions", &json!({"model": "c", "prompt": "hi"}))] {
                 let before = provider.log().len();
                 let story = Story::of(shape, gateway.tenant().ask(&ask), &provider, "m");

@@ -188,8 +188,8 @@ fn a_path_that_is_not_there_says_nothing_about_the_model() {
         (verdict.pauses, verdict.counts_for_breaker)
     };
     for code in [404, 405, 501] {
-        assert_eq!(said(code, ""), (false, false), "{code}");
-        assert_eq!(said(code, "Invalid URL (POST /v1/completions)"), (false, false), "{code}");
+        assert_eq!(said(code, ""), (false, true), "{code}");
+        assert_eq!(said(code, "Invalid URL (POST /v1/completions)"), (false, true), "{code}");
     }
     assert_eq!(said(404, "The model `m` does not exist"), (true, false));
     assert_eq!(said(410, ""), (true, false));

@@ -7,6 +7,8 @@ use crate::dialect::{Failure, MONEY};
 
 /// When to come back, in seconds, unless a fault says otherwise.
 const RETRY_AFTER: u64 = 1;
+/// The same of an error in mid-stream.
+const RETRY_AFTER_EVENT: u64 = 7;
 
 /// An error as the API words it.
 #[derive(Clone, Debug)]
@@ -197,6 +199,6 @@ pub fn event(grammar: Grammar, code: &str) -> Event {
             known.map_or(500, |(status, ..)| *status)
         }
     };
-    let failure = Failure { status, code: None, model: "", request_id: "", retry_after: None };
+    let failure = Failure { status, code: None, model: "", request_id: "", retry_after: Some(RETRY_AFTER_EVENT) };
     grammar.event(Role::Content, &body(&for_failure(&failure)))
 }
