@@ -34,7 +34,7 @@ fn pack(target: TargetId, until: Moment, class: Class) -> u64 {
 fn unpack(word: u64) -> Option<(TargetId, Pause)> {
     let class = *Class::ALL.get((word >> TARGET_BITS & 0xff) as usize)?;
     let until = Moment((word >> (CLASS_BITS + TARGET_BITS)).saturating_mul(NS_PER_MS));
-    (word != 0).then(|| (TargetId((word & ((1 << TARGET_BITS) - 1)) as u32), Pause { until, class }))
+    (word != 0).then_some((TargetId((word & ((1 << TARGET_BITS) - 1)) as u32), Pause { until, class }))
 }
 
 impl Denials {

@@ -40,11 +40,9 @@ use crate::{
     machine::machine,
     moment::{Moment, NS_PER_US},
     pace::Size,
-    prepared::{Place, Prepared, Way},
-    vectors::{self, Vectors},
+    prepared::{Prepared, Way},
     waiting::Slot,
 };
-use codec::dialect::{Needs, embeddings};
 use policy::{Chain, ChainId, Class, ClassSet, KeyId, Model, ProviderId, TargetId, TenantId, limits};
 
 pub mod affinity;
@@ -54,6 +52,7 @@ pub mod compact;
 pub mod fallback;
 mod hedge;
 pub mod surrender;
+mod survey;
 pub mod trail;
 mod view;
 
@@ -261,26 +260,6 @@ const _: () = {
     assert!(TRAIL_MAX <= u8::MAX as usize);
 };
 
-/// Why a target cannot be told what is asked.
-#[inline]
-fn unfit(place: &Place, ask: &Ask<'_>, drop_params: bool) -> Option<Skip> {
-    let wants = &ask.wants;
-    let mut lacks = place.lacks(wants.spoken);
-    if wants.vectors != Vectors::None && !place.speaks.any(wants.spoken) {
-        // Whatever its models can be told elsewhere.
-        lacks.add(embeddings::LACKS);
-    }
-    if !place.speaks.any(wants.known_to) {
-        return Some(Skip::Unable);
-    }
-    let needs = if drop_params { wants.needs.without(Needs::DROPPABLE) } else { wants.needs };
-    let missing = needs.common(lacks);
-    if !missing.is_empty() {
-        return Some(Skip::Lacks(missing));
-    }
-    (place.window > 0 && wants.tokens > place.window).then_some(Skip::TooLarge)
-}
-
 impl Exchange {
     /// An exchange with a chain, before anybody was looked at ([`Exchange::survey_all`] comes first).
     // Inlined so that it is made where it stays.
@@ -322,29 +301,6 @@ impl Exchange {
             beside: None,
             candidates: Few::new(Candidate::BLANK, prepared.places(chain).len()),
             trail: Few::new(Trail::BLANK, 0),
-        }
-    }
-
-    /// Makes every target of the chain a candidate, and writes down why those that cannot be asked at `now` cannot.
-    pub fn survey_all(&mut self, prepared: &Prepared, ask: &Ask<'_>, board: &Board, now: Moment) {
-        let (chain, drop_params) = (self.chain, self.rules(prepared).drop_params);
-        for place in prepared.places(chain) {
-            let mut candidate = Candidate { target: place.target, step: place.step, member: place.member, ..Candidate::BLANK };
-            if place.disabled {
-                candidate.skip = candidate::Packed::new(Skip::Disabled);
-            } else if place.rest && prepared.model_for(place.target, ask.model).is_none() {
-                candidate.skip = candidate::Packed::new(Skip::Unnamed);
-            } else if place.dear {
-                candidate.skip = candidate::Packed::new(Skip::TooDear);
-            } else if let Some(skip) = unfit(place, ask, drop_params) {
-                candidate.skip = candidate::Packed::new(skip);
-            } else if ask.wants.vectors != Vectors::None && !vectors::fits(prepared, chain, place.target, ask) {
-                candidate.skip = candidate::Packed::new(Skip::Dimensions);
-            }
-            self.candidates.push(candidate);
-        }
-        for at in 0..self.candidates().len() {
-            self.survey(prepared, board, at, now);
         }
     }
 
