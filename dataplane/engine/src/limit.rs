@@ -5,7 +5,22 @@
 //! the limit becomes nine tenths of those, once for all attempts that began before, and answers let it grow
 //! again, by twice its square root for every round of them: up to one below where it was refused as long as
 //! that is no longer ago than [`HOLD_NS`], and then beyond, faster and faster, since nobody knows what has
-//! changed. Where it was refused is the count of those in flight less those that were refused together. When it has grown to what the provider allows, it is gone.
+//! changed. Where it was refused is the count of those in flight less those that were refused together. When it has grown to what the
+//! provider allows, it is gone.
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Free
+//!     Free --> Held: Refused
+//!     Free --> Held: Queued
+//!     Held --> Held: Refused
+//!     Held --> Held: Queued
+//!     Held --> Rising: Quiet
+//!     Held --> Free: Reached
+//!     Rising --> Held: Refused
+//!     Rising --> Held: Queued
+//!     Rising --> Free: Reached
+//! ```
 //!
 //! Why it waits below where it was refused: whoever is refused has to go elsewhere, and a provider that limits
 //! rates is left alone for a second by everybody. To find the edge again costs more than to stay beside it.
@@ -15,7 +30,7 @@
 //! reasons of their own. What is in flight is counted by all shards and read without a
 //! lock; two of them may both take the last place. The limit is an estimate, and so is what it bounds.
 
-use crate::moment::Moment;
+use crate::{machine::machine, moment::Moment};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What remains of the attempts that were too many, in thousandths.
@@ -29,6 +44,40 @@ pub const LEAST: u32 = 10;
 const SOFT: u32 = 1 << 31;
 /// One attempt, in the unit that limits are kept in.
 const ONE: u64 = 1_024;
+
+machine! {
+    /// What is made of a target's refusals.
+    states State {
+        /// Nothing: its provider's limit is the only one.
+        Free,
+        /// It refused a short time ago: no more than were let in then.
+        Held,
+        /// It has not refused for [`HOLD_NS`]: more and more.
+        Rising,
+    }
+    /// What becomes of attempts there.
+    events Event {
+        /// One of as many as were let in was refused.
+        Refused,
+        /// They queue.
+        Queued,
+        /// None was refused for [`HOLD_NS`].
+        Quiet,
+        /// One was answered while as many may be in flight as its provider allows.
+        Reached,
+    }
+    moves {
+        Free: Refused => Held;
+        Free: Queued => Held;
+        Held: Refused => Held;
+        Held: Queued => Held;
+        Held: Quiet => Rising;
+        Held: Reached => Free;
+        Rising: Refused => Held;
+        Rising: Queued => Held;
+        Rising: Reached => Free;
+    }
+}
 
 /// How it is known that there are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +100,15 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// How it stands at `now`.
+    pub fn state(&self, now: Moment) -> State {
+        match self.most.load(Relaxed) {
+            0 => State::Free,
+            _ if now.since(Moment(self.shrunk.load(Relaxed))) < HOLD_NS => State::Held,
+            _ => State::Rising,
+        }
+    }
+
     /// How many may be in flight at `now`; `None` while nothing limits them.
     #[inline]
     pub fn most(&self, now: Moment) -> Option<u32> {
@@ -122,7 +180,7 @@ impl Limit {
         if u64::from(in_flight) * 2 < u64::from(most) && most < max {
             return;
         }
-        let holds = now.since(Moment(self.shrunk.load(Relaxed))) < HOLD_NS;
+        let holds = self.state(now) == State::Held;
         let ceiling = u64::from(self.ceiling.load(Relaxed) & !SOFT) * ONE;
         let step = (2 * ONE) as f64 / f64::from(most.max(1)).sqrt();
         let next = u64::from(seen) + step as u64;

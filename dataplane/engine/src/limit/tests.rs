@@ -72,6 +72,63 @@ fn a_clock_that_stands_still_or_ends_does_no_harm() {
     assert!(limit.most(Moment::START).is_some());
 }
 
+#[test]
+fn the_drawing_is_the_machine() {
+    let page = include_str!("../limit.rs");
+    let drawn: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! "))
+        .skip_while(|line| *line != "```mermaid")
+        .skip(1)
+        .take_while(|line| *line != "```")
+        .collect();
+    assert_eq!(drawn.join("\n"), State::drawing().trim_end());
+}
+
+/// Whatever happens in whatever order: a limit moves as it is drawn, and by every line of the drawing.
+#[test]
+fn it_moves_as_it_is_drawn() {
+    let mut taken = std::collections::HashSet::new();
+    for seed in 0..2_000_u64 {
+        let (limit, mut rolled) = (Limit::default(), seed);
+        let mut random = || {
+            rolled = rolled.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            rolled >> 20
+        };
+        let (mut now, mut state) = (at(1), State::Free);
+        let mut moved = |from: State, by: Event, to: State| {
+            assert_eq!(from.after(by), Some(to), "seed {seed}: {from:?} by {by:?}");
+            taken.insert((from, by, to));
+        };
+        for _ in 0..40 {
+            now = now.plus_ns(random() % (HOLD_NS / 2));
+            let waited = limit.state(now);
+            if waited != state {
+                moved(state, Event::Quiet, waited);
+            }
+            let (in_flight, begun) = (1 + (random() % 60) as u32, Moment(now.0.saturating_sub(random() % HOLD_NS)));
+            let most = limit.most(now);
+            let by = match random() >> 9 & 3 {
+                0 | 3 => limit.refused(in_flight, begun, Sign::Said, now).then_some(Event::Refused),
+                1 => {
+                    limit.queued(in_flight, now);
+                    most.is_none_or(|most| most > in_flight.max(LEAST)).then_some(Event::Queued)
+                }
+                _ => {
+                    limit.answered(in_flight, || 40, now);
+                    most.is_some_and(|most| most >= 40).then_some(Event::Reached)
+                }
+            };
+            state = limit.state(now);
+            match by {
+                Some(by) => moved(waited, by, state),
+                None => assert_eq!(state, waited, "seed {seed}: nothing has happened"),
+            }
+        }
+    }
+    assert_eq!(taken.len(), State::MOVES.len(), "{taken:?}");
+}
+
 /// What a provider does with more than it can take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Excess {
