@@ -74,7 +74,7 @@ pub struct Story {
     pub unread: Option<Unread>,
     /// A good end without a word may be meant: a tool has answered, or a stop sequence came first.
     pub may_say_nothing: bool,
-    /// The form that the answer is to have.
+    /// The form that the answer is to have, and its calls.
     pub form: Form,
     /// The answer has another, and the tenant has it.
     pub flawed: bool,
@@ -116,7 +116,7 @@ impl Story {
             dialect: Dialect::Openai,
             unread: None,
             may_say_nothing: false,
-            form: Form::Free,
+            form: Form::default(),
             flawed: false,
             tenant: None,
             declined: None,
@@ -147,6 +147,7 @@ impl Story {
             bill: self.bill.beside(),
             keeping: None,
             summary: self.summary.clone(),
+            form: self.form.clone(),
             ..*self
         }
     }
@@ -159,7 +160,7 @@ impl Story {
             dialect: Dialect::Openai,
             unread: None,
             may_say_nothing: false,
-            form: Form::Free,
+            form: Form::default(),
             flawed: false,
             summary: None,
             bill: Bill::of(tokens),

@@ -84,7 +84,7 @@ table! {
         Failed = "failed_total", Counter, "Exchanges that ended with an error of the gateway's.";
         CutStreams = "cut_streams_total", Counter, "Exchanges whose answer had begun, if only with comments, and ended with an error.";
         Flawed = "flawed_streams_total", Counter, "Streams that were whole, and not in the form that their request asked for.";
-        Unchecked = "form_unchecked_total", Counter, "Answers that were too large to be looked at for the form that their request asked for, or their schema too entangled.";
+        Unchecked = "form_unchecked_total", Counter, "Answers that were too large to be looked at for the form that their request asked for, or had too many calls, or their schema too entangled.";
         HungUp = "hung_up_total", Counter, "Exchanges whose tenant went away.";
         Attempts = "attempts_total", Counter, "Attempts made at targets.";
         AttemptsFailed = "attempts_failed_total", Counter, "Attempts that did not give the answer.";

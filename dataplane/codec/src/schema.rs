@@ -39,11 +39,18 @@ pub enum Verdict {
 
 /// Checks `value` against `schema`. With `openapi`, types are in capitals and `nullable` counts.
 pub fn check(schema: Value<'_>, openapi: bool, value: Value<'_>) -> Verdict {
+    check_within(schema, openapi, value, &mut { STEPS_MAX })
+}
+
+/// The same for one of several values that share their steps: those that it takes are taken off `steps_left`.
+pub fn check_within(schema: Value<'_>, openapi: bool, value: Value<'_>, steps_left: &mut u32) -> Verdict {
     if schema.raw().len() > SCHEMA_SIZE_MAX {
         return Verdict::Beyond;
     }
-    let mut walk = Walk { references: References::of(schema), openapi, steps_left: STEPS_MAX };
-    match walk.schema(schema, value, 0) {
+    let mut walk = Walk { references: References::of(schema), openapi, steps_left: *steps_left };
+    let told = walk.schema(schema, value, 0);
+    *steps_left = walk.steps_left;
+    match told {
         Ok(Truth::Yes) => Verdict::Follows,
         Ok(Truth::No(word)) => Verdict::Breaks(word),
         Ok(Truth::Open) => Verdict::Open,

@@ -216,7 +216,7 @@ fn check(scene: &Scene<'_>, held: &Held, story: &mut Story) -> Result<(), Verdic
         let answer = dialect::read_answer(scene.at.dialect(), body, &mut dialect::Tree::new(), &dialect::Terms::default());
         let answer = answer.map_err(|failure| judged(scene, failure, body))?;
         heeded(scene, &answer)?;
-        return form::heeded(scene, story.form, &answer);
+        return form::heeded(scene, &story.form, &answer);
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ fn read(scene: &Scene<'_>, dialect: Dialect, held: &Held, terms: Agreed, story: 
         return Err(judge::transport(Transport::Empty));
     }
     heeded(scene, &answer)?;
-    form::heeded(scene, story.form, &answer)?;
+    form::heeded(scene, &story.form, &answer)?;
     answer.choices.iter().filter_map(|choice| choice.finish).for_each(|finish| story.ends(finish.into()));
     if answer.refuses() {
         story.ends(Ending::Refusal);

@@ -163,7 +163,7 @@ impl<'s> Stream<'s> {
             return Err(Transport::Empty);
         }
         let dialect = scene.at.dialect();
-        let unwrapped = terms.as_ref().and_then(|terms| terms.unwrapped);
+        let gatherer = (!story.form.is_free()).then(|| Box::new(Gatherer::new(dialect, terms.as_deref().cloned().unwrap_or_default())));
         let to = scene.translates().then(|| (scene.surface.dialect(), scene.manner(terms.map(|terms| *terms).unwrap_or_default())));
         let listens = to.is_some() || matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
         Ok(Stream {
@@ -172,7 +172,7 @@ impl<'s> Stream<'s> {
             failed: None,
             dialect,
             ear: listens.then(|| Box::new(Ear::new(dialect, to))),
-            gatherer: (!story.form.is_free()).then(|| Box::new(Gatherer::new(dialect, unwrapped))),
+            gatherer,
             said: Vec::new(),
             splitter: Splitter::new(limits::EVENT_BYTES_MAX),
             held: Vec::new(),

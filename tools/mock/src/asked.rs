@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub refuse: bool,
     /// Whether it is to answer in prose, also when JSON was asked for.
     pub prose: bool,
-    /// Whether it is to answer with JSON that breaks the schema that was asked for.
+    /// Whether it is to answer with JSON that breaks the schema that was asked for, and to call tools with such.
     pub wrong_schema: bool,
 }
 

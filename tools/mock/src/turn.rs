@@ -140,7 +140,7 @@ pub fn decide(asked: &Asked<'_>, prompt: &Prompt<'_>) -> Turn {
         let pieces = REFUSAL.split_inclusive(' ').map(str::to_owned).collect();
         return Turn { thoughts, pieces, calls: Vec::new(), ending: Ending::Refused };
     }
-    let calls = calls(prompt, &wishes.calls);
+    let calls = calls(asked, prompt, &wishes.calls);
     let pieces = match calls.is_empty() || wishes.say {
         true => pieces(asked, prompt, wishes.words.unwrap_or(asked.answers.words).min(WORDS_MAX)),
         false => Vec::new(),
@@ -163,7 +163,7 @@ fn cut(mut turn: Turn, tokens_max: Option<u64>) -> Turn {
 
 /// Tools are called when the request insists on it or a marker asks for it; left to choose, the
 /// mock talks.
-fn calls(prompt: &Prompt<'_>, wished: &[Option<&str>]) -> Vec<Call> {
+fn calls(asked: &Asked<'_>, prompt: &Prompt<'_>, wished: &[Option<&str>]) -> Vec<Call> {
     let tools = &prompt.tools;
     let named = |name: &str| tools.iter().find(|tool| tool.name == name);
     let mut called: Vec<&Tool<'_>> = match prompt.choice {
@@ -183,7 +183,8 @@ fn calls(prompt: &Prompt<'_>, wished: &[Option<&str>]) -> Vec<Call> {
     if prompt.one_call {
         called.truncate(1);
     }
-    let call = |(index, tool): (u64, &&Tool<'_>)| Call { name: tool.name.to_owned(), arguments: schema::example(tool.schema, index) };
+    let arguments = |tool: &Tool<'_>, index| if asked.wrong_schema { wrong(asked) } else { schema::example(tool.schema, index) };
+    let call = |(index, tool): (u64, &&Tool<'_>)| Call { name: tool.name.to_owned(), arguments: arguments(tool, index) };
     (0..).zip(&called).map(call).collect()
 }
 
@@ -199,11 +200,16 @@ fn pieces(asked: &Asked<'_>, prompt: &Prompt<'_>, words: u64) -> Vec<String> {
             _ if asked.prose => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Text => return greeting(asked, prompt).chain((0..words).map(word)).collect(),
             Format::Json => return split(&json!({"provider": asked.provider, "words": words}).to_string(), 4),
-            Format::Schema(_) if asked.wrong_schema => return split(&json!({"wrong": asked.provider}).to_string(), 4),
+            Format::Schema(_) if asked.wrong_schema => return split(&wrong(asked).to_string(), 4),
             Format::Schema(schema) => return split(&schema::example(schema, 0).to_string(), 4),
         },
     };
     (first..words).map(word).collect()
+}
+
+/// What breaks any schema that is closed.
+fn wrong(asked: &Asked<'_>) -> Value {
+    json!({"wrong": asked.provider})
 }
 
 fn word(number: u64) -> String {

@@ -223,7 +223,7 @@ kinds! {
     }
     Refusal "refusal" Request "Answers with a refusal instead of content." {}
     Prose "prose" Request "Answers in prose, also when JSON was asked for." {}
-    WrongSchema "wrong-schema" Request "Answers with JSON that breaks the schema that was asked for." {}
+    WrongSchema "wrong-schema" Request "Answers with JSON that breaks the schema that was asked for, and calls tools with such." {}
     NoUsage "no-usage" Request "Leaves usage out." {}
     Comments "comments" Request "Sends an SSE comment before every event; a JSON array has none." {
         text: Text("keep-alive"), "the comment";

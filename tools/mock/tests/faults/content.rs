@@ -204,9 +204,16 @@ pub(super) fn wrong_schema(world: &World) {
         let answer = world.call().ask("/v1/chat/completions", &body).json();
         serde_json::from_str::<serde_json::Value>(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap()
     };
-    assert!(content(world)["a"].is_string());
+    let tool = serde_json::json!({"type": "function", "function": {"name": "f", "strict": true, "parameters": schema}});
+    let asking = serde_json::json!({"model": "m", "tools": [tool], "messages": [{"role": "user", "content": "mock:call"}]});
+    let arguments = |world: &World| {
+        let answer = world.call().ask("/v1/chat/completions", &asking).json();
+        let call = &answer["choices"][0]["message"]["tool_calls"][0]["function"];
+        serde_json::from_str::<serde_json::Value>(call["arguments"].as_str().unwrap()).unwrap()
+    };
+    assert!(content(world)["a"].is_string() && arguments(world)["a"].is_string());
     world.fault("wrong-schema");
-    assert!(content(world)["a"].is_null());
+    assert!(content(world)["a"].is_null() && arguments(world)["a"].is_null());
 }
 
 pub(super) fn no_usage(world: &World) {

@@ -23,14 +23,14 @@ const SETTING_HINTS: &[&str] = &["mediaResolution", "audioTimestamp", "enableEnh
 /// It is none that its provider would understand, and why.
 pub fn read(root: Value<'_>, stream: bool) -> Result<Prompt<'_>, Unread> {
     let mut prompt = Prompt { stream, ..Prompt::default() };
-    let mut contents = None;
+    let (mut contents, mut validated) = (None, false);
     for (name, value) in root.members().filter(|(_, value)| !value.is_null()) {
         match &*camel(name) {
             "model" => {}
             "contents" => contents = Some(value),
             "systemInstruction" => system(value, &mut prompt),
             "tools" => tools(value, &mut prompt),
-            "toolConfig" => tool_config(value, &mut prompt),
+            "toolConfig" => validated = tool_config(value, &mut prompt),
             "generationConfig" => settings(value, &mut prompt),
             "cachedContent" | "continuationToken" => {
                 prompt.needs.add(Needs::STATE);
@@ -48,6 +48,10 @@ pub fn read(root: Value<'_>, stream: bool) -> Result<Prompt<'_>, Unread> {
         read_content(content, &mut prompt)?;
     }
     pair(&mut prompt);
+    // It may stand before the tools.
+    if validated {
+        prompt.tools.iter_mut().for_each(|tool| tool.strict = Some(true));
+    }
     if prompt.is_begun() {
         prompt.needs.add(Needs::PREFILL);
     }
@@ -146,8 +150,9 @@ fn tool(declaration: Value<'_>) -> Option<Tool<'_>> {
     })
 }
 
-fn tool_config<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
-    let mut whole = true;
+/// True when what is called is to follow its schema.
+fn tool_config<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) -> bool {
+    let (mut whole, mut validated) = (true, false);
     for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
         if &*camel(name) != "functionCallingConfig" {
             whole = false;
@@ -173,7 +178,7 @@ fn tool_config<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
             Some("AUTO") => Choice::Auto,
             // Like `AUTO`, and what is called follows its schema.
             Some("VALIDATED") => {
-                whole = false;
+                (whole, validated) = (false, true);
                 Choice::Auto
             }
             _ => Choice::Unset,
@@ -182,6 +187,7 @@ fn tool_config<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {
     if !whole {
         prompt.others.push((Str::plain("toolConfig"), value.raw()));
     }
+    validated
 }
 
 fn settings<'t>(value: Value<'t>, prompt: &mut Prompt<'t>) {

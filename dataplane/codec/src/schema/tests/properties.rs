@@ -1,6 +1,10 @@
 //! Schemas with a value that follows them, and what is done to the value.
 
-use super::{Verdict, judge};
+use super::{STEPS_MAX, Tree, Verdict, check_within, judge};
+use crate::dialect::answer::Answer;
+use crate::dialect::form::{Fit, Form, Strict};
+use crate::dialect::{Delta, Listener};
+use crate::json::{Finish, Str, escape_into};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -69,7 +73,49 @@ fn said(schema: &Value, value: &Value) -> Verdict {
     judge(&schema.to_string(), false, &value.to_string())
 }
 
+/// An answer that calls a tool with `value`: a text, or an object of its own.
+fn calls(value: &Value, as_text: bool) -> Answer {
+    let json = value.to_string();
+    let mut answer = Answer::default();
+    answer.hear(0, Delta::Call { index: 0, id: None, name: Str::plain("f"), signature: None });
+    if as_text {
+        let mut text = Vec::new();
+        escape_into(&mut text, &json);
+        answer.hear(0, Delta::Arguments { index: 0, text: Str::escaped(&text) });
+    } else {
+        answer.hear(0, Delta::Object { index: 0, json: json.as_bytes() });
+    }
+    answer.hear(0, Delta::Finish { reason: Finish::ToolCalls, stop: None });
+    answer
+}
+
 proptest! {
+    #[test]
+    fn what_a_tool_is_called_with_follows_as_any_value((schema, value) in object(), as_text in any::<bool>()) {
+        let text = schema.to_string();
+        let strict = [Strict { name: Str::plain("f"), arguments: Form::Schema { schema: text.as_bytes(), openapi: false } }];
+        prop_assert_eq!(calls(&value, as_text).fits(None, &strict), Fit::Kept);
+        let mut further = value.clone();
+        further["further"] = json!(1);
+        prop_assert_eq!(calls(&further, as_text).fits(None, &strict), Fit::Broken);
+        prop_assert_eq!(calls(&further, as_text).fits(None, &[]), Fit::Kept);
+    }
+
+    #[test]
+    fn steps_that_are_shared_change_no_verdict((schema, value) in pair(), room in 0..400_u32) {
+        let (schema, value) = (schema.to_string(), value.to_string());
+        let (mut one, mut other) = (Tree::new(), Tree::new());
+        let (schema, value) = (one.read(schema.as_bytes()).unwrap(), other.read(value.as_bytes()).unwrap());
+        let mut left = STEPS_MAX;
+        prop_assert_eq!(check_within(schema, false, value, &mut left), Verdict::Follows);
+        let taken = STEPS_MAX - left;
+        prop_assert!(taken > 0);
+        let mut left = room;
+        let verdict = check_within(schema, false, value, &mut left);
+        prop_assert_eq!(verdict, if taken <= room { Verdict::Follows } else { Verdict::Beyond });
+        prop_assert!(left <= room && (taken > room || room - left == taken));
+    }
+
     #[test]
     fn what_was_made_by_a_schema_follows_it((schema, value) in pair()) {
         prop_assert_eq!(said(&schema, &value), Verdict::Follows);

@@ -201,6 +201,12 @@ fn choices_of_tools() {
     let read = |config: Json| from_gemini(json!({"contents": contents, "tools": tools, "toolConfig": config}));
     assert_eq!(read(config("AUTO", json!([]))).0["tool_choice"], "auto");
     assert_eq!(read(config("VALIDATED", json!(["f"]))).0["tool_choice"], "auto");
+    let closed = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let declared = json!([{"functionDeclarations": [{"name": "f", "parametersJsonSchema": closed}]}]);
+    for (mode, strict) in [("VALIDATED", json!(true)), ("AUTO", json!(null))] {
+        let body = json!({"contents": contents, "toolConfig": config(mode, json!([])), "tools": declared});
+        assert_eq!(from_gemini(body).0["tools"][0]["function"]["strict"], strict, "{mode}");
+    }
     assert_eq!(read(config("NONE", json!(null))).0["tool_choice"], "none");
     assert_eq!(read(config("ANY", json!(["f"]))).0["tool_choice"]["function"]["name"], "f");
     assert_eq!(read(config("MODE_UNSPECIFIED", json!([]))).0["tool_choice"], json!(null));
