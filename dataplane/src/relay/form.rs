@@ -104,6 +104,8 @@ impl Text {
             Format::Text => Text::Free,
             Format::Json if prompt.own == Some(Dialect::Gemini) => Text::Json,
             Format::Json => Text::Object,
+            // Who says that it need not be to the letter takes what comes.
+            Format::Schema(schema) if schema.strict == Some(false) => Text::Free,
             Format::Schema(schema) => Schema::of(schema.schema, schema.openapi, source).map_or(Text::Free, Text::Schema),
         }
     }

@@ -56,15 +56,20 @@ fn openapi() -> Value {
 
 /// A question whose answer is to follow the schema, in the language of a client.
 fn ask(client: &str, model: &str, stream: bool) -> Ask {
+    ask_for(client, model, stream, true)
+}
+
+/// The same; OpenAI's clients say how strictly.
+fn ask_for(client: &str, model: &str, stream: bool, strict: bool) -> Ask {
     let messages = json!([{"role": "user", "content": "Which trains?"}]);
     match client {
         "chat" => {
-            let format = json!({"type": "json_schema", "json_schema": {"name": "trains", "strict": true, "schema": schema()}});
+            let format = json!({"type": "json_schema", "json_schema": {"name": "trains", "strict": strict, "schema": schema()}});
             let body = json!({"model": model, "stream": stream, "messages": messages, "response_format": format});
             Ask::post("/v1/chat/completions", &body)
         }
         "responses" => {
-            let format = json!({"type": "json_schema", "name": "trains", "strict": true, "schema": schema()});
+            let format = json!({"type": "json_schema", "name": "trains", "strict": strict, "schema": schema()});
             let body = json!({"model": model, "stream": stream, "input": "Which trains?", "text": {"format": format}});
             Ask::post("/v1/responses", &body)
         }
@@ -295,4 +300,26 @@ fn a_stream_that_broke_the_schema_of_a_strict_tool_is_flagged() {
         }
     }
     assert_eq!(gateway.meter("throwover_flawed_streams_total"), flawed);
+}
+
+#[test]
+fn who_asks_for_a_schema_loosely_takes_what_comes() {
+    let provider = zoo();
+    let gateway = Gateway::start(&chained(policy(&provider)));
+    for (first, ..) in PROVIDERS {
+        provider.fault(first, "wrong-schema");
+        for client in ["chat", "responses"] {
+            for stream in [false, true] {
+                let case = format!("{client} by {first}, stream {stream}");
+                let answer = gateway.tenant().ask(&ask_for(client, &format!("by-{first}"), stream, false));
+                assert_eq!(answer.head.field("x-throwover-provider"), Some(first), "{case}: {}", answer.text());
+                let text = if stream { streamed(client, &answer).0 } else { said(client, &answer.json()).0 };
+                assert!(text.contains("wrong"), "{case}: {}", answer.text());
+                let record = gateway.record(answer.head.field("x-request-id").unwrap());
+                assert!(record["outcome"] == "answered" && record["attempts"][0]["detail"].is_null(), "{case}: {record}");
+            }
+        }
+        provider.heal(first);
+    }
+    assert_eq!(gateway.meter("throwover_flawed_streams_total"), 0.0);
 }

@@ -35,6 +35,19 @@ fn only_tools_that_say_so_are_strict() {
 }
 
 #[test]
+fn a_schema_holds_unless_the_request_says_that_it_need_not() {
+    let chat =
+        |strict: &str| format!(r#"{{"messages":[],"response_format":{{"type":"json_schema","json_schema":{{"schema":{{}}{strict}}}}}}}"#);
+    let responses = |strict: &str| format!(r#"{{"input":"q","text":{{"format":{{"type":"json_schema","schema":{{}}{strict}}}}}}}"#);
+    for (said, free) in [("", false), (r#","strict":true"#, false), (r#","strict":null"#, false), (r#","strict":false"#, true)] {
+        assert_eq!(of(Dialect::Openai, &chat(said)).is_free(), free, "{said}");
+        assert_eq!(of(Dialect::Responses, &responses(said)).is_free(), free, "{said}");
+    }
+    assert!(!of(Dialect::Openai, r#"{"messages":[],"response_format":{"type":"json_object"}}"#).is_free());
+    assert!(of(Dialect::Openai, r#"{"messages":[],"response_format":{"type":"text"}}"#).is_free());
+}
+
+#[test]
 fn so_many_strict_tools_are_looked_at_and_the_others_are_known_to_be_there() {
     let body = |count: usize| {
         let tools: Vec<String> = (0..count).map(|at| format!(r#"{{"name":"f{at}","input_schema":{{}},"strict":true}}"#)).collect();
