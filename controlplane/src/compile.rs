@@ -174,6 +174,11 @@ fn key_name(provider: &str, key: &plan::Key) -> String {
     format!("{provider} {}", key.identity)
 }
 
+/// Of two limits the lower one; 0 is none.
+fn stricter(one: u64, other: u64) -> u64 {
+    if one == 0 || other == 0 { one.max(other) } else { one.min(other) }
+}
+
 fn providers(
     plan: &Plan,
     origins: &HashMap<String, OriginId>,
@@ -187,10 +192,15 @@ fn providers(
         let mut own: Vec<policy::Key> = Vec::new();
         for key in &provider.keys {
             let id = KeyId::new(keys[&key_name(name, key)]);
-            // The same reference twice is one credential with the sum of both shares.
+            let plan::Key { weight, requests_per_minute, tokens_per_minute, .. } = *key;
+            // The same reference twice is one credential with the sum of both shares, and the stricter of both limits.
             match own.iter_mut().find(|other| other.id == id) {
-                Some(other) => other.weight = other.weight.saturating_add(key.weight),
-                None => own.push(policy::Key { id, weight: key.weight }),
+                Some(other) => {
+                    other.weight = other.weight.saturating_add(weight);
+                    other.requests_per_minute = stricter(other.requests_per_minute, requests_per_minute);
+                    other.tokens_per_minute = stricter(other.tokens_per_minute, tokens_per_minute);
+                }
+                None => own.push(policy::Key { id, weight, requests_per_minute, tokens_per_minute }),
             }
         }
         draft.providers.insert(

@@ -54,6 +54,14 @@ fn gateway(before: &Draft, after: &Draft, lines: &mut Vec<String>) {
     }
 }
 
+fn key(key: &policy::Key) -> String {
+    let limits = match (key.requests_per_minute, key.tokens_per_minute) {
+        (0, 0) => String::new(),
+        (requests, tokens) => format!(" at {requests} requests and {tokens} tokens a minute"),
+    };
+    format!("{:?}x{}{limits}", key.id, key.weight)
+}
+
 fn tables(noun: &str, old: BTreeMap<String, String>, new: BTreeMap<String, String>, lines: &mut Vec<String>) {
     for (name, was) in &old {
         match new.get(name) {
@@ -140,7 +148,7 @@ impl Names<'_> {
                     o.host, o.port, o.server_name, o.warm, o.connections_max, o.proxy
                 )
             });
-            let keys: Vec<String> = provider.keys.iter().map(|key| format!("{:?}x{}", key.id, key.weight)).collect();
+            let keys: Vec<String> = provider.keys.iter().map(key).collect();
             format!(
                 "{place}{} {} ({}){} {:?} keys [{}] in_flight {} retries {}‰ and {}/s concurrency {:?} headers {:?} regions {:?}{}",
                 provider.base_path,

@@ -74,6 +74,10 @@ pub struct Key {
     pub secret: Secret,
     /// Share of the attempts.
     pub weight: u32,
+    /// Requests in a minute; 0 is no limit.
+    pub requests_per_minute: u64,
+    /// Tokens in a minute; 0 is no limit.
+    pub tokens_per_minute: u64,
 }
 
 /// A target by names.

@@ -119,7 +119,8 @@ fn provider_of(
             _ => Some(reference::credential(&identity, from).map_err(|missing| missing.to_string())?),
         };
         let secret = secret.ok_or_else(|| format!("a key of `{}` stood in the policy itself, and does not today", provider.name))?;
-        found.push(plan::Key { identity, secret, weight: key.weight });
+        let policy::Key { weight, requests_per_minute, tokens_per_minute, .. } = *key;
+        found.push(plan::Key { identity, secret, weight, requests_per_minute, tokens_per_minute });
     }
     Ok(plan::Provider {
         dialect: provider.dialect,

@@ -9,11 +9,12 @@
 use crate::{body::Body, current::Policy, meters::Meter, relay::Scene, respond::Refusal, shard::Shard, surface::Surface};
 use codec::json::Usage;
 use engine::{
+    Moment,
     account::Outcome,
     budget::{Reservation, Settled},
     exchange::{Exchange, Skip},
 };
-use policy::{Budget, ChainId, Money, Price, TargetId, TenantId, Tokens, limits, wire::Event};
+use policy::{Budget, ChainId, Key, Money, Price, TargetId, TenantId, Tokens, limits, wire::Event};
 use std::rc::Rc;
 
 /// Tokens of an answer that are reserved when the request names no limit.
@@ -48,6 +49,10 @@ struct Leg {
     counted: (bool, bool),
     /// Pieces of content that a stream has shown: each is a token at least.
     pieces: u64,
+    /// Its credential, where that has a limit of tokens. Boxed: rare, and every exchange would keep room for it.
+    key: Option<Box<Key>>,
+    /// What was taken of that limit.
+    taken: u64,
 }
 
 /// What is reserved of a budget.
@@ -87,6 +92,14 @@ impl Leg {
         };
         Tokens { input, output, ..self.tokens }
     }
+
+    /// Puts right what was taken of its credential's limit: prompt and answer, or nothing where it was only counted.
+    #[inline]
+    fn used(&self, shard: &Shard, tokens: impl FnOnce() -> u64) {
+        let Some(key) = &self.key else { return };
+        let used = if self.taken == 0 { 0 } else { tokens() };
+        shard.process.board.quota(key.id).settle(key, self.taken, used, Moment(shard.io.now().0));
+    }
 }
 
 impl Bill {
@@ -102,7 +115,13 @@ impl Bill {
         // Nobody takes money for counting.
         let price = if scene.surface.counts() { None } else { price(scene.shard, scene.policy, target) };
         self.priced |= price.is_some();
-        self.leg = Some(Leg { target, price, tokens: Tokens::default(), counted: (false, false), pieces: 0 });
+        let taken = if scene.surface.counts() { 0 } else { self.charge().into() };
+        self.leg = Some(Leg { target, price, tokens: Tokens::default(), counted: (false, false), pieces: 0, key: limited(scene), taken });
+    }
+
+    /// Tokens that an attempt takes of its credential's limit.
+    pub fn charge(&self) -> u32 {
+        u32::try_from(self.prompt).unwrap_or(u32::MAX)
     }
 
     /// The bill of what is asked beside an exchange, with a prompt that is taken for so many tokens.
@@ -189,14 +208,20 @@ impl Bill {
     pub fn failed(&mut self, shard: &Shard, status: u16, unread: bool) {
         match status {
             0 | 200..300 if !unread => self.pay(shard, 0, false, true),
-            _ => self.leg = None,
+            _ => {
+                if let Some(leg) = self.leg.take() {
+                    leg.used(shard, || 0);
+                }
+            }
         }
     }
 
     fn pay(&mut self, shard: &Shard, answer: u64, whole: bool, failed: bool) {
         let Some(leg) = self.leg.take() else { return };
+        let tokens = leg.tokens(self.prompt, answer, whole);
+        leg.used(shard, || tokens.input.saturating_add(tokens.output));
         let Some(price) = leg.price else { return };
-        let cost = price.of(&leg.tokens(self.prompt, answer, whole));
+        let cost = price.of(&tokens);
         self.cost = self.cost + cost;
         if failed {
             self.failed_cost = self.failed_cost + cost;
@@ -233,6 +258,12 @@ impl Drop for Bill {
         // Nobody is left to be told.
         let _settled: Settled = reserved.settle(self.cost);
     }
+}
+
+/// The credential of an attempt, where it has a limit of tokens.
+fn limited(scene: &Scene<'_>) -> Option<Box<Key>> {
+    let used = |key: &&Key| key.tokens_per_minute > 0 && Some(key.id) == scene.attempt.key;
+    scene.policy.providers[scene.attempt.provider].keys.iter().find(used).map(|key| Box::new(*key))
 }
 
 fn price(shard: &Shard, policy: &Policy, target: TargetId) -> Option<Price> {

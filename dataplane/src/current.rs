@@ -6,7 +6,7 @@
 
 use arc_swap::ArcSwapOption;
 use crossbeam::queue::ArrayQueue;
-use engine::{Board, Moment, allowance::Rate, board::TenantRow, prepared::Prepared};
+use engine::{Board, Moment, board::TenantRow, prepared::Prepared};
 use policy::{Auth, KeyId, ProviderId, Secrets, Snapshot, Table, Tenant, TlsProfileId, id::Id};
 use std::{
     cell::RefCell,
@@ -140,6 +140,7 @@ pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy, now: Momen
             None => board.forget_tenant(id),
         }
     }
+    change_quotas(board, before, after, now);
     for (index, credential) in after.credentials.iter().enumerate() {
         if before.credentials.get(index).is_none_or(|known| known != credential) {
             board.restore_key(KeyId::new(index as u32));
@@ -148,16 +149,18 @@ pub fn settle(board: &Board, before: Option<&Policy>, after: &Policy, now: Momen
 }
 
 fn change_limits(row: &TenantRow, before: &Tenant, after: &Tenant, now: Moment) {
-    let limits = [
-        (&row.requests, before.requests_per_minute, after.requests_per_minute),
-        (&row.tokens, before.tokens_per_minute, after.tokens_per_minute),
-    ];
-    for (allowance, before, after) in limits {
-        match (Rate::per_minute(before), Rate::per_minute(after)) {
-            (Some(before), Some(after)) if before != after => allowance.change(before, after, now),
-            // What was taken long ago, before it was not counted for a while.
-            (None, Some(_)) => allowance.reset(),
-            _ => {}
+    row.requests.follow(before.requests_per_minute, after.requests_per_minute, now);
+    row.tokens.follow(before.tokens_per_minute, after.tokens_per_minute, now);
+}
+
+/// The limits of credentials that stay: what was used of them stays used.
+fn change_quotas(board: &Board, before: &Policy, after: &Policy, now: Moment) {
+    for (id, provider) in after.providers.iter() {
+        let known = before.providers.get(id).map_or(&[][..], |known| &known.keys);
+        for key in &provider.keys {
+            if let Some(known) = known.iter().find(|known| known.id == key.id).filter(|known| *known != key) {
+                board.quota(key.id).change(known, key, now);
+            }
         }
     }
 }

@@ -369,7 +369,7 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         escape_into(out, name(target));
         out.push(b'"');
         word(out, key!("why"), skip.word());
-        if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } | Skip::Spent { for_ms } = skip {
+        if let Skip::BreakerOpen { for_ms } | Skip::Paused { for_ms } | Skip::KeyLimit { for_ms } | Skip::Spent { for_ms } = skip {
             member(out, key!("for_ms"), u64::from(for_ms));
         }
         if let Skip::Warming { permille } = skip {

@@ -407,6 +407,9 @@ fn decide_where<'d>(
     let deadline_ms = deadline::whole(asked)?;
     let chain = asked.field(Field::XThrowoverChain).map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"));
     let find = |name: &str| asked.head.find(&asked.bytes, name);
+    let wants = wants::of(body, question, story);
+    story.bill.of_prompt(wants.tokens, body);
+    let charge = if question.surface.counts() { 0 } else { story.bill.charge() };
     let ask = decide::Ask {
         tenant: asked.tenant,
         model: requested,
@@ -414,7 +417,7 @@ fn decide_where<'d>(
         chain,
         deadline_ms,
         stream,
-        wants: decide::Wants { within_ms: deadline::within(asked), ..wants::of(body, question, story) },
+        wants: decide::Wants { within_ms: deadline::within(asked), charge, ..wants },
         started: Moment(asked.received.0),
     };
     shard.meters().count(Meter::Exchanges);
@@ -428,7 +431,6 @@ fn decide_where<'d>(
     let now = Moment(shard.io.now().0);
     let exchange = decided.insert(Exchange::blank(policy.prepared(), &ask, chain, way));
     exchange.survey_all(policy.prepared(), &ask, &shard.process.board, now);
-    story.bill.of_prompt(ask.wants.tokens, body);
     bill::reserve(shard, policy, exchange, (question.surface, body), &mut story.bill)?;
     if stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);

@@ -75,8 +75,13 @@ pub(crate) fn allotments(policy: &Snapshot, board: &Board, now: Moment) -> impl 
 
 /// Until the first of a provider's credentials comes back, where none can be used, in milliseconds; else 0.
 fn keys_out_ms(provider: &policy::Provider, board: &Board, now: Moment) -> u64 {
-    let pauses = provider.keys.iter().map(|key| board.key_pause(key.id, now).map_or(0, |pause| pause.ms_left(now)));
-    pauses.min().unwrap_or(0)
+    let rest_ms = |key: &policy::Key| board.key_pause(key.id, now).map_or(0, |pause| pause.ms_left(now)).max(limited_ms(key, board, now));
+    provider.keys.iter().map(rest_ms).min().unwrap_or(0)
+}
+
+/// Until a credential has earned a request of one token, in milliseconds; 0 when it has.
+fn limited_ms(key: &policy::Key, board: &Board, now: Moment) -> u64 {
+    board.quota(key.id).lacks(key, 1, now).map_or(0, |until| until.ms_from(now))
 }
 
 fn target_state(name: String, row: &TargetRow, keys_out_ms: u64, now: Moment) -> TargetState {
@@ -112,7 +117,8 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
         let (pause, spent) = (board.key_pause(key.id, now).or(denied), board.key_spent(key.id, now));
         let breaker = (provider.keys.len() > 1).then(|| &board.standing(key.id).breaker);
         let word = breaker.map_or("", |seat| breaker_word(seat, now));
-        (pause.is_some() || spent.is_some() || !matches!(word, "" | "closed")).then(|| KeyState {
+        let limited_ms = limited_ms(key, board, now);
+        (pause.is_some() || spent.is_some() || limited_ms > 0 || !matches!(word, "" | "closed")).then(|| KeyState {
             provider: provider.name.clone(),
             key: key.id.0,
             place,
@@ -121,6 +127,7 @@ fn keys(policy: &Snapshot, board: &Board, now: Moment) -> Vec<KeyState> {
             class: pause.map_or(String::new(), |pause| pause.class.word().to_owned()),
             disabled: board.key_disabled(key.id, now) || denied.is_some(),
             spent_ms: spent.map_or(0, |until| until.since(now) / NS_PER_MS),
+            limited_ms,
             breaker: word.to_owned(),
             breaker_ms: breaker.map_or(0, |seat| seat.state().1.since(now) / NS_PER_MS),
             breaker_cause: breaker.map_or("", breaker_cause).to_owned(),

@@ -29,6 +29,7 @@ pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide
         spoken: surface.spoken(),
         needs: stream,
         tokens: tokens(facts.prompt_bytes),
+        charge: 0,
         known_to: surface.known_to(),
         vectors: Vectors::None,
         within_ms: 0,

@@ -102,7 +102,7 @@ fn draft(provider: SocketAddr) -> Draft {
             origin: OriginId(0),
             base_path: "/v1".to_owned(),
             auth: Auth::Bearer,
-            keys: vec![Key { id: KeyId(0), weight: 1 }],
+            keys: vec![Key::new(KeyId(0), 1)],
             in_flight_max: 8,
             retries: policy::Retries::default(),
             concurrency: policy::Concurrency::default(),

@@ -74,7 +74,7 @@ fn providers(draft: &mut Draft) {
             origin: OriginId(0),
             base_path: "/v1".into(),
             auth: Auth::Bearer,
-            keys: vec![Key { id: KeyId(at), weight: 1 }],
+            keys: vec![Key::new(KeyId(at), 1)],
             in_flight_max: 1_000,
             retries: ::policy::Retries::default(),
             concurrency: ::policy::Concurrency::default(),

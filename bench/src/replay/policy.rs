@@ -33,7 +33,7 @@ pub(super) fn snapshot(month: &Month, chain: &[usize], deadline_ms: u64) -> Snap
             origin,
             base_path: "/v1".to_owned(),
             auth: Auth::Bearer,
-            keys: vec![Key { id: KeyId(at as u32), weight: 1 }],
+            keys: vec![Key::new(KeyId(at as u32), 1)],
             in_flight_max: 1_000_000,
             headers: vec![],
             regions: vec![],

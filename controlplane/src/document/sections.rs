@@ -242,10 +242,10 @@ section! {
         key: String, "required";
         /// Share of the attempts.
         weight: Count, "1";
-        /// Requests in a minute that the provider grants it.
-        rpm: Count, "unknown", inert "a key is spared when the provider says that nothing remains, or answers 429";
-        /// Tokens in a minute that the provider grants it.
-        tpm: Count, "unknown", inert "a key is spared when the provider says that nothing remains, or answers 429";
+        /// Requests in a minute; beyond, another key or the next target is asked.
+        rpm: Count, "no limit";
+        /// Tokens in a minute, of prompts and answers together; beyond, another key or the next target is asked.
+        tpm: Count, "no limit";
     }
     /// Connections to a provider.
     Connections = "`connections`" {

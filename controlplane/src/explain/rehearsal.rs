@@ -239,7 +239,7 @@ fn skipped(prepared: &Prepared, exchange: &Exchange, end: &End) -> Vec<(String, 
         (None, _) => "nothing may follow that failure".to_owned(),
         (Some(Skip::Disabled), Some(reason)) => reason.clone(),
         (Some(Skip::Lacks(needs)), _) => format!("lacks {needs}"),
-        (Some(skip @ (Skip::Paused { for_ms } | Skip::BreakerOpen { for_ms } | Skip::Spent { for_ms })), _) => {
+        (Some(skip @ (Skip::Paused { for_ms } | Skip::KeyLimit { for_ms } | Skip::BreakerOpen { for_ms } | Skip::Spent { for_ms })), _) => {
             format!("{} for {}", skip.word(), time::words(u64::from(for_ms)))
         }
         (Some(skip), _) => skip.word().to_owned(),

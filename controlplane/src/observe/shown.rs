@@ -112,6 +112,7 @@ pub(super) fn keys(keys: &[KeyState], text: &mut String) -> fmt::Result {
         let (state, why, ms) = match key {
             KeyState { disabled: true, .. } => ("taken out", legible::line(&key.class), key.paused_ms),
             KeyState { paused_ms: 1.., .. } => ("paused", legible::line(&key.class), key.paused_ms),
+            KeyState { limited_ms: 1.., .. } => ("limited", "its rpm or tpm".into(), key.limited_ms),
             KeyState { spent_ms: 1.., .. } => ("spent", "".into(), key.spent_ms),
             _ => ("breaker", because(legible::line(&key.breaker).into_owned(), &key.breaker_cause).into(), key.breaker_ms),
         };

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// Shortest key of a tenant that is taken without a warning, in bytes.
 const KEY_BYTES_MIN: usize = 16;
 /// Highest limit of anything in a minute.
-const PER_MINUTE_MAX: u64 = 1_000_000_000_000;
+pub(super) const PER_MINUTE_MAX: u64 = 1_000_000_000_000;
 
 impl Validator<'_> {
     pub(super) fn tenants(&mut self, document: &Document) {

@@ -281,7 +281,10 @@ impl Validator<'_> {
         for variable in variables {
             let text = format!("${{{variable}}}");
             match reference::credential(&text, self.from) {
-                Ok(secret) => return (vec![plan::Key { identity: text, secret, weight: 1 }], None),
+                Ok(secret) => {
+                    let key = plan::Key { identity: text, secret, weight: 1, requests_per_minute: 0, tokens_per_minute: 0 };
+                    return (vec![key], None);
+                }
                 Err(Missing::Unset(_)) => {}
                 Err(missing) => self.warning(name, missing.to_string()).push(),
             }
@@ -294,6 +297,8 @@ impl Validator<'_> {
     fn key(&mut self, path: &str, index: usize, key: &At<Key>) -> Option<plan::Key> {
         let text = key.0.key.as_ref()?;
         let weight = self.bounded(&key.0.weight, "weight", 1, 1_000_000, 1) as u32;
+        let requests_per_minute = self.bounded(&key.0.rpm, "rpm", 1, super::access::PER_MINUTE_MAX, 0);
+        let tokens_per_minute = self.bounded(&key.0.tpm, "tpm", 1, super::access::PER_MINUTE_MAX, 0);
         let literal = reference::parse(text) == Reference::Literal;
         if literal {
             self.warning(text, "a secret stands in the policy itself")
@@ -304,7 +309,7 @@ impl Validator<'_> {
         match reference::credential(text, self.from) {
             Ok(secret) => {
                 let identity = if literal { format!("key {index}") } else { text.value.clone() };
-                Some(plan::Key { identity, secret, weight })
+                Some(plan::Key { identity, secret, weight, requests_per_minute, tokens_per_minute })
             }
             Err(missing) => {
                 self.error(text, missing.to_string()).help("set it where the daemon runs").path(path).push();

@@ -194,6 +194,8 @@ fn what_must_not_be_there() {
         ("tenants: [{name: a, keys: []}, {name: a, keys: []}]", "two tenants named `a`"),
         ("routes: [{chain: cc}]", "there is no chain `cc`"),
         ("routes: [{when: {model: \"a*b*\"}, chain: c}]", "one `*` in a pattern"),
+        ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 0}]}}", "rpm must be within 1"),
+        ("providers: {openai: {keys: [{key: \"${A_KEY}\", tpm: 2000000000000}]}}", "tpm must be within 1"),
         ("gateway: {shards: 0}", "`shards` is a number from 1 to 1024"),
         ("gateway: {access_log: logs}", "an absolute path"),
         ("gateway: {tls: {certificate: /none}}", "`tls` needs `key`"),
@@ -251,7 +253,6 @@ fn what_must_not_be_there() {
 fn what_is_doubtful_or_has_no_effect_is_said() {
     let table = [
         ("providers: {openai: {keys: [sk-literal]}}", "a secret stands in the policy itself"),
-        ("providers: {openai: {keys: [{key: \"${A_KEY}\", rpm: 5}]}}", "has no effect yet: `rpm`"),
         (
             "tenants: [{name: a, keys: [{key: \"${A_KEY}\"}], budget: {usd: 1}}]",
             "the budget of `a` counts nothing of what it asks of `openai/*`",

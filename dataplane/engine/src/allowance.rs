@@ -1,4 +1,4 @@
-//! How much a tenant may ask for in a minute.
+//! How much a tenant may ask for in a minute, and how much a credential may be used.
 //!
 //! The generic cell rate algorithm (ITU-T I.371, annex A): one word holds the moment at which
 //! everything taken so far would have been earned. Whoever takes moves it on by the time that it
@@ -39,7 +39,7 @@ impl Rate {
     }
 }
 
-/// What one tenant has taken of one limit. Zero is nothing.
+/// What was taken of one limit. Zero is nothing.
 #[derive(Debug, Default)]
 pub struct Allowance(AtomicU64);
 
@@ -85,6 +85,16 @@ impl Allowance {
         }
     }
 
+    /// What [`Allowance::take`] would say no with at `now`; `None` when it would not.
+    pub fn missing(&self, rate: Rate, units: u64, now: Moment) -> Option<Spent> {
+        let cost = rate.time_for(units);
+        if cost > BURST_NS {
+            return Some(Spent::TooMuch);
+        }
+        let ahead = Moment(self.0.load(Relaxed)).since(now).saturating_add(cost);
+        (ahead > BURST_NS).then(|| Spent::For(ahead - BURST_NS))
+    }
+
     /// Puts right what was taken by an estimate: `used` instead of `taken`. More than is left may
     /// have been used; that is owed, and whoever comes next waits for it.
     pub fn settle(&self, rate: Rate, taken: u64, used: u64, now: Moment) {
@@ -108,6 +118,16 @@ impl Allowance {
             now.plus_ns(u64::try_from(ahead).unwrap_or(u64::MAX).min(BURST_NS)).0
         };
         self.update(change);
+    }
+
+    /// The limit was so many units in a minute, and is so many now; 0 is none.
+    pub fn follow(&self, before: u64, after: u64, now: Moment) {
+        match (Rate::per_minute(before), Rate::per_minute(after)) {
+            (Some(before), Some(after)) if before != after => self.change(before, after, now),
+            // What was taken long ago, before it was not counted for a while.
+            (None, Some(_)) => self.reset(),
+            _ => {}
+        }
     }
 
     fn update(&self, change: impl Fn(u64) -> u64) {

@@ -18,6 +18,7 @@ use crate::{
     pace::Size,
     pages::Pages,
     queue::{Look, Queue},
+    quota::Quota,
     retries::Budget,
     shares::Shares,
     standing::Standing,
@@ -112,10 +113,11 @@ struct ProviderRow {
 }
 
 #[derive(Debug, Default)]
-#[repr(align(64))]
+#[repr(align(128))]
 struct KeyRow {
     pause: AtomicU64,
     spent: AtomicU64,
+    quota: Quota,
     denials: Denials,
 }
 
@@ -194,7 +196,7 @@ impl Board {
         }
     }
 
-    /// A board that fits every policy within the limits: about 1.2 MiB, and 104 KiB more for every
+    /// A board that fits every policy within the limits: about 2.2 MiB, and 104 KiB more for every
     /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
@@ -389,12 +391,19 @@ impl Board {
         current(&self.keys[id.index()].spent, now).map(|pause| pause.until)
     }
 
+    /// What was used of a credential's own limits.
+    #[inline]
+    pub fn quota(&self, id: KeyId) -> &Quota {
+        &self.keys[id.index()].quota
+    }
+
     /// Uses a credential again: its bytes were replaced, or the operator says so.
     pub fn restore_key(&self, id: KeyId) {
         let row = &self.keys[id.index()];
         row.pause.store(0, Relaxed);
         row.spent.store(0, Relaxed);
         row.denials.reset();
+        row.quota.reset();
         if let Some(standing) = self.standings.known(id.index()) {
             standing.reset();
         }
@@ -660,7 +669,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 const _: () = {
     assert!(size_of::<TargetRow>() == 1_664);
     assert!(size_of::<ProviderRow>() == 128);
-    assert!(size_of::<KeyRow>() == 64);
+    assert!(size_of::<KeyRow>() == 128);
     assert!(size_of::<TenantRow>() == 64);
 };
 

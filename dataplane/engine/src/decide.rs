@@ -42,6 +42,8 @@ pub struct Wants {
     pub needs: Needs,
     /// Tokens of its prompt: so many at least.
     pub tokens: u32,
+    /// Tokens that are taken of a credential's limit until its provider has counted; 0 where none are.
+    pub charge: u32,
     /// The dialects that have an answer to what is asked, be it said anew: all but for embeddings, counts
     /// and completions.
     pub known_to: Speaks,
@@ -53,7 +55,15 @@ pub struct Wants {
 
 impl Default for Wants {
     fn default() -> Self {
-        Wants { spoken: Speaks::CHAT, needs: Needs::NONE, tokens: 0, known_to: Speaks::EVERY, vectors: Vectors::None, within_ms: 0 }
+        Wants {
+            spoken: Speaks::CHAT,
+            needs: Needs::NONE,
+            tokens: 0,
+            charge: 0,
+            known_to: Speaks::EVERY,
+            vectors: Vectors::None,
+            within_ms: 0,
+        }
     }
 }
 

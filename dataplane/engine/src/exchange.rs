@@ -223,6 +223,8 @@ pub struct Exchange {
     stream: bool,
     /// Of the prompt.
     size: Size,
+    /// Tokens that an attempt takes of its credential's limit.
+    charge: u32,
     state: State,
     /// `attempts_made <= attempts_max`; the one that did not count is not among them.
     attempts_made: u8,
@@ -284,6 +286,7 @@ impl Exchange {
             commit_by,
             stream: ask.stream,
             size: Size::of(ask.wants.tokens),
+            charge: ask.wants.charge,
             state: State::Between,
             attempts_made: 0,
             attempts_max: rules.attempts_max,
@@ -354,7 +357,7 @@ impl Exchange {
     /// The request has left for the provider.
     pub fn sent(&mut self, attempt_index: usize, now: Moment) {
         let us = now.us_since(self.started);
-        self.trail_mut(attempt_index).sent_us = us;
+        self.trail_mut(attempt_index).sent_us = us.max(1);
     }
 
     /// An attempt fails, or is late, on purpose. One that its own request wishes so neither waits nor probes, as
@@ -430,6 +433,7 @@ impl Exchange {
         let verdict = failover::overruled(&self.rules(prepared).triggers, verdict);
         let wished = self.is_wished(attempt_index);
         let verdict = if wished { verdict.of_this_request() } else { verdict };
+        self.unused(prepared, board, attempt_index, verdict.fresh, now);
         let running = self.release(board, prepared, attempt_index);
         self.step(Event::Fail);
         self.last_ended = Some(running.index);
@@ -561,6 +565,7 @@ impl Exchange {
     #[cold]
     fn part(&mut self, board: &Board, prepared: &Prepared, attempt_index: usize, end: End, now: Moment) {
         let silent = self.was_silent(prepared, board, attempt_index, now);
+        self.unused(prepared, board, attempt_index, false, now);
         let running = self.release(board, prepared, attempt_index);
         if silent {
             self.fell_silent(prepared, board, &running, now);

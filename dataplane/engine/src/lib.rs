@@ -42,6 +42,7 @@ pub mod limit;
 pub mod pace;
 mod pages;
 pub mod queue;
+pub mod quota;
 pub mod retries;
 pub mod shares;
 pub mod standing;

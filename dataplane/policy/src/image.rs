@@ -12,7 +12,7 @@ pub const MAGIC: [u8; 8] = *b"THROWOVR";
 /// Begins every file of secrets.
 const MAGIC_SECRETS: [u8; 8] = *b"THROWSEC";
 /// Counts up with every change of what a [`Draft`] or [`Secrets`] holds.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 const HEADER: usize = 8 + 4 + 8 + 8 + 32;
 

@@ -202,6 +202,22 @@ pub struct Key {
     pub id: KeyId,
     /// Share of the attempts. At least 1.
     pub weight: u32,
+    /// Requests in a minute that it may be used for; 0 is no limit.
+    pub requests_per_minute: u64,
+    /// Tokens in a minute, of prompts and answers together; 0 is no limit.
+    pub tokens_per_minute: u64,
+}
+
+impl Key {
+    /// One without limits.
+    pub const fn new(id: KeyId, weight: u32) -> Key {
+        Key { id, weight, requests_per_minute: 0, tokens_per_minute: 0 }
+    }
+
+    /// True when requests or tokens are counted for it.
+    pub const fn is_limited(&self) -> bool {
+        self.requests_per_minute | self.tokens_per_minute != 0
+    }
 }
 
 /// Provider × account × model: what an attempt is made at.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Both ends must speak the same one.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 12;
 
@@ -165,7 +165,7 @@ pub struct TargetState {
     pub paused_ms: u64,
     /// The class of the failure that it is left alone for; empty when it is not.
     pub paused_class: String,
-    /// None of its provider's credentials is used before this much longer, in milliseconds.
+    /// None of its provider's credentials is used before this much longer, in milliseconds, the operator's limits included.
     pub keys_out_ms: u64,
     /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
     pub spent_ms: u64,
@@ -208,6 +208,8 @@ pub struct KeyState {
     pub disabled: bool,
     /// Nothing remains of its limits for this much longer, its provider says, in milliseconds.
     pub spent_ms: u64,
+    /// It has used what the operator grants it, and may be used again after so many milliseconds.
+    pub limited_ms: u64,
     /// `closed`, `open` or `probing`; empty where it has no breaker, being its provider's only one.
     pub breaker: String,
     /// An open breaker refuses for this much longer, and a probe is waited for as long, in milliseconds.

@@ -15,7 +15,7 @@ fn days_are_told_as_people_write_them() {
 
 fn leg(counted: (bool, bool), pieces: u64) -> Leg {
     let tokens = Tokens { input: 100, output: 20, cached: 60, cache_write: 0 };
-    Leg { target: TargetId(0), price: None, tokens, counted, pieces }
+    Leg { target: TargetId(0), price: None, tokens, counted, pieces, key: None, taken: 0 }
 }
 
 #[test]

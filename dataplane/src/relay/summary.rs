@@ -172,7 +172,7 @@ async fn made(
         chain: None,
         deadline_ms: Some(ms),
         stream: false,
-        wants: Wants { tokens: question.tokens, ..Wants::default() },
+        wants: Wants { tokens: question.tokens, charge: question.tokens, ..Wants::default() },
         started: now,
     };
     let beside = decide::decide_aside(policy.prepared(), &ask, summing.chain, &shard.process.board, now);

@@ -62,7 +62,7 @@ fn add_provider(draft: &mut Draft, index: usize) {
         origin: OriginId(index as u32),
         base_path: "/v1".to_owned(),
         auth: Auth::Bearer,
-        keys: vec![Key { id: KeyId(index as u32), weight: 1 }],
+        keys: vec![Key::new(KeyId(index as u32), 1)],
         in_flight_max: 64,
         retries: policy::Retries::default(),
         concurrency: policy::Concurrency::default(),

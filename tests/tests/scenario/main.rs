@@ -24,6 +24,7 @@ mod form;
 mod hangup;
 mod health;
 mod hedging;
+mod keys;
 mod metrics;
 mod midstream;
 mod outages;

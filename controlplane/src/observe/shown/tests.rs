@@ -61,16 +61,18 @@ fn keys_are_told_by_their_numbers() {
         ..KeyState::default()
     };
     let limited = KeyState { key: 4, place: 1, class: "rate_limit".into(), disabled: false, ..refused.clone() };
+    let own = KeyState { paused_ms: 0, class: String::new(), limited_ms: 20_000, spent_ms: 900_000, ..limited.clone() };
     let spent = KeyState { paused_ms: 0, class: String::new(), spent_ms: 900_000, ..limited.clone() };
     let open = KeyState { spent_ms: 0, breaker: "open".into(), breaker_ms: 4_500, breaker_cause: "slow".into(), ..spent.clone() };
     let expected = "
-KEY                NUMBER  STATE      WHY                FOR
-openai key 2 of 3      17  taken out  auth            58.0 s
-openai key 1 of 3       4  paused     rate_limit      58.0 s
-openai key 1 of 3       4  spent                  15 min 0 s
-openai key 1 of 3       4  breaker    open, slow       4.5 s
+KEY                NUMBER  STATE      WHY                    FOR
+openai key 2 of 3      17  taken out  auth                58.0 s
+openai key 1 of 3       4  paused     rate_limit          58.0 s
+openai key 1 of 3       4  limited    its rpm or tpm      20.0 s
+openai key 1 of 3       4  spent                      15 min 0 s
+openai key 1 of 3       4  breaker    open, slow           4.5 s
 ";
-    assert_eq!(told(|text| keys(&[refused.clone(), limited.clone(), spent.clone(), open.clone()], text)), expected);
+    assert_eq!(told(|text| keys(&[refused.clone(), limited.clone(), own.clone(), spent.clone(), open.clone()], text)), expected);
 }
 
 #[test]

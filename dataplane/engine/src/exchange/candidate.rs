@@ -28,6 +28,13 @@ pub enum Skip {
         /// In milliseconds, rounded up.
         for_ms: u32,
     },
+    /// Its last usable credential has used what the operator grants it, and has earned enough after so much longer.
+    KeyLimit {
+        /// In milliseconds, rounded up.
+        for_ms: u32,
+    },
+    /// The request has more tokens than any of its credentials may use in a minute.
+    OverKeyLimit,
     /// Nothing remains of its limits, or of those of its last usable credential, for so much longer, its
     /// provider says. It is asked all the same when no other can be: this alone refuses nobody.
     Spent {
@@ -82,6 +89,8 @@ impl Skip {
             Skip::Dimensions => "dimensions",
             Skip::BreakerOpen { .. } => "breaker_open",
             Skip::Paused { .. } => "paused",
+            Skip::KeyLimit { .. } => "key_limit",
+            Skip::OverKeyLimit => "over_key_limit",
             Skip::Spent { .. } => "spent",
             Skip::TooSlow { .. } => "too_slow",
             Skip::Degraded { .. } => "degraded",
@@ -113,6 +122,7 @@ impl Skip {
                 | Skip::Unable
                 | Skip::Dimensions
                 | Skip::TooDear
+                | Skip::OverKeyLimit
                 | Skip::OtherModel
         )
     }
@@ -153,6 +163,8 @@ impl Packed {
             Skip::Degraded { reason } => (17, reason as u32),
             Skip::Warming { permille } => (18, permille),
             Skip::OtherModel => (19, 0),
+            Skip::KeyLimit { for_ms } => (20, for_ms),
+            Skip::OverKeyLimit => (21, 0),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 6 | kind << 1)
@@ -181,6 +193,8 @@ impl Packed {
             15 => Skip::AtLimit,
             16 => Skip::OverShare,
             19 => Skip::OtherModel,
+            20 => Skip::KeyLimit { for_ms },
+            21 => Skip::OverKeyLimit,
             18 => Skip::Warming { permille: for_ms },
             17 => Skip::Degraded { reason: *Degradation::ALL.get(for_ms as usize)? },
             _ => return None,
@@ -236,6 +250,8 @@ mod tests {
             Skip::BreakerOpen { for_ms: 60_000 },
             Skip::Paused { for_ms: policy::limits::PAUSE_MS_MAX as u32 },
             Skip::Spent { for_ms: 1 },
+            Skip::KeyLimit { for_ms: 60_000 },
+            Skip::OverKeyLimit,
             Skip::TooSlow { usual_ms: 5_000 },
             Skip::Warming { permille: 100 },
             Skip::Reserved,

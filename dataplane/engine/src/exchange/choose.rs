@@ -69,8 +69,10 @@ impl Exchange {
         if let Some(pause) = row.paused(now) {
             Err(Skip::Paused { for_ms: ms(pause.until, now) })
         } else {
-            let spent = match credential::usable(prepared.keys(place), place.target, board, now) {
+            let spent = match credential::usable(prepared.keys(place), place.target, self.charge, board, now) {
                 Keys::Paused { until } => Err(Skip::Paused { for_ms: ms(until, now) }),
+                Keys::Limited { until } => Err(Skip::KeyLimit { for_ms: ms(until, now) }),
+                Keys::TooSmall => Err(Skip::OverKeyLimit),
                 Keys::Out => Err(Skip::KeysOut),
                 Keys::Spent { until } => Ok(Some(until)),
                 Keys::Needless | Keys::Usable { .. } => Ok(row.spent(now)),
@@ -175,7 +177,7 @@ impl Exchange {
             count += match self.look(prepared, board, at, now) {
                 Ok(()) => 1,
                 Err(skip) if skip.is_spared() => 1,
-                Err(Skip::Paused { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
+                Err(Skip::Paused { for_ms } | Skip::KeyLimit { for_ms }) => usize::from(now.plus_ms(u64::from(for_ms)) <= patience),
                 Err(_) => 0,
             };
         }
@@ -473,32 +475,17 @@ impl Exchange {
         now: Moment,
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
-        let key = self.pick_key(prepared, board, at, now, random)?;
+        let key = self.take_key(prepared, board, at, now, random)?;
         let place = &prepared.places(self.chain)[at];
         let row = board.target(place.target);
-        if !board.try_enter(place.provider, place.in_flight_max) {
-            self.candidates[at].skip = Packed::new(Skip::Bulkhead);
-            return None;
-        }
-        let further = self.is_further(prepared, place);
-        if further && !board.retries(place.provider).take(&place.retries, now) {
-            board.leave(place.provider);
-            self.candidates[at].skip = Packed::new(Skip::RetryBudget);
-            return None;
-        }
-        let admission =
-            if manner.forced { Admission::Forced } else { breaker::allow(&row.breaker, &prepared.breaker(self.chain, place.target), now) };
-        if let Admission::Refused { until } = admission {
-            if further {
-                board.retries(place.provider).give_back(&place.retries);
+        let admission = match self.enter(prepared, board, place, manner, now) {
+            Ok(admission) => admission,
+            Err(skip) => {
+                self.give_key_back(prepared, board, place.provider, key, now);
+                self.candidates[at].skip = Packed::new(skip);
+                return None;
             }
-            board.leave(place.provider);
-            self.candidates[at].skip = Packed::new(Skip::BreakerOpen { for_ms: ms(until, now) });
-            return None;
-        }
-        if !further && !manner.fresh {
-            board.retries(place.provider).earn(&place.retries, now);
-        }
+        };
         if self.trail.is_empty() {
             self.earn_hedge(prepared, board);
         }
@@ -540,6 +527,33 @@ impl Exchange {
         })
     }
 
+    /// Takes a place at a provider, one of its further attempts where it is one, and what the breaker says; or nothing.
+    fn enter(&self, prepared: &Prepared, board: &Board, place: &Place, manner: Manner, now: Moment) -> Result<Admission, Skip> {
+        if !board.try_enter(place.provider, place.in_flight_max) {
+            return Err(Skip::Bulkhead);
+        }
+        let retries = board.retries(place.provider);
+        let further = self.is_further(prepared, place);
+        if further && !retries.take(&place.retries, now) {
+            board.leave(place.provider);
+            return Err(Skip::RetryBudget);
+        }
+        let seat = &board.target(place.target).breaker;
+        let admission =
+            if manner.forced { Admission::Forced } else { breaker::allow(seat, &prepared.breaker(self.chain, place.target), now) };
+        if let Admission::Refused { until } = admission {
+            if further {
+                retries.give_back(&place.retries);
+            }
+            board.leave(place.provider);
+            return Err(Skip::BreakerOpen { for_ms: ms(until, now) });
+        }
+        if !further && !manner.fresh {
+            retries.earn(&place.retries, now);
+        }
+        Ok(admission)
+    }
+
     /// How long the attempt that begins at `now` is waited for: to be connected, to its first
     /// token, whether that is by the chain's `latency`, and within its answer.
     fn patience(&self, prepared: &Prepared, at: usize, now: Moment) -> (Moment, Moment, bool, u64) {
@@ -566,6 +580,6 @@ pub(super) struct Manner {
     pub(super) standby: bool,
 }
 
-fn ms(until: Moment, now: Moment) -> u32 {
+pub(super) fn ms(until: Moment, now: Moment) -> u32 {
     u32::try_from(until.ms_from(now)).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,6 @@
 //! Which credential an attempt is made with, and whether its account or the target is to blame.
 
-use super::{End, Exchange, Running, Trail};
+use super::{End, Exchange, Running, Skip, Trail, candidate::Packed, choose::ms};
 use crate::{
     backoff,
     board::Board,
@@ -8,9 +8,9 @@ use crate::{
     judge::Verdict,
     moment::{Moment, NS_PER_US},
     prepared::{Place, Prepared},
-    standing,
+    quota, standing,
 };
-use policy::{Class, Key, KeyId, TargetId};
+use policy::{Class, Key, KeyId, ProviderId, TargetId};
 
 /// What a provider's credentials allow.
 pub(super) enum Keys {
@@ -20,62 +20,105 @@ pub(super) enum Keys {
     Usable { weights: u64 },
     /// Some could be used, and nothing remains of their limits before then.
     Spent { until: Moment },
+    /// None before then: their limits are the operator's.
+    Limited { until: Moment },
     /// None before then.
     Paused { until: Moment },
+    /// The request has more tokens than any of them may use in a minute.
+    TooSmall,
     /// None, and somebody has to see to it.
     Out,
 }
 
-/// What may be asked of `target` with one of `keys`.
-pub(super) fn usable(keys: &[Key], target: TargetId, board: &Board, now: Moment) -> Keys {
+/// What may be asked of `target` with one of `keys`, by an attempt of so many tokens.
+pub(super) fn usable(keys: &[Key], target: TargetId, charge: u32, board: &Board, now: Moment) -> Keys {
     if keys.is_empty() {
         return Keys::Needless;
     }
-    let mut weights = 0;
-    let (mut spent, mut paused): (Option<Moment>, Option<Moment>) = (None, None);
+    let (mut weights, mut small) = (0, 0);
+    let (mut spent, mut limited, mut paused): (Option<Moment>, Option<Moment>, Option<Moment>) = (None, None, None);
     let sooner = |one: Option<Moment>, other: Moment| Some(one.map_or(other, |one| one.min(other)));
     for key in keys {
-        match (board.key_refused(key.id, target, now), board.key_spent(key.id, now)) {
-            (None, None) => weights += u64::from(key.weight),
-            (None, Some(until)) => spent = sooner(spent, until),
-            (Some(pause), _) if pause.class == Class::RateLimit => paused = sooner(paused, pause.until),
-            (Some(_), _) => {}
+        if quota::exceeds(key, charge.into()) {
+            small += 1;
+            continue;
+        }
+        let lacks = board.quota(key.id).lacks(key, charge.into(), now);
+        match (board.key_refused(key.id, target, now), lacks, board.key_spent(key.id, now)) {
+            (None, None, None) => weights += u64::from(key.weight),
+            (None, None, Some(until)) => spent = sooner(spent, until),
+            (Some(pause), _, _) if pause.class != Class::RateLimit => {}
+            // Whichever ends later.
+            (Some(pause), lacks, _) if lacks.is_none_or(|until| until < pause.until) => paused = sooner(paused, pause.until),
+            (_, Some(until), _) => limited = sooner(limited, until),
+            (Some(_), None, _) => unreachable!("a pause ends later than nothing"),
         }
     }
-    match (spent, paused) {
+    match (spent, limited, paused) {
         _ if weights > 0 => Keys::Usable { weights },
-        (Some(until), _) => Keys::Spent { until },
-        (None, Some(until)) => Keys::Paused { until },
-        (None, None) => Keys::Out,
+        (Some(until), _, _) => Keys::Spent { until },
+        (None, Some(until), paused) if paused.is_none_or(|paused| until <= paused) => Keys::Limited { until },
+        (None, _, Some(until)) => Keys::Paused { until },
+        _ if small == keys.len() => Keys::TooSmall,
+        _ => Keys::Out,
     }
 }
 
-/// One of the usable credentials, at random by weight, or of those that are spent the one that is back
-/// first; the outer `None` when there is none.
-pub(super) fn pick(keys: &[Key], target: TargetId, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
-    let weights = match usable(keys, target, board, now) {
-        Keys::Needless => return Some(None),
-        Keys::Usable { weights } => weights,
-        Keys::Spent { .. } => {
-            let spent = |key: &&Key| board.key_refused(key.id, target, now).is_none();
-            return keys.iter().filter(spent).min_by_key(|key| board.key_spent(key.id, now)).map(|key| Some(key.id));
-        }
-        Keys::Paused { .. } | Keys::Out => return None,
-    };
-    if let [only] = keys {
-        return Some(Some(only.id));
+/// What an attempt of so many tokens at one target asks of a credential.
+#[derive(Clone, Copy)]
+struct Fit<'b> {
+    board: &'b Board,
+    target: TargetId,
+    charge: u32,
+    now: Moment,
+}
+
+impl Fit<'_> {
+    /// True when nobody has said no, and enough is left of its limits.
+    fn may(&self, key: &Key) -> bool {
+        let enough = self.board.quota(key.id).lacks(key, self.charge.into(), self.now).is_none();
+        enough && self.board.key_refused(key.id, self.target, self.now).is_none()
     }
-    let fit = |key: &&Key| board.key_refused(key.id, target, now).is_none() && board.key_spent(key.id, now).is_none();
-    let passes = |key: &&Key| !matches!(board.standing(key.id).breaker.peek(now), Peek::Refuses { .. });
-    let well: u64 = keys.iter().filter(fit).filter(passes).map(|key| u64::from(key.weight)).sum();
-    // Where every account is left alone, none is worse than another, and the target's breaker decides.
-    let picked = if well > 0 {
-        at_random(keys.iter().filter(fit).filter(passes), well, random)
-    } else {
-        at_random(keys.iter().filter(fit), weights, random)
-    };
-    // Another shard may have paused one in between; then it is asked again another time.
-    picked.map(Some)
+
+    /// True when, beside that, something remains of what its provider grants it.
+    fn is_fit(&self, key: &Key) -> bool {
+        self.may(key) && self.board.key_spent(key.id, self.now).is_none()
+    }
+
+    /// True when its account is not left alone.
+    fn passes(&self, key: &Key) -> bool {
+        !matches!(self.board.standing(key.id).breaker.peek(self.now), Peek::Refuses { .. })
+    }
+
+    /// One of the usable credentials, at random by weight, or of those that are spent the one that is back
+    /// first; the outer `None` when there is none.
+    fn pick(&self, keys: &[Key], random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
+        let weights = match usable(keys, self.target, self.charge, self.board, self.now) {
+            Keys::Needless => return Some(None),
+            Keys::Usable { weights } => weights,
+            Keys::Spent { .. } => {
+                let spent = keys.iter().filter(|key| self.may(key));
+                return spent.min_by_key(|key| self.board.key_spent(key.id, self.now)).map(|key| Some(key.id));
+            }
+            Keys::Limited { .. } | Keys::Paused { .. } | Keys::TooSmall | Keys::Out => return None,
+        };
+        if let [only] = keys {
+            return Some(Some(only.id));
+        }
+        let fit = || keys.iter().filter(|key| self.is_fit(key));
+        let well: u64 = fit().filter(|key| self.passes(key)).map(|key| u64::from(key.weight)).sum();
+        // Where every account is left alone, none is worse than another, and the target's breaker decides.
+        let picked =
+            if well > 0 { at_random(fit().filter(|key| self.passes(key)), well, random) } else { at_random(fit(), weights, random) };
+        // Another shard may have paused one in between; then it is asked again another time.
+        picked.map(Some)
+    }
+}
+
+/// Of `keys` the one that was picked, where it has limits.
+#[inline]
+fn limited(keys: &[Key], picked: Option<KeyId>) -> Option<&Key> {
+    keys.iter().find(|key| Some(key.id) == picked).filter(|key| key.is_limited())
 }
 
 fn at_random<'k>(mut among: impl Iterator<Item = &'k Key>, weights: u64, random: &mut impl FnMut() -> u64) -> Option<KeyId> {
@@ -100,9 +143,14 @@ impl Exchange {
         self.trail.iter().any(|trail| trail.key() == Some(key) && self.candidates[usize::from(trail.candidate)].target == target)
     }
 
-    /// The credential for an attempt at a candidate. After a failure for which the chain wants another one, it
-    /// is one that was not used; where none is left, the target is asked no more.
-    pub(super) fn pick_key(
+    fn fit<'b>(&self, board: &'b Board, place: &Place, now: Moment) -> Fit<'b> {
+        Fit { board, target: place.target, charge: self.charge, now }
+    }
+
+    /// The credential for an attempt at a candidate, with what the attempt takes of its limits. Another shard may
+    /// have taken the last of one: then it is another's turn.
+    #[inline]
+    pub(super) fn take_key(
         &mut self,
         prepared: &Prepared,
         board: &Board,
@@ -111,13 +159,59 @@ impl Exchange {
         random: &mut impl FnMut() -> u64,
     ) -> Option<Option<KeyId>> {
         let place = &prepared.places(self.chain)[at];
-        if self.candidates[at].failures == 0 || !self.wants_other_key(prepared, at) {
-            return pick(prepared.keys(place), place.target, board, now, random);
+        let keys = prepared.keys(place);
+        for _ in 0..keys.len().max(1) {
+            let picked = self.pick_key(prepared, board, at, now, random)?;
+            let limited = limited(keys, picked);
+            if limited.is_none_or(|key| board.quota(key.id).take(key, self.charge.into(), now)) {
+                return Some(picked);
+            }
         }
-        let fit = |key: &&Key| board.key_refused(key.id, place.target, now).is_none() && board.key_spent(key.id, now).is_none();
-        let passes = |key: &&Key| !matches!(board.standing(key.id).breaker.peek(now), Peek::Refuses { .. });
-        let weights: u64 = self.unused_keys(prepared, at).filter(fit).filter(passes).map(|key| u64::from(key.weight)).sum();
-        let picked = if weights > 0 { at_random(self.unused_keys(prepared, at).filter(fit).filter(passes), weights, random) } else { None };
+        if let Keys::Limited { until } = usable(keys, place.target, self.charge, board, now) {
+            self.candidates[at].skip = Packed::new(Skip::KeyLimit { for_ms: ms(until, now) });
+        }
+        None
+    }
+
+    /// No attempt was made with a credential that was taken.
+    #[inline]
+    pub(super) fn give_key_back(&self, prepared: &Prepared, board: &Board, provider: ProviderId, key: Option<KeyId>, now: Moment) {
+        if let Some(key) = limited(&prepared.providers[provider].keys, key) {
+            board.quota(key.id).give_back(key, 1, self.charge.into(), now);
+        }
+    }
+
+    /// An attempt is over that nobody can have read: what it took of its credential's limits is given back. What was
+    /// sent is put right by who knows what it cost.
+    #[inline]
+    pub(super) fn unused(&self, prepared: &Prepared, board: &Board, attempt_index: usize, unread: bool, now: Moment) {
+        let trail = &self.trail[attempt_index];
+        let provider = prepared.targets[self.target(attempt_index)].provider;
+        if trail.sent_us == 0 {
+            self.give_key_back(prepared, board, provider, trail.key(), now);
+        } else if unread && let Some(key) = limited(&prepared.providers[provider].keys, trail.key()) {
+            board.quota(key.id).give_back(key, 1, 0, now);
+        }
+    }
+
+    /// The credential for an attempt at a candidate. After a failure for which the chain wants another one, it
+    /// is one that was not used; where none is left, the target is asked no more.
+    fn pick_key(
+        &mut self,
+        prepared: &Prepared,
+        board: &Board,
+        at: usize,
+        now: Moment,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Option<KeyId>> {
+        let place = &prepared.places(self.chain)[at];
+        let fit = self.fit(board, place, now);
+        if self.candidates[at].failures == 0 || !self.wants_other_key(prepared, at) {
+            return fit.pick(prepared.keys(place), random);
+        }
+        let unused = || self.unused_keys(prepared, at).filter(|key| fit.is_fit(key) && fit.passes(key));
+        let weights: u64 = unused().map(|key| u64::from(key.weight)).sum();
+        let picked = if weights > 0 { at_random(unused(), weights, random) } else { None };
         self.candidates[at].again &= picked.is_some();
         picked.map(Some)
     }
@@ -154,7 +248,11 @@ impl Exchange {
         if !matches!(told, Admission::Refused { .. }) {
             return (picked, Some(told));
         }
-        let other = pick(keys, place.target, board, now, random).flatten().unwrap_or(key);
+        let other = self.fit(board, place, now).pick(keys, random).flatten().filter(|other| *other != key);
+        let may =
+            |other: &KeyId| limited(keys, Some(*other)).is_none_or(|other| board.quota(other.id).take(other, self.charge.into(), now));
+        let Some(other) = other.filter(may) else { return (picked, Some(Admission::Forced)) };
+        self.give_key_back(prepared, board, place.provider, picked, now);
         match ask(other) {
             Admission::Refused { .. } => (Some(other), Some(Admission::Forced)),
             told => (Some(other), Some(told)),

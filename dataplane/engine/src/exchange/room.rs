@@ -59,7 +59,7 @@ impl Exchange {
     /// for long, and nobody has less than they.
     pub(super) fn wait_ms(&self, prepared: &Prepared, skip: Skip) -> Option<u32> {
         match skip {
-            Skip::Paused { for_ms } => Some(for_ms),
+            Skip::Paused { for_ms } | Skip::KeyLimit { for_ms } => Some(for_ms),
             Skip::AtLimit | Skip::OverShare => Some(LOOK_MS),
             Skip::Bulkhead if self.tenant.is_some() && prepared.is_shared() => Some(LOOK_MS),
             _ => None,

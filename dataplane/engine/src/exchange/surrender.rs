@@ -126,6 +126,10 @@ fn none_fits(exchange: &Exchange, prepared: &Prepared) -> Option<Own> {
             say(format_args!("The request is larger than every model of the chain can read"));
             "context_length_exceeded"
         }
+        None if any(Skip::OverKeyLimit) => {
+            say(format_args!("The request has more tokens than the gateway's operator lets any credential use in a minute"));
+            "request_too_large"
+        }
         None if any(Skip::Unable) => {
             say(format_args!("No target of the chain has an answer to requests of this kind"));
             "unsupported_by_targets"
@@ -145,8 +149,11 @@ fn none_fits(exchange: &Exchange, prepared: &Prepared) -> Option<Own> {
         }
         separator = "; ";
     }
-    let (kind, fault) = ("invalid_request_error", Fault::Tenant);
-    Some(Own { status: 400, code, kind, message, retry_after_ms: None, should_retry: false, fault })
+    let (status, kind, fault) = match code {
+        "request_too_large" => (429, "rate_limit_error", Fault::Operator),
+        _ => (400, "invalid_request_error", Fault::Tenant),
+    };
+    Some(Own { status, code, kind, message, retry_after_ms: None, should_retry: false, fault })
 }
 
 /// The provider's answer is the tenant's business: its own mistake, or a model that it named.
@@ -163,7 +170,9 @@ fn relays(exchange: &Exchange, prepared: &Prepared, attempt_index: usize) -> boo
 /// the last word.
 fn is_held_up(exchange: &Exchange, board: &Board, attempt_index: usize, now: Moment) -> bool {
     let passes = |other: &Candidate| match other.skip() {
-        Some(Skip::BreakerOpen { .. } | Skip::Bulkhead | Skip::AtLimit | Skip::OverShare | Skip::RetryBudget) => true,
+        Some(Skip::BreakerOpen { .. } | Skip::Bulkhead | Skip::AtLimit | Skip::OverShare | Skip::RetryBudget | Skip::KeyLimit { .. }) => {
+            true
+        }
         // What only the operator can mend does not pass.
         Some(Skip::Paused { .. }) => {
             board.target(other.target).paused(now).is_none_or(|pause| failover::row(pause.class).fault != Fault::Operator)
@@ -205,7 +214,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
     }
     match candidate.skip()? {
         Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear => None,
-        Skip::Reserved | Skip::OtherModel => None,
+        Skip::Reserved | Skip::OtherModel | Skip::OverKeyLimit => None,
         // It would have been asked: attempts or time were over before.
         Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. } | Skip::Warming { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
@@ -221,6 +230,10 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
             let class = pause.map_or(Class::RateLimit, |pause| pause.class);
             let wait_ms = pause.map_or(u64::from(for_ms), |pause| pause.ms_left(now));
             Some(Reason { class: Some(class), fault: failover::row(class).fault, wait_ms: Some(wait_ms) })
+        }
+        // The provider has not said no: the operator has.
+        Skip::KeyLimit { for_ms } => {
+            Some(Reason { class: Some(Class::RateLimit), fault: Fault::Operator, wait_ms: Some(u64::from(for_ms)) })
         }
         Skip::KeysOut => {
             let class = pause(|_| true).map_or(Class::Auth, |pause| pause.class);
@@ -288,7 +301,7 @@ impl Sum {
         if let Some(class) = self.first.filter(|_| self.one_class) {
             return failover::row(class).shown;
         }
-        if let Some(class) = self.first_operator.filter(|_| all(self.operator)) {
+        if let Some(class) = self.first_operator.filter(|_| all(self.operator) && self.rate == 0) {
             return failover::row(class).shown;
         }
         if all(self.timeout) {
@@ -336,6 +349,9 @@ fn message(exchange: &Exchange, prepared: &Prepared, late: bool) -> Text<384> {
             _ => continue,
         }
         separator = ", ";
+    }
+    if exchange.candidates().iter().any(|candidate| matches!(candidate.skip(), Some(Skip::KeyLimit { .. }))) {
+        say(format_args!(" (key_limit: the gateway's operator lets its credentials be used no more often)"));
     }
     text
 }

@@ -16,6 +16,7 @@ mod fallback;
 mod guards;
 mod hedge;
 mod keys;
+mod limits;
 mod order;
 mod overruled;
 mod pauses;

@@ -18,7 +18,7 @@ pub(crate) fn draft(providers: &[(&str, u32)]) -> Draft {
     });
     let mut next = 0;
     for (name, keys) in providers {
-        let keys = (next..next + keys).map(|id| Key { id: KeyId(id), weight: 1 }).collect::<Vec<_>>();
+        let keys = (next..next + keys).map(|id| Key::new(KeyId(id), 1)).collect::<Vec<_>>();
         next += keys.len() as u32;
         draft.providers.push(Provider {
             name: (*name).into(),

@@ -90,6 +90,6 @@ fn nothing_belongs_to_two() {
         d.tenants.push(tenant("b"));
     };
     check(two, "another tenant has");
-    let key = crate::Key { id: crate::KeyId(1), weight: 1 };
+    let key = crate::Key::new(crate::KeyId(1), 1);
     check(|d| d.providers.get_mut(ProviderId(0)).unwrap().keys = vec![key, key], "another provider has");
 }

@@ -32,17 +32,48 @@ impl Roll {
 }
 
 /// What was said of one credential: until when it is out, paused, and without a right to each target.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Said {
     weight: u64,
     out: Moment,
     paused: Moment,
     denied: [Moment; 2],
+    /// Requests in a minute that the operator grants; 0 is no limit.
+    limit: u64,
+    /// When everything that was taken of them is earned.
+    due: Moment,
+    /// When it was asked.
+    asked: Vec<Moment>,
 }
 
 impl Said {
     fn is_usable(&self, target: TargetId, now: Moment) -> bool {
-        now >= self.out && now >= self.paused && now >= self.denied[target.0 as usize]
+        now >= self.out && now >= self.paused && now >= self.denied[target.0 as usize] && now >= self.earned()
+    }
+
+    /// In how many nanoseconds one request is earned.
+    fn each_ns(&self) -> u64 {
+        (MINUTE_MS * NS_PER_MS).div_ceil(self.limit.max(1))
+    }
+
+    /// When it may be asked, as far as its limit goes.
+    fn earned(&self) -> Moment {
+        let due = if self.limit == 0 { Moment::START } else { self.due.plus_ns(self.each_ns()) };
+        Moment(due.0.saturating_sub(MINUTE_MS * NS_PER_MS))
+    }
+
+    /// It was asked. Over any time it is so no more often than a minute's worth and what is earned meanwhile.
+    fn is_asked(&mut self, now: Moment) {
+        if self.limit == 0 {
+            return;
+        }
+        self.due = self.due.max(now).plus_ns(self.each_ns());
+        self.asked.push(now);
+        for (at, since) in self.asked.iter().enumerate() {
+            let count = (self.asked.len() - at) as u64;
+            let earned = self.limit as f64 * (1.0 + now.since(*since) as f64 / (MINUTE_MS * NS_PER_MS) as f64);
+            assert!(count as f64 <= earned + 1e-6, "{count} requests, where {} are a minute's", self.limit);
+        }
     }
 
     fn hears(&mut self, target: TargetId, status: u16, told_ms: Option<u64>, now: Moment) {
@@ -69,7 +100,17 @@ impl Pool {
         provider.retries = policy::Retries { share_permille: 1_000, per_second: 10_000 };
         provider.keys.iter_mut().for_each(|key| key.weight = 1 + roll.below(9) as u32);
         let blank = [Moment::START; 2];
-        let said = |key: &policy::Key| Said { weight: key.weight.into(), out: blank[0], paused: blank[0], denied: blank };
+        // Some have limits of the operator's.
+        provider.keys.iter_mut().for_each(|key| key.requests_per_minute = roll.among(&[0, 0, 0, 1, 3, 7, 60]));
+        let said = |key: &policy::Key| Said {
+            weight: key.weight.into(),
+            out: blank[0],
+            paused: blank[0],
+            denied: blank,
+            limit: key.requests_per_minute,
+            due: Moment::START,
+            asked: Vec::new(),
+        };
         let said = provider.keys.iter().map(said).collect();
         for (name, model) in [("c", "m"), ("d", "n")] {
             let target = policies::target(&mut draft, 0, model);
@@ -93,6 +134,13 @@ impl Pool {
                 Next::Attempt(attempt) => {
                     let key = attempt.key.expect("the provider asks for one").0 as usize;
                     assert!(usable.contains(&key), "{key} was asked, and {usable:?} may be: {:?}", exchange.trail());
+                    if roll.below(8) == 0 {
+                        // Nothing of it was sent, so nothing of its limit is used.
+                        self.world.fail(&mut exchange, attempt, judge::transport(Transport::ConnectRefused));
+                        continue;
+                    }
+                    exchange.sent(attempt.index, self.world.now);
+                    self.said[key].is_asked(self.world.now);
                     if roll.below(5) < 3 {
                         self.world.succeed(&mut exchange, attempt);
                         return false;
@@ -107,7 +155,7 @@ impl Pool {
                 }
                 Next::Wait(until) => {
                     assert!(usable.is_empty(), "{usable:?} are kept waiting");
-                    let back = |said: &Said| said.paused.max(said.out).max(said.denied[target.0 as usize]);
+                    let back = |said: &Said| said.paused.max(said.out).max(said.denied[target.0 as usize]).max(said.earned());
                     // Nobody is asked in vain, and nobody waits for longer than the first of them.
                     assert!(self.said.iter().any(|said| back(said) <= until), "{until:?}");
                     // The board rounds up, and the oracle does not: both agree on whole milliseconds.
@@ -116,7 +164,7 @@ impl Pool {
                 Next::Surrender(Surrender::Own(own)) => {
                     let spent = exchange.attempts_made() == exchange.attempts_max() || self.world.now >= exchange.commit_by();
                     assert!(usable.is_empty() || spent, "{usable:?} were not asked: {:?}", exchange.trail());
-                    let paused = |said: &Said| self.world.now < said.paused;
+                    let paused = |said: &Said| self.world.now < said.paused || self.world.now < said.earned();
                     match (own.status, own.code) {
                         (429, "rate_limit_exceeded") => assert!(spent || self.said.iter().any(paused)),
                         (429, "insufficient_quota") | (502, "provider_auth" | "provider_permission") => {
@@ -141,8 +189,9 @@ impl Pool {
         for _ in 0..COUNTED {
             let mut exchange = self.world.begin(["c", "d"][target.0 as usize]);
             let attempt = self.world.attempt(&mut exchange);
+            // Nothing is sent, and so nothing used of a limit.
+            exchange.abandoned(&self.world.board, &self.world.prepared, self.world.now);
             counts[attempt.key.expect("the provider asks for one").0 as usize] += 1;
-            self.world.succeed(&mut exchange, attempt);
         }
         let sum: u64 = usable.iter().map(|key| self.said[*key].weight).sum();
         for (key, count) in counts.into_iter().enumerate() {
