@@ -135,9 +135,9 @@ impl Pool {
                     let key = attempt.key.expect("the provider asks for one").0 as usize;
                     assert!(usable.contains(&key), "{key} was asked, and {usable:?} may be: {:?}", exchange.trail());
                     if roll.below(8) == 0 {
-                        // Nothing of it was sent, so nothing of its limit is used.
-                        self.world.fail(&mut exchange, attempt, judge::transport(Transport::ConnectRefused));
-                        continue;
+                        // Who asks leaves before anything is sent, so nothing of its limit is used.
+                        exchange.abandoned(&self.world.board, &self.world.prepared, self.world.now);
+                        return false;
                     }
                     exchange.sent(attempt.index, self.world.now);
                     self.said[key].is_asked(self.world.now);

@@ -147,7 +147,8 @@ fn one_that_is_refused_elsewhere_takes_nothing() {
 fn many_at_once_take_no_more_than_there_is() {
     let mut world = world(2, &[(3, 0), (4, 0)]);
     let mut exchanges: Vec<Exchange> = (0..20).map(|_| world.begin("c")).collect();
-    let first = exchanges.iter_mut().filter(|exchange| world.attempt(exchange).target == TargetId(0)).count();
+    let targets: Vec<TargetId> = exchanges.iter_mut().map(|exchange| world.attempt(exchange).target).collect();
+    let first = targets.iter().filter(|target| **target == TargetId(0)).count();
     assert_eq!(first, 7);
     exchanges.iter_mut().for_each(|exchange| exchange.abandoned(&world.board, &world.prepared, world.now));
 }
