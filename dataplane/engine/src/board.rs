@@ -10,7 +10,7 @@ use crate::{
     allowance::Allowance,
     breaker::Seat,
     budget::Purse,
-    denials::Denials,
+    credential::{Credential, current, moment_of, pack, unpack},
     exchange::Session,
     hedges::Allotment,
     limit::Limit,
@@ -57,7 +57,7 @@ pub struct Board {
     /// How many there may be.
     target_count: usize,
     providers: Box<[ProviderRow]>,
-    keys: Box<[KeyRow]>,
+    keys: Box<[Credential]>,
     /// Where a provider has several credentials.
     standings: Pages<Standing>,
     /// Where a chain has a standby: its requests, to be shared out.
@@ -112,15 +112,6 @@ struct ProviderRow {
     shares: OnceLock<Box<Shares>>,
 }
 
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct KeyRow {
-    pause: AtomicU64,
-    spent: AtomicU64,
-    quota: Quota,
-    denials: Denials,
-}
-
 /// What one tenant has taken.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -150,33 +141,10 @@ impl Pause {
     }
 }
 
-/// `microseconds (56 bits) | class (8 bits)`, so that the later of two moments is the larger word.
-fn pack(moment: Moment, class: Class) -> u64 {
-    join(moment, class as u8)
-}
-
-fn unpack(word: u64) -> Option<Pause> {
-    let class = *Class::ALL.get((word & 0xff) as usize)?;
-    (word != 0).then(|| Pause { until: moment_of(word), class })
-}
-
-fn join(moment: Moment, what: u8) -> u64 {
-    // Rounded up: a pause that ends early would be an attempt before its time.
-    moment.0.div_ceil(NS_PER_US).min((1 << 56) - 1) << 8 | u64::from(what)
-}
-
-fn moment_of(word: u64) -> Moment {
-    Moment((word >> 8).saturating_mul(NS_PER_US))
-}
-
-fn current(word: &AtomicU64, now: Moment) -> Option<Pause> {
-    unpack(word.load(Relaxed)).filter(|pause| now < pause.until)
-}
-
 /// Of two moments the later counts. True when the earlier one was past by then, or there was none:
 /// nobody tells twice of what goes on.
 fn spare(word: &AtomicU64, until: Moment, now: Moment) -> bool {
-    let before = word.fetch_max(pack(until, Class::RateLimit), Relaxed);
+    let before = word.fetch_max(pack(until, Class::RateLimit as u8), Relaxed);
     unpack(before).is_none_or(|pause| pause.until <= now)
 }
 
@@ -187,7 +155,7 @@ impl Board {
             targets: (0..targets.div_ceil(TARGETS_PER_PAGE)).map(|_| OnceLock::new()).collect(),
             target_count: targets,
             providers: (0..providers).map(|_| ProviderRow::default()).collect(),
-            keys: (0..keys).map(|_| KeyRow::default()).collect(),
+            keys: (0..keys).map(|_| Credential::default()).collect(),
             standings: Pages::new(keys),
             turns: Pages::new(limits::CHAINS_MAX),
             homes: OnceLock::new(),
@@ -346,14 +314,20 @@ impl Board {
         self.hedges.get().map(|hedges| &hedges[id.index()])
     }
 
-    /// Leaves a credential alone until `until`. Of two pauses the longer counts.
+    /// What is known of a credential. `id` is of a snapshot that [`Board::fits`].
+    #[inline]
+    pub fn credential(&self, id: KeyId) -> &Credential {
+        &self.keys[id.index()]
+    }
+
+    /// Leaves a credential alone until `until`. Of two pauses for one reason the longer counts.
     pub fn pause_key(&self, id: KeyId, until: Moment, class: Class) {
-        self.keys[id.index()].pause.fetch_max(pack(until, class), Relaxed);
+        self.credential(id).pause(until, class);
     }
 
     /// Whether a credential is left alone at `now`.
     pub fn key_pause(&self, id: KeyId, now: Moment) -> Option<Pause> {
-        current(&self.keys[id.index()].pause, now)
+        self.credential(id).paused(now)
     }
 
     /// True when a credential was refused, or its account cannot pay.
@@ -363,47 +337,39 @@ impl Board {
 
     /// Leaves a credential alone for one target until `until`: it is good for others.
     pub fn deny_key(&self, id: KeyId, target: TargetId, until: Moment, class: Class) {
-        self.keys[id.index()].denials.add(target, until, class);
+        self.credential(id).deny(target, until, class);
     }
 
-    /// Whether a credential is left alone at `now`, for everything or for `target`: of both, the longer.
+    /// Whether a credential is left alone at `now`, for everything or for `target`, by its provider's word.
     #[inline]
     pub fn key_refused(&self, id: KeyId, target: TargetId, now: Moment) -> Option<Pause> {
-        let denied = self.keys[id.index()].denials.of(target, now);
-        match (self.key_pause(id, now), denied) {
-            (Some(pause), Some(denied)) if denied.until > pause.until => Some(denied),
-            (pause, denied) => pause.or(denied),
-        }
+        self.credential(id).refused(target, now)
     }
 
     /// Of the targets that a credential is left alone for at `now`, the one that lasts longest.
     pub fn key_denied(&self, id: KeyId, now: Moment) -> Option<Pause> {
-        self.keys[id.index()].denials.longest(now)
+        self.credential(id).denied(now)
     }
 
     /// Spares a credential until `until`, as [`TargetRow::spare`] does a target.
     pub fn spare_key(&self, id: KeyId, until: Moment, now: Moment) -> bool {
-        spare(&self.keys[id.index()].spent, until, now)
+        self.credential(id).spare(until, now)
     }
 
     /// Whether nothing remains of a credential's limits at `now`, as [`TargetRow::spent`].
     pub fn key_spent(&self, id: KeyId, now: Moment) -> Option<Moment> {
-        current(&self.keys[id.index()].spent, now).map(|pause| pause.until)
+        self.credential(id).spent(now)
     }
 
     /// What was used of a credential's own limits.
     #[inline]
     pub fn quota(&self, id: KeyId) -> &Quota {
-        &self.keys[id.index()].quota
+        &self.credential(id).quota
     }
 
     /// Uses a credential again: its bytes were replaced, or the operator says so.
     pub fn restore_key(&self, id: KeyId) {
-        let row = &self.keys[id.index()];
-        row.pause.store(0, Relaxed);
-        row.spent.store(0, Relaxed);
-        row.denials.reset();
-        row.quota.reset();
+        self.credential(id).restore();
         if let Some(standing) = self.standings.known(id.index()) {
             standing.reset();
         }
@@ -413,7 +379,7 @@ impl Board {
 impl TargetRow {
     /// Leaves the target alone until `until`. Of two pauses the longer counts.
     pub fn pause(&self, until: Moment, class: Class) {
-        self.pause.fetch_max(pack(until, class), Relaxed);
+        self.pause.fetch_max(pack(until, class as u8), Relaxed);
     }
 
     /// Whether the target is left alone at `now`.
@@ -442,7 +408,7 @@ impl TargetRow {
     /// Has others asked first until `until`, on the control plane's word, which replaces what it said
     /// before. It lapses by itself: who has said it may be gone.
     pub fn degrade(&self, until: Moment, reason: Degradation) {
-        self.degraded.store(join(until, reason as u8), Relaxed);
+        self.degraded.store(pack(until, reason as u8), Relaxed);
     }
 
     /// Takes that back.
@@ -608,7 +574,7 @@ impl TargetRow {
 
     /// Says why it is left alone, of attempts that have not ended.
     pub(crate) fn note_class(&self, class: Class, now: Moment) {
-        self.failed.store(pack(now, class), Relaxed);
+        self.failed.store(pack(now, class as u8), Relaxed);
     }
 
     /// Takes a time to first token into the average. A larger one counts at once, a smaller one by
@@ -669,7 +635,6 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 const _: () = {
     assert!(size_of::<TargetRow>() == 1_664);
     assert!(size_of::<ProviderRow>() == 128);
-    assert!(size_of::<KeyRow>() == 128);
     assert!(size_of::<TenantRow>() == 64);
 };
 

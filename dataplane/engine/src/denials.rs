@@ -14,8 +14,6 @@ const PLACES: usize = 5;
 /// The targets that a credential was refused for, each until a moment of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Denials {
-    /// When the last of them is over, in milliseconds: nearly always it was long ago, or never.
-    last: AtomicU64,
     places: [AtomicU64; PLACES],
 }
 
@@ -31,30 +29,30 @@ fn pack(target: TargetId, until: Moment, class: Class) -> u64 {
     ms << (CLASS_BITS + TARGET_BITS) | u64::from(class as u8) << TARGET_BITS | u64::from(target.0)
 }
 
+fn moment_of(word: u64) -> Moment {
+    Moment((word >> (CLASS_BITS + TARGET_BITS)).saturating_mul(NS_PER_MS))
+}
+
 fn unpack(word: u64) -> Option<(TargetId, Pause)> {
     let class = *Class::ALL.get((word >> TARGET_BITS & 0xff) as usize)?;
-    let until = Moment((word >> (CLASS_BITS + TARGET_BITS)).saturating_mul(NS_PER_MS));
+    let until = moment_of(word);
     (word != 0).then_some((TargetId((word & ((1 << TARGET_BITS) - 1)) as u32), Pause { until, class }))
 }
 
 impl Denials {
-    /// Has the credential not asked for `target` until `until`.
-    pub(crate) fn add(&self, target: TargetId, until: Moment, class: Class) {
+    /// Has the credential not asked for `target` until `until`; returns when that is over as it is written down.
+    pub(crate) fn add(&self, target: TargetId, until: Moment, class: Class) -> Moment {
         let word = pack(target, until, class);
         let known = |place: &&AtomicU64| unpack(place.load(Relaxed)).is_some_and(|(known, _)| known == target);
         let place = self.places.iter().find(known).or_else(|| self.places.iter().min_by_key(|place| place.load(Relaxed)));
-        let Some(place) = place else { return };
         // Another shard may take the same place: then one of the two is learned again.
-        place.store(word, Relaxed);
-        self.last.fetch_max(word >> (CLASS_BITS + TARGET_BITS), Relaxed);
+        place.expect("there are some").store(word, Relaxed);
+        moment_of(word)
     }
 
     /// Whether the credential may not ask for `target` at `now`.
     #[inline]
     pub(crate) fn of(&self, target: TargetId, now: Moment) -> Option<Pause> {
-        if now.0 >= self.last.load(Relaxed).saturating_mul(NS_PER_MS) {
-            return None;
-        }
         self.current(now).find(|(denied, _)| *denied == target).map(|(_, pause)| pause)
     }
 
@@ -69,7 +67,7 @@ impl Denials {
 
     /// Forgets all of them.
     pub(crate) fn reset(&self) {
-        self.places.iter().chain([&self.last]).for_each(|word| word.store(0, Relaxed));
+        self.places.iter().for_each(|word| word.store(0, Relaxed));
     }
 }
 

@@ -35,6 +35,7 @@ pub mod account;
 pub mod backoff;
 pub mod board;
 pub mod breaker;
+pub mod credential;
 mod denials;
 pub mod hedges;
 pub mod hysteresis;

@@ -5,12 +5,13 @@ use crate::{
     backoff,
     board::Board,
     breaker::{self, Admission, Peek},
+    credential::{Event, Look, State},
     judge::Verdict,
     moment::{Moment, NS_PER_US},
     prepared::{Place, Prepared},
     quota, standing,
 };
-use policy::{Class, Key, KeyId, ProviderId, TargetId};
+use policy::{Key, KeyId, ProviderId, TargetId};
 
 /// What a provider's credentials allow.
 pub(super) enum Keys {
@@ -37,21 +38,24 @@ pub(super) fn usable(keys: &[Key], target: TargetId, charge: u32, board: &Board,
     }
     let (mut weights, mut small) = (0, 0);
     let (mut spent, mut limited, mut paused): (Option<Moment>, Option<Moment>, Option<Moment>) = (None, None, None);
-    let sooner = |one: Option<Moment>, other: Moment| Some(one.map_or(other, |one| one.min(other)));
+    // What has ended since it was looked at ends now.
+    let sooner = |one: Option<Moment>, other: Option<Moment>| Some(one.unwrap_or(Moment::NEVER).min(other.unwrap_or(now)));
+    let look = Look { target, charge: charge.into(), now };
     for key in keys {
         if quota::exceeds(key, charge.into()) {
             small += 1;
             continue;
         }
-        let lacks = board.quota(key.id).lacks(key, charge.into(), now);
-        match (board.key_refused(key.id, target, now), lacks, board.key_spent(key.id, now)) {
-            (None, None, None) => weights += u64::from(key.weight),
-            (None, None, Some(until)) => spent = sooner(spent, until),
-            (Some(pause), _, _) if pause.class != Class::RateLimit => {}
+        let credential = board.credential(key.id);
+        let until = |state| credential.until(state, key, look);
+        match credential.state(key, look) {
+            State::Usable => weights += u64::from(key.weight),
+            State::Spent => spent = sooner(spent, until(State::Spent)),
+            State::Limited => limited = sooner(limited, until(State::Limited)),
             // Whichever ends later.
-            (Some(pause), lacks, _) if lacks.is_none_or(|until| until < pause.until) => paused = sooner(paused, pause.until),
-            (_, Some(until), _) => limited = sooner(limited, until),
-            (Some(_), None, _) => unreachable!("a pause ends later than nothing"),
+            State::Paused if until(State::Limited) > until(State::Paused) => limited = sooner(limited, until(State::Limited)),
+            State::Paused => paused = sooner(paused, until(State::Paused)),
+            State::Denied | State::Out => {}
         }
     }
     match (spent, limited, paused) {
@@ -74,15 +78,19 @@ struct Fit<'b> {
 }
 
 impl Fit<'_> {
-    /// True when nobody has said no, and enough is left of its limits.
-    fn may(&self, key: &Key) -> bool {
-        let enough = self.board.quota(key.id).lacks(key, self.charge.into(), self.now).is_none();
-        enough && self.board.key_refused(key.id, self.target, self.now).is_none()
+    /// What a credential is to it.
+    fn state(&self, key: &Key) -> State {
+        self.board.credential(key.id).state(key, Look { target: self.target, charge: self.charge.into(), now: self.now })
     }
 
-    /// True when, beside that, something remains of what its provider grants it.
+    /// True when the machine lets it be asked.
+    fn may(&self, key: &Key) -> bool {
+        self.state(key).after(Event::Ask).is_some()
+    }
+
+    /// True when nothing speaks against it.
     fn is_fit(&self, key: &Key) -> bool {
-        self.may(key) && self.board.key_spent(key.id, self.now).is_none()
+        self.state(key) == State::Usable
     }
 
     /// True when its account is not left alone.
@@ -162,8 +170,7 @@ impl Exchange {
         let keys = prepared.keys(place);
         for _ in 0..keys.len().max(1) {
             let picked = self.pick_key(prepared, board, at, now, random)?;
-            let limited = limited(keys, picked);
-            if limited.is_none_or(|key| board.quota(key.id).take(key, self.charge.into(), now)) {
+            if self.asks(prepared, board, place, picked, now) {
                 return Some(picked);
             }
         }
@@ -171,6 +178,13 @@ impl Exchange {
             self.candidates[at].skip = Packed::new(Skip::KeyLimit { for_ms: ms(until, now) });
         }
         None
+    }
+
+    /// Asks a credential that was picked, where there is one: false when another shard has just moved it.
+    fn asks(&self, prepared: &Prepared, board: &Board, place: &Place, picked: Option<KeyId>, now: Moment) -> bool {
+        let look = Look { target: place.target, charge: self.charge.into(), now };
+        let key = prepared.keys(place).iter().find(|key| Some(key.id) == picked);
+        key.is_none_or(|key| board.credential(key.id).ask(key, look))
     }
 
     /// No attempt was made with a credential that was taken.
