@@ -103,4 +103,13 @@ mod tests {
         denials.add(TargetId(1), Moment(1_000_001), Class::Permission);
         assert!(denials.of(TargetId(1), Moment(1_999_999)).is_some() && denials.of(TargetId(1), Moment(2_000_000)).is_none());
     }
+
+    #[test]
+    fn a_shorter_one_takes_nothing_from_a_longer_one() {
+        let at = |ms| Moment::START.plus_ms(ms);
+        let denials = Denials::default();
+        denials.add(TargetId(1), at(300), Class::Permission);
+        denials.add(TargetId(2), at(100), Class::Permission);
+        assert!(denials.of(TargetId(1), at(200)).is_some() && denials.of(TargetId(2), at(200)).is_none());
+    }
 }

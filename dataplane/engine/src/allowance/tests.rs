@@ -93,3 +93,11 @@ fn shards_that_take_at_once_never_take_more_than_there_is() {
 fn no_limit_is_no_rate() {
     assert_eq!(Rate::per_minute(0), None);
 }
+
+#[test]
+fn what_is_owed_is_owed_from_now_on() {
+    // Nothing was ever taken: what is used beyond an estimate does not vanish in the past.
+    let (allowance, rate) = (Allowance::default(), rate(60_000));
+    allowance.settle(rate, 0, 30_000, NOW);
+    assert_eq!(allowance.left(rate, NOW).units, 30_000);
+}

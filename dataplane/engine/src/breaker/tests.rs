@@ -445,3 +445,74 @@ fn a_word_loses_nothing() {
         assert_eq!((word.state(), word.relapses(), word.until(), word.cause()), (State::Probing, 63, far, cause));
     }
 }
+
+#[test]
+fn the_time_is_up_at_its_last_moment() {
+    let seat = open_since(0);
+    let (_, until) = seat.state();
+    assert_eq!(seat.peek(Moment(until.0 - 1)), Peek::Refuses { until });
+    assert_eq!(seat.peek(until), Peek::Elects);
+    // However short the policy has it, a probe is given its time.
+    let hasty = Breaker { cooldown_ms: 1, cooldown_max_ms: 10, ..POLICY };
+    assert!(matches!(allow(&seat, &hasty, until), Admission::Probe(_)));
+    assert!(matches!(allow(&seat, &hasty, until.plus_ms(PROBE_MS_MIN - 1)), Admission::Refused { .. }));
+    assert!(matches!(allow(&seat, &hasty, until.plus_ms(PROBE_MS_MIN)), Admission::Probe(_)));
+}
+
+#[test]
+fn the_operators_word_forgets_what_was_counted() {
+    let seat = Seat::default();
+    fail(&seat, 0);
+    fail(&seat, 1);
+    seat.reset();
+    assert_eq!(seat.window.sum(&POLICY, at(2)), (0, 0));
+    assert!(!fail(&seat, 2) && !fail(&seat, 3) && fail(&seat, 4));
+}
+
+#[test]
+fn who_is_just_not_slow_is_quick_and_opens_nothing() {
+    let policy = Breaker { slow_ms: 500, ..POLICY };
+    let seat = Seat::default();
+    assert!((0..40).all(|n| !timed(&seat, &policy, 500 * NS_PER_MS, at(n), MIDDLE)));
+    // Nine of ten are slow, and the last one is not: it is no reason to leave the target.
+    let seat = Seat::default();
+    assert!((0..9).all(|n| !timed(&seat, &policy, 501 * NS_PER_MS, at(n), MIDDLE)));
+    assert!(!timed(&seat, &policy, 500 * NS_PER_MS, at(9), MIDDLE));
+    assert!(timed(&seat, &policy, 501 * NS_PER_MS, at(10), MIDDLE));
+}
+
+#[test]
+fn a_probe_that_failed_opens_it_anew_and_is_remembered() {
+    let seat = open_since(0);
+    let probe = elected(&seat, 1_300);
+    assert!(failure(&seat, &POLICY, probe, at(1_310), MIDDLE));
+    assert_eq!((seat.opened(), seat.relapses()), (at(1_310), 1));
+    let probe = elected(&seat, 4_000);
+    neutral(&seat, probe, at(4_001));
+    assert_eq!((seat.opened(), seat.relapses()), (at(1_310), 1), "nothing was learned");
+}
+
+#[test]
+fn failures_of_before_are_no_news_when_the_policy_becomes_stricter() {
+    let seat = Seat::default();
+    fail(&seat, 0);
+    fail(&seat, 1);
+    let strict = Breaker { consecutive: 2, ..POLICY };
+    assert!(!overdue(&seat, &strict, late(1, 0), at(2), MIDDLE), "it has been heard of since");
+    assert!(overdue(&seat, &strict, late(1, 1), at(3), MIDDLE));
+}
+
+#[test]
+fn counts_neither_overflow_nor_end_with_the_clock() {
+    let seat = Seat::default();
+    // More than there are bits for, in one half-window.
+    (0..2_200_000).for_each(|_| seat.window.count(&POLICY, at(1), Part::Whole));
+    let (attempts, halves) = seat.window.sum(&POLICY, at(1));
+    assert!(attempts > 2_000_000 && halves == attempts * 2, "{attempts} {halves}");
+    // A year later half-windows have come round more than once.
+    let year = 365 * 86_400_000;
+    assert!(!fail(&seat, year) && !fail(&seat, year) && fail(&seat, year));
+    assert_eq!(seat.window.sum(&POLICY, at(year)), (3, 6));
+    let none = Breaker { window_ms: 0, consecutive: 0, ..POLICY };
+    assert!(!failure(&Seat::default(), &none, Admission::Pass, at(5), MIDDLE), "a window of no length counts one moment");
+}

@@ -213,3 +213,45 @@ fn threads_lose_no_money() {
     assert_eq!(parts.iter().map(|(_, crossings)| crossings).sum::<u64>(), u64::from(spent >= limit.permille(500).0));
     assert!(spent <= limit.0, "nothing went beyond its reservation");
 }
+
+#[test]
+fn what_was_reserved_before_takes_nothing_from_what_is_reserved_now() {
+    let (purse, tuesday, wednesday) = (Purse::default(), period(6), period(7));
+    let late = purse.reserve(LIMIT, &tuesday, Money(10)).unwrap();
+    let open = purse.reserve(LIMIT, &wednesday, Money(100)).unwrap();
+    let settled = purse.settle(late, Money(4), &wednesday);
+    assert_eq!((settled.after, stands(&purse, &wednesday)), (Money(4), (4, 100)));
+    purse.settle(open, Money(1), &wednesday);
+    assert_eq!(stands(&purse, &wednesday), (5, 0));
+}
+
+#[test]
+fn nothing_ends_where_nothing_was() {
+    let (purse, today) = (Purse::default(), period(5));
+    let first = purse.reserve(LIMIT, &today, Money(10)).unwrap();
+    assert_eq!(first.ended, None);
+    purse.reset();
+    assert_eq!(purse.settle(first, Money(3), &today).ended, None);
+    // And what was forgotten counts no more, nor was anybody told.
+    purse.learn(5, LIMIT);
+    assert_eq!(purse.reserve(LIMIT, &today, Money(1)), Err(Exhausted { left: Money::NONE, first: true }));
+    purse.reset();
+    assert_eq!(stands(&purse, &today), (0, 0));
+    purse.learn(5, LIMIT);
+    assert_eq!(purse.reserve(LIMIT, &today, Money(1)), Err(Exhausted { left: Money::NONE, first: true }));
+}
+
+#[test]
+fn what_is_told_of_a_period_that_is_over_leaves_this_one_alone() {
+    let (purse, today) = (Purse::default(), period(5));
+    purse.reserve(LIMIT, &today, Money(50)).unwrap();
+    purse.recover(4, Money(999));
+    assert_eq!(stands(&purse, &today), (0, 50));
+}
+
+#[test]
+fn no_amount_is_so_large_that_it_changes_the_day() {
+    let (purse, today) = (Purse::default(), period(5));
+    purse.learn(5, Money(AMOUNT_MAX + 1));
+    assert_eq!(purse.standing(&today).others, Money(AMOUNT_MAX));
+}

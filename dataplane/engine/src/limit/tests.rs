@@ -296,3 +296,35 @@ fn it_finds_what_a_provider_can_take() {
         }
     }
 }
+
+#[test]
+fn what_a_queue_says_is_soft_and_never_more_than_what_is_known() {
+    let limit = Limit::default();
+    limit.queued(50, at(1));
+    assert!(limit.is_soft());
+    assert_eq!(limit.most(at(1)), Some(50));
+    limit.queued(80, at(2));
+    assert_eq!(limit.most(at(2)), Some(50), "fewer are known to be too many");
+    // It is held for as long as a refusal, and begins anew with every queue that is seen.
+    assert_eq!(limit.most(at(15_001)), Some(50));
+    limit.queued(3, at(10_000));
+    assert_eq!((limit.most(at(10_000)), limit.most(at(25_000))), (Some(LEAST), Some(LEAST)), "a few always pass");
+    limit.refused(40, at(10_001), Sign::Said, at(10_002));
+    assert!(!limit.is_soft(), "a provider's own word is none");
+    limit.reset();
+    assert_eq!(limit.most(at(10_003)), None);
+    assert!(limit.refused(40, at(1), Sign::Said, at(10_004)), "nothing was refused before");
+}
+
+#[test]
+fn refused_together_are_too_many_together() {
+    let limit = Limit::default();
+    assert!(limit.refused(100, at(0), Sign::Said, at(1)));
+    // Thirty more of them are refused: seventy were not.
+    (0..30).for_each(|n| assert!(!limit.refused(99 - n, at(0), Sign::Said, at(2))));
+    (0..10_000).for_each(|_| limit.answered(70, || 4_096, at(3)));
+    assert_eq!(limit.most(at(3)), Some(69));
+    // Who was late tells nothing of how many were in its way.
+    assert!(!limit.refused(60, at(0), Sign::Late, at(4)));
+    assert_eq!(limit.most(at(4)), Some(69));
+}

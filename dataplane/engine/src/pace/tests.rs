@@ -108,3 +108,20 @@ fn what_nobody_took_so_long_for_is_known_at_once() {
     pace.reset();
     assert!(pace.is_within(0));
 }
+
+#[test]
+fn sizes_are_told_apart_and_all_of_them_are_forgotten() {
+    assert_eq!([0, 1_999, 2_000, 15_999, 16_000, u32::MAX].map(|tokens| Size::of(tokens).0), [0, 0, 1, 1, 2, 2]);
+    let paces = Paces::default();
+    let (small, large) = (Size::of(0), Size::of(20_000));
+    (0..40).for_each(|_| paces.observe(small, 100 * NS_PER_MS, at(1)));
+    (0..40).for_each(|_| paces.observe(large, 8_000 * NS_PER_MS, at(1)));
+    let median = |size| paces.quantile_at(size, 0.5, at(1)).expect("there are forty");
+    assert!(median(small) < 200 * NS_PER_MS && median(large) > 5_000 * NS_PER_MS, "each has its own");
+    // Of a size that nobody has asked for, what all of them took counts.
+    assert_eq!(paces.quantile_at(Size::of(5_000), 0.5, at(1)), paces.quantile(0.5, at(1)));
+    assert!(paces.quantile(0.5, at(1)).is_some());
+    assert!(!paces.is_within(1_000 * NS_PER_MS) && paces.is_within(20_000 * NS_PER_MS), "one of them took longer");
+    paces.reset();
+    assert_eq!((paces.quantile(1.0, at(1)), paces.is_within(0)), (None, true));
+}

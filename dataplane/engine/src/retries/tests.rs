@@ -95,3 +95,16 @@ fn what_is_left_is_what_can_be_taken() {
     assert!(!budget.take(&policy, now));
     assert_eq!(budget.left(&policy, now.plus_ms(1_000)), (4, 40));
 }
+
+#[test]
+fn what_comes_by_itself_is_rounded_to_less_and_what_is_earned_is_one_at_most() {
+    let now = at(100_000);
+    let three = Retries { share_permille: 0, per_second: 3 };
+    assert_eq!(Budget::default().left(&three, now), (29, 29), "a third of a second is a little less than it takes");
+    let none = Retries { share_permille: 0, per_second: 0 };
+    assert_eq!(Budget::default().left(&none, now), (10, 10), "one a second at least");
+    let (budget, greedy) = (Budget::default(), Retries { share_permille: 5_000, per_second: 10 });
+    while budget.take(&greedy, now) {}
+    budget.earn(&greedy, now);
+    assert_eq!(budget.left(&greedy, now).0, 1, "a first attempt never earns more than a whole one");
+}

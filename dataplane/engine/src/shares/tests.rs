@@ -49,3 +49,11 @@ fn a_seat_is_never_owed_to_one_who_has_none() {
         assert!(!shares.has_its_share(TenantId(0), most));
     }
 }
+
+#[test]
+fn a_share_is_had_when_it_is_reached() {
+    let shares = Shares::default();
+    full(&shares, &[(1, 50)]);
+    assert!(shares.has_its_share(TenantId(1), 100) && !shares.has_its_share(TenantId(1), 101));
+    assert!(!shares.has_its_share(TenantId(2), 0), "who has nothing has less than any share");
+}

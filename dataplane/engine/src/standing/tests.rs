@@ -32,3 +32,20 @@ fn what_worked_before_or_elsewhere_proves_nothing() {
     standing.reset();
     assert!(!standing.has_worked(B, at(0)));
 }
+
+#[test]
+fn forgetting_forgets_all_of_it() {
+    let policy = policy::Breaker { consecutive: 1, ..policy::Breaker::default() };
+    let standing = Standing::default();
+    assert!(crate::breaker::failure(&standing.breaker, &policy, crate::breaker::Admission::Pass, at(1), 0));
+    assert_eq!(standing.fails(A, at(2)), at(2));
+    standing.reset();
+    assert_eq!(standing.breaker.state().0, crate::breaker::State::Closed);
+    assert_eq!(standing.fails(A, at(9)), at(9), "another row begins");
+}
+
+#[test]
+fn an_account_is_spoken_of_by_what_a_provider_does_with_a_request() {
+    let of_account = |class: &&Class| speaks_of_account(**class);
+    assert_eq!(Class::ALL.iter().filter(of_account).collect::<Vec<_>>(), [&Class::Timeout, &Class::Overloaded, &Class::ServerError]);
+}

@@ -158,3 +158,36 @@ fn at_any_rate_those_that_are_overdue_are_within_sight() {
         }
     }
 }
+
+#[test]
+fn looks_are_apart_and_no_farther_than_that() {
+    let watchman = Watchman::default();
+    let first = |from: u64| (from..10_000).find(|ms| watchman.is_due(at(*ms))).expect("somebody looks");
+    assert_eq!(first(1_000), 1_000);
+    watchman.look_after(0, at(1_000));
+    assert_eq!(first(1_000), 1_016);
+    watchman.look_after(u64::MAX, at(1_016));
+    assert_eq!(first(1_016), 1_266);
+}
+
+#[test]
+fn a_silence_is_found_twice_in_a_row_or_not_at_all() {
+    let watchman = Watchman::default();
+    let heard = at(1_000);
+    assert!(!watchman.confirms(heard, at(2_000)));
+    assert!(!watchman.confirms(heard, at(2_015)), "the gateway may have been held up itself");
+    assert!(watchman.confirms(heard, at(2_016)));
+    // Something was heard at the moment of the first look: another silence.
+    assert!(!watchman.confirms(at(2_000), at(2_020)));
+    assert!(watchman.confirms(at(2_000), at(2_040)));
+    // What was suspected long ago says nothing.
+    assert!(!watchman.confirms(at(2_000), at(3_021)));
+    assert!(watchman.confirms(at(2_000), at(4_021)));
+}
+
+#[test]
+fn both_kinds_are_added_and_of_two_looks_the_worse_counts() {
+    let of = |all, in_row| Overdue { all, in_row };
+    assert_eq!(of(3, 1).and(of(4, 2)), of(7, 3));
+    assert_eq!((of(3, 5).or(of(4, 2)), of(4, 2).or(of(3, 5))), (of(4, 5), of(4, 5)));
+}
