@@ -347,8 +347,10 @@ impl Exchange {
         if self.way == Way::Aside {
             return None;
         }
-        self.spared(prepared, board, now, random)
-            .map(Next::Attempt)
+        let spared = self.spared(prepared, board, now, random).map(Next::Attempt);
+        let fitted = if spared.is_none() && self.is_fitted() { self.compacted(prepared, board, now, random) } else { None };
+        spared
+            .or(fitted)
             .or_else(|| self.later(prepared, board, now, random))
             .or_else(|| self.compacted(prepared, board, now, random))
             .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt))

@@ -278,6 +278,63 @@ fn a_summary_that_fails_is_done_without() {
     assert_eq!(gateway.meter("throwover_summaries_failed_total"), 5.0);
 }
 
+/// What a summary may cost is taken out of the tenant's budget like anything else, and an answer is worth more.
+#[test]
+fn a_summary_that_the_budget_cannot_pay_is_done_without() {
+    let (provider, policy) = of_every_dialect();
+    // A summary takes some 2,000 tokens: 20 dollars and more. The answer takes less than a cent.
+    let models = "[{provider: open, model: paid, context_window: 600, price: {input: 1, output: 2}}]";
+    let by = summed_up("provider: sum-open, model: paid-short, price: {input: 10000, output: 20000}", "deadline: 30s");
+    let tenants = [("poor", "sk-poor-0123456789abcdef", 1), ("rich", "sk-rich-0123456789abcdef", 100_000)];
+    let section: String = tenants
+        .iter()
+        .map(|(name, key, usd)| format!("\n  - {{name: {name}, keys: [{{key: \"{key}\"}}], budget: {{usd: {usd}, per: month}}}}"))
+        .collect();
+    let gateway = Gateway::start(&policy.chain_of("paid", models, &by).section(&format!("tenants:{section}")));
+    for (at, (name, key, _)) in tenants.iter().enumerate() {
+        let story = Story::of(name, gateway.tenant().ask(&talk("chat", "paid", false).key(key)), &provider, "paid");
+        story.answered_by("open");
+        let field = story.answer.head.field("x-throwover-compacted").unwrap();
+        let body = story.entries[at].body.as_deref().unwrap();
+        assert!(body.contains("the task") && body.contains("the question") && !body.contains("turn-3:"), "{body}");
+        let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+        if *name == "poor" {
+            assert!(field.contains(" no_summary=budget summary_ms=") && !body.contains(IN_SHORT), "{field}\n{body}");
+            assert!(provider.log_of("paid-short").is_empty(), "nobody is asked for what cannot be paid");
+            assert_eq!((&record["summary"]["why"], &record["summary"]["cost_usd"]), (&json!("budget"), &json!(0)), "{record}");
+            assert!(record["cost_usd"].as_f64().is_some_and(|cost| cost > 0.0 && cost < 0.01), "{record}");
+        } else {
+            assert!(field.contains(" summary_by=sum-open/paid-short summary_ms=") && body.contains(IN_SHORT), "{field}\n{body}");
+            assert!(record["summary"]["cost_usd"].as_f64().is_some_and(|cost| cost > 1.0), "{record}");
+        }
+    }
+    assert_eq!((gateway.meter("throwover_summaries_total"), gateway.meter("throwover_summaries_failed_total")), (1.0, 1.0));
+}
+
+/// The first target fails after the summary is there: the next one, of another language, is given the same.
+#[test]
+fn one_summary_serves_every_target_of_a_chain() {
+    let (provider, policy) = of_every_dialect();
+    let models = "[{provider: open, model: two, context_window: 600}, {provider: claude, model: two, context_window: 700}]";
+    let price = "price: {input: 100, output: 200}";
+    let retry = "deadline: 30s, retry: {max_attempts: 2, base: 1ms}";
+    let gateway =
+        Gateway::start(&policy.chain_of("two", models, &summed_up(&format!("provider: sum-google, model: two-short, {price}"), retry)));
+    provider.fault("open", "500;model=two");
+    let story = Story::of("two targets", gateway.tenant().ask(&talk("chat", "two", false)), &provider, "two");
+    story.answered_by("claude");
+    assert_eq!((story.asked("open"), story.asked("claude"), story.entries.len()), (1, 1, 2), "{story}");
+    for entry in &story.entries {
+        let body = entry.body.as_deref().unwrap();
+        assert!(body.contains(IN_SHORT) && body.contains("sum-google says: w0 w1") && !body.contains("turn-3:"), "{story}\n{body}");
+    }
+    let questions = provider.log_of("two-short");
+    assert_eq!(questions.len(), 1, "it is asked for once: {questions:?}");
+    let record = gateway.record(story.answer.head.field("x-request-id").unwrap());
+    assert_eq!((record["attempts"].as_array().map(Vec::len), &record["summary"]["used"]), (Some(2), &json!(1)), "{record}");
+    assert_eq!(gateway.meter("throwover_summaries_total"), 1.0);
+}
+
 #[test]
 fn a_tenant_that_leaves_ends_its_summary() {
     let (provider, policy) = of_every_dialect();

@@ -166,10 +166,11 @@ impl Exchange {
         usize::from(self.attempts_max - self.attempts_made)
     }
 
-    /// How many targets that were not asked can be, now or after a wait that is short enough.
+    /// How many targets that were not asked can be, now or after a wait that is short enough, or with a part of the
+    /// prompt.
     fn askable(&mut self, prepared: &Prepared, board: &Board, now: Moment) -> usize {
         let patience = failover::wait_until(now, self.commit_by);
-        let mut count = 0;
+        let mut count = self.fitting_left(prepared);
         for at in 0..self.candidates().len() {
             if self.candidates[at].failures > 0 {
                 continue;
@@ -369,7 +370,7 @@ impl Exchange {
     /// each of them keeps an attempt for itself.
     fn earliest(&mut self, prepared: &Prepared, board: &Board, patience: Moment, now: Moment) -> Option<(Moment, usize)> {
         let mut best: Option<(Moment, usize)> = None;
-        let mut untried = 0;
+        let mut untried = self.fitting_left(prepared);
         let mut consider = |when: Moment, at: usize| {
             if best.is_none_or(|(soonest, _)| when < soonest) {
                 best = Some((when, at));
@@ -425,7 +426,7 @@ impl Exchange {
                 }
             }
         }
-        found || class == Class::ContextWindow && self.may_fit(prepared)
+        found || class == Class::ContextWindow && self.fitting_left(prepared) > 0
     }
 
     /// When the backoff after a candidate's last failure is over.

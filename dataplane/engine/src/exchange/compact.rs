@@ -58,16 +58,30 @@ impl Exchange {
         Some(self.room(prepared, at))
     }
 
-    /// True when some target that could not read all of it can read what is left.
-    pub(super) fn may_fit(&self, prepared: &Prepared) -> bool {
-        (0..self.candidates().len()).any(|at| self.is_too_small(at) && self.fits(prepared, at))
+    /// How many targets that could not read all of it can read what is left, and were not asked with that.
+    pub(super) fn fitting_left(&self, prepared: &Prepared) -> usize {
+        if !self.may_be_fitted() {
+            return 0;
+        }
+        (0..self.candidates().len()).filter(|at| self.is_too_small(*at) && self.fits(prepared, *at)).count()
+    }
+
+    /// False for a prompt of which nothing is left out, and while it goes on only where another failure is waited for.
+    fn may_be_fitted(&self) -> bool {
+        self.fitting.least > 0 && self.only_after.is_none_or(|class| class == Class::ContextWindow)
+    }
+
+    /// True when somebody was asked with what is left of the prompt: then the others that can read that come before
+    /// whoever is waited for.
+    pub(super) fn is_fitted(&self) -> bool {
+        self.fitting.asked != 0
     }
 
     /// A target that is asked with what is left of the prompt, now that nobody can be asked with all of it: the first
     /// that can read it. Before the first of them, what is left out is summed up where the chain says so.
     #[cold]
     pub(super) fn compacted(&mut self, prepared: &Prepared, board: &Board, now: Moment, random: &mut impl FnMut() -> u64) -> Option<Next> {
-        if self.fitting.least == 0 || self.only_after.is_some_and(|class| class != Class::ContextWindow) {
+        if !self.may_be_fitted() {
             return None;
         }
         for at in 0..self.candidates().len() {

@@ -3,11 +3,15 @@ use crate::exchange::compact::prompt_bytes_max;
 
 /// Targets with these windows, in the order of the chain, of which the chain's prompts may be made to fit.
 fn windows(windows: &[u32]) -> World {
+    World::new(draft(windows))
+}
+
+fn draft(windows: &[u32]) -> Draft {
     let mut draft = in_order(windows.len() as u32, 0);
     for (at, window) in windows.iter().enumerate() {
         draft.targets.get_mut(TargetId(at as u32)).unwrap().context_window = Some(*window).filter(|window| *window > 0);
     }
-    World::new(draft)
+    draft
 }
 
 fn begin(world: &World, tokens: u32, least: u64) -> Exchange {
@@ -65,6 +69,25 @@ fn who_said_that_it_is_too_long_is_asked_once_more_with_less() {
     assert!(matches!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { .. })));
     exchange.abandoned(&world.board, &world.prepared, world.now);
     assert!(world.is_idle());
+}
+
+/// Whoever can read what is left is asked before anybody is asked again.
+#[test]
+fn the_next_that_can_read_what_is_left_comes_before_another_try() {
+    for all in [[1_000, 2_000], [9_000, 2_000]] {
+        let mut draft = draft(&all);
+        draft.chains.get_mut(ChainId(0)).unwrap().attempts_max = 2;
+        let mut world = World::new(draft);
+        let mut exchange = begin(&world, 5_000, 1_000);
+        for target in 0..2 {
+            let attempt = world.attempt(&mut exchange);
+            assert_eq!(attempt.target, TargetId(target), "{all:?}");
+            world.fail(&mut exchange, attempt, status(500));
+        }
+        world.own(&mut exchange);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+        assert!(world.is_idle());
+    }
 }
 
 #[test]
