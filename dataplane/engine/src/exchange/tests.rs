@@ -21,6 +21,7 @@ mod overruled;
 mod pauses;
 mod quiet;
 mod quotas;
+mod reserved;
 mod room;
 mod silence;
 mod standby;
