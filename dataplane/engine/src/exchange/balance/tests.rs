@@ -114,6 +114,23 @@ fn whoever_has_just_come_back_is_given_less() {
             counts[pick(balance, 3, &choice, &|| rows[0].take_turn(), Moment::START, &mut random)] += 1;
         }
         assert!(counts[1] <= 1_700, "{balance:?}: {counts:?}");
+        // A share, and not nothing, where shares are drawn or in turn.
+        assert!(counts[1] >= 800 || !matches!(balance, Balance::Weighted | Balance::RoundRobin), "{balance:?}: {counts:?}");
         assert!(counts[0] >= 9_000 && counts[2] >= 9_000, "{balance:?}: {counts:?}");
     }
+}
+
+#[test]
+fn of_whom_nothing_is_known_one_attempt_finds_out() {
+    let rows = rows(2);
+    rows[1].observe(100 * NS_PER_MS, Moment::START);
+    let picked = || {
+        let choice = |at: usize| Choice { row: &rows[at], weight: 1, warmth: WARMTH_FULL };
+        pick(Balance::PeakEwma, 2, &choice, &|| 0, Moment::START, &mut dice(1))
+    };
+    assert_eq!(picked(), 0, "nobody asks it yet");
+    let slot = rows[0].begin(true, Moment::START);
+    assert_eq!(picked(), 1, "it is taken to be slow until it has answered");
+    rows[0].end(true, slot);
+    assert_eq!(picked(), 0);
 }

@@ -69,3 +69,27 @@ fn first_attempts_earn_further_ones() {
     assert!(further[..18].iter().all(|further| *further));
     assert_eq!(further[20..].iter().filter(|further| **further).count(), 20);
 }
+
+#[test]
+fn a_connection_that_was_closed_unseen_neither_costs_nor_earns() {
+    let mut draft = twice();
+    rules(&mut draft).attempts_max = 2;
+    draft.providers.get_mut(ProviderId(0)).unwrap().retries = policy::Retries { share_permille: 500, per_second: 1 };
+    let mut world = World::new(draft);
+    let further: Vec<bool> = (0..60)
+        .map(|_| {
+            let mut exchange = world.begin("c");
+            let stale = world.attempt(&mut exchange);
+            world.fail(&mut exchange, stale, judge::transport(Transport::StaleConnection));
+            let fresh = world.attempt(&mut exchange);
+            assert!(fresh.fresh && fresh.target == TargetId(0), "it asked nobody yet, so nothing is used up");
+            world.fail(&mut exchange, fresh, status(503));
+            let next = world.attempt(&mut exchange);
+            exchange.abandoned(&world.board, &world.prepared, world.now);
+            next.target == TargetId(1)
+        })
+        .collect();
+    // As where no connection was closed: the first twenty use the reserve up, and then every other one is earned.
+    assert!(further[..18].iter().all(|further| *further));
+    assert_eq!(further[20..].iter().filter(|further| **further).count(), 20);
+}

@@ -95,3 +95,22 @@ fn the_one_of_two_that_answered_is_told() {
     world.succeed(&mut exchange, beside);
     assert_eq!(told(&exchange), None);
 }
+
+#[test]
+fn who_is_asked_out_of_turn_was_not_asked_for_want_of_others() {
+    let mut draft = in_order(3, 0);
+    rules(&mut draft).standby_permille = 500;
+    let mut world = World::new(draft);
+    world.board.target(TargetId(0)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    let mut turns = 0;
+    for _ in 0..10 {
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        let standby = exchange.trail()[attempt.index].standby;
+        assert_eq!(standby, attempt.target == TargetId(2));
+        assert_eq!(told(&exchange), if standby { None } else { Some((0, "paused", Some(1))) });
+        world.succeed(&mut exchange, attempt);
+        turns += u32::from(standby);
+    }
+    assert_eq!(turns, 5);
+}

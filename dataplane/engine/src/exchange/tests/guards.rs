@@ -255,3 +255,119 @@ fn dropping_what_runs_is_a_broken_promise() {
     let mut exchange = world.begin("c");
     world.attempt(&mut exchange);
 }
+
+#[test]
+fn of_breakers_that_refuse_the_one_is_passed_whose_probes_failed_least() {
+    let mut world = World::new(in_order(2, 0));
+    world.break_open(TargetId(0));
+    world.pass(60_000);
+    let mut exchange = world.begin("c");
+    let probe = world.attempt(&mut exchange);
+    assert!(probe.probe && probe.target == TargetId(0));
+    world.fail(&mut exchange, probe, status(500));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    world.pass(1_000);
+    world.break_open(TargetId(1));
+    let opened = |target| world.board.target(TargetId(target)).breaker.opened();
+    assert!(opened(0) < opened(1));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    assert!(attempt.target == TargetId(1) && exchange.trail()[attempt.index].forced);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn while_one_breaker_was_just_passed_another_is() {
+    let mut world = World::new(in_order(2, 0));
+    world.break_open(TargetId(0));
+    world.pass(10);
+    world.break_open(TargetId(1));
+    let forced: Vec<Option<u32>> = (0..3)
+        .map(|_| {
+            let mut exchange = world.begin("c");
+            let next = world.next(&mut exchange);
+            exchange.abandoned(&world.board, &world.prepared, world.now);
+            if let Next::Attempt(attempt) = next { Some(attempt.target.0) } else { None }
+        })
+        .collect();
+    assert_eq!(forced, [Some(0), Some(1), None]);
+}
+
+#[test]
+fn a_session_goes_one_way_while_its_target_comes_back() {
+    let mut world = World::new(in_order(2, 0));
+    comes_back(&mut world);
+    world.pass(15_000);
+    let mut asked = [0; 2];
+    for number in 1..=200_u64 {
+        let targets = [(); 3].map(|()| {
+            let mut exchange = world.begin("c");
+            exchange.belongs_to(Session::of(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let attempt = world.attempt(&mut exchange);
+            world.succeed(&mut exchange, attempt);
+            attempt.target.0
+        });
+        assert!(targets == [0; 3] || targets == [1; 3], "{targets:?}");
+        asked[targets[0] as usize] += 1;
+    }
+    assert!(asked.iter().all(|count| *count > 50), "{asked:?}");
+}
+
+#[test]
+fn a_step_leaves_no_more_to_others_than_its_warmest_member_would() {
+    let mut draft = policies::draft(&[("a", 0), ("b", 0), ("d", 0)]);
+    let targets: Vec<TargetId> = (0..3).map(|at| policies::target(&mut draft, at, "m")).collect();
+    let chain = policies::chain(&mut draft, "c", &[&targets[..2], &targets[2..]]);
+    policies::name(&mut draft, "c", chain);
+    let mut world = World::new(draft);
+    // The second came back half a slow start before the first.
+    for target in [1, 0] {
+        world.break_open(TargetId(target));
+        world.pass(6_001);
+        let (breaker, rules) = (&world.board.target(TargetId(target)).breaker, policy::Breaker::default());
+        let admission = gate::allow(breaker, &rules, world.now);
+        assert!(matches!(admission, Admission::Probe(_)));
+        gate::success(breaker, &rules, admission, world.now);
+        world.pass(if target == 1 { 9_000 } else { 0 });
+    }
+    let mut left = 0;
+    for _ in 0..1_000 {
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        world.succeed(&mut exchange, attempt);
+        left += u32::from(attempt.target == TargetId(2));
+    }
+    assert!((430..=570).contains(&left), "{left} of 1,000, where the one of them is given half of its share again");
+}
+
+#[test]
+fn a_probe_that_spoke_is_an_attempt_like_any_other() {
+    let mut draft = in_order(2, 0);
+    rules(&mut draft).breaker.consecutive = 1;
+    let mut world = World::new(draft);
+    world.break_open(TargetId(0));
+    world.pass(60_000);
+    let mut exchange = world.begin("c");
+    let probe = world.attempt(&mut exchange);
+    assert!(probe.probe && probe.target == TargetId(0));
+    exchange.first_token(&world.prepared, &world.board, probe.index, world.now);
+    exchange.commit();
+    assert_eq!(world.board.target(TargetId(0)).breaker.state().0, gate::State::Closed);
+    world.fail(&mut exchange, probe, judge::transport(Transport::CutStream));
+    assert_eq!(world.board.target(TargetId(0)).breaker.state().0, gate::State::Open, "it was cut, and that counts");
+}
+
+#[test]
+fn a_connection_that_is_closed_twice_counts() {
+    let mut draft = in_order(1, 0);
+    rules(&mut draft).breaker.consecutive = 1;
+    rules(&mut draft).attempts_max = 1;
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    for expected in [gate::State::Closed, gate::State::Open] {
+        let attempt = world.attempt(&mut exchange);
+        world.fail(&mut exchange, attempt, judge::transport(Transport::StaleConnection));
+        assert_eq!(world.board.target(TargetId(0)).breaker.state().0, expected);
+    }
+    world.own(&mut exchange);
+}

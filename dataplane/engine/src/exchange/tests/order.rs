@@ -222,3 +222,122 @@ fn when_nobody_can_be_told_the_request_the_tenant_hears_why() {
     assert_eq!(own.message.as_str(), "The request has audio, and no target of the chain can be told so: p/m lacks audio, tools");
     exchange.abandoned(&board, &prepared, now);
 }
+
+/// What comes after the first of two targets with two credentials each was told "later", when two attempts are all
+/// there are.
+fn after_the_first(world: &mut World) -> Next {
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    assert_eq!(first.target, TargetId(0));
+    world.fail(&mut exchange, first, limited(60_000));
+    let next = world.next(&mut exchange);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    next
+}
+
+#[test]
+fn a_last_chance_is_kept_for_who_can_be_asked_soon() {
+    let mut draft = in_order(2, 2);
+    rules(&mut draft).attempts_max = 2;
+    let asked = |next: Next| if let Next::Attempt(attempt) = next { Some(attempt.target) } else { None };
+    // Spared, but there.
+    let mut world = World::new(draft.clone());
+    world.board.target(TargetId(1)).degrade(world.now.plus_ms(60_000), policy::Degradation::WrongAnswer);
+    assert_eq!(asked(after_the_first(&mut world)), Some(TargetId(1)));
+    // Back in a moment.
+    let mut world = World::new(draft.clone());
+    world.board.target(TargetId(1)).pause(world.now.plus_ms(500), Class::RateLimit);
+    assert_eq!(after_the_first(&mut world), Next::Wait(world.now.plus_ms(500)));
+    // Not for who is away for longer than anybody waits, or for whom nobody knows when.
+    let mut world = World::new(draft.clone());
+    world.board.target(TargetId(1)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    assert_eq!(asked(after_the_first(&mut world)), Some(TargetId(0)));
+    let mut world = World::new(draft);
+    world.break_open(TargetId(1));
+    assert_eq!(asked(after_the_first(&mut world)), Some(TargetId(0)));
+}
+
+#[test]
+fn a_connection_that_was_closed_unseen_is_followed_by_another_to_the_same_target() {
+    let mut world = World::new(in_order(2, 0));
+    let mut exchange = world.begin("c");
+    let stale = world.attempt(&mut exchange);
+    world.fail(&mut exchange, stale, judge::transport(Transport::StaleConnection));
+    // Others would come first now, had it not begun already.
+    world.board.target(TargetId(0)).degrade(world.now.plus_ms(60_000), policy::Degradation::WrongAnswer);
+    let fresh = world.attempt(&mut exchange);
+    assert_eq!((fresh.target, fresh.fresh), (TargetId(0), true));
+    world.succeed(&mut exchange, fresh);
+}
+
+#[test]
+fn who_is_back_first_is_waited_for_and_then_the_chains_order() {
+    for (ms, expected) in [([1_500, 1_000], (1_000, 1)), ([1_000, 1_500], (1_000, 0)), ([1_000, 1_000], (1_000, 0))] {
+        let mut draft = in_order(2, 1);
+        rules(&mut draft).backoff = policy::Backoff { exponential: false, base_ms: 0, cap_ms: 0 };
+        // As they failed …
+        let mut world = World::new(draft.clone());
+        let mut exchange = world.begin("c");
+        for ms in ms {
+            let attempt = world.attempt(&mut exchange);
+            world.fail(&mut exchange, attempt, limited(ms));
+        }
+        let waited = world.wait(&mut exchange);
+        world.pass(waited);
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!((waited, attempt.target.0), expected);
+        world.succeed(&mut exchange, attempt);
+        // … and before they were asked.
+        let mut world = World::new(draft);
+        for (target, ms) in [(0, ms[0]), (1, ms[1])] {
+            world.board.target(TargetId(target)).pause(world.now.plus_ms(ms), Class::RateLimit);
+        }
+        let mut exchange = world.begin("c");
+        let waited = world.wait(&mut exchange);
+        world.pass(waited);
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!((waited, attempt.target.0), expected);
+        world.succeed(&mut exchange, attempt);
+    }
+}
+
+#[test]
+fn the_last_attempt_is_for_who_was_not_asked_and_is_back_soon() {
+    for (attempts_max, expected) in [(2, (1_500, 0)), (3, (0, 1))] {
+        let mut draft = in_order(2, 0);
+        rules(&mut draft).attempts_max = attempts_max;
+        rules(&mut draft).backoff = policy::Backoff { exponential: false, base_ms: 0, cap_ms: 0 };
+        let mut world = World::new(draft);
+        world.board.target(TargetId(0)).pause(world.now.plus_ms(1_500), Class::RateLimit);
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        assert_eq!(attempt.target, TargetId(1));
+        world.fail(&mut exchange, attempt, status(500));
+        // A failure is rested from within a microsecond.
+        world.now = world.now.plus_ns(2_000);
+        let (begun, mut waited) = (world.now, 0);
+        let attempt = loop {
+            match world.next(&mut exchange) {
+                Next::Attempt(attempt) => break attempt,
+                Next::Wait(until) => (waited, world.now) = (until.since(begun).div_ceil(crate::moment::NS_PER_MS), until),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((waited, attempt.target.0), expected, "of {attempts_max} attempts");
+        world.succeed(&mut exchange, attempt);
+    }
+}
+
+#[test]
+fn a_short_retry_after_does_not_shorten_the_backoff() {
+    let mut draft = in_order(1, 0);
+    rules(&mut draft).backoff = policy::Backoff { exponential: false, base_ms: 1_000, cap_ms: 1_000 };
+    let world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let next = |exchange: &mut Exchange| exchange.next(&world.prepared, &world.board, world.now, &mut || u64::MAX);
+    let Next::Attempt(attempt) = next(&mut exchange) else { panic!("nothing speaks against it") };
+    exchange.concluded(&world.board, &world.prepared, attempt.index, limited(100), world.now);
+    let Next::Wait(until) = next(&mut exchange) else { panic!("it is back soon") };
+    assert_eq!(until.since(world.now) / crate::moment::NS_PER_MS, 1_000);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
