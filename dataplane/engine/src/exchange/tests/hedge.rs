@@ -179,3 +179,126 @@ fn what_is_slow_depends_on_the_size_of_the_prompt() {
     }
     assert!((80..=130).contains(&due[0]) && (3_000..=5_000).contains(&due[1]), "{due:?}");
 }
+
+#[test]
+fn a_request_earns_once_however_often_it_is_asked() {
+    let mut world = hedged(3, Slowness::Ms(1), 20);
+    let mut twice = 0;
+    for _ in 0..1_000 {
+        let mut exchange = world.begin("c");
+        let first = world.attempt(&mut exchange);
+        world.fail(&mut exchange, first, status(404).of_this_request());
+        let next = world.attempt(&mut exchange);
+        world.pass(1);
+        if let Some(other) = second(&mut world, &mut exchange) {
+            twice += 1;
+            exchange.outrun(&world.board, &world.prepared, other.index, world.now);
+        }
+        world.succeed(&mut exchange, next);
+    }
+    assert_eq!(twice, 20);
+}
+
+#[test]
+fn a_second_attempt_comes_before_the_commit_point_and_in_time_or_not_at_all() {
+    let mut world = hedged(2, Slowness::Ms(100), 1_000);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    exchange.first_token(&world.prepared, &world.board, first.index, world.now);
+    exchange.commit();
+    world.pass(100);
+    assert!(second(&mut world, &mut exchange).is_none() && exchange.attempts_made() == 1, "something was seen already");
+    world.succeed(&mut exchange, first);
+    // No time is left for it, or there will be none.
+    let mut exchange = world.ask("c", Some(50), true);
+    let first = world.attempt(&mut exchange);
+    assert_eq!(exchange.hedge_at(&world.prepared, &world.board, world.now), None);
+    world.pass(50);
+    assert!(second(&mut world, &mut exchange).is_none());
+    world.fail(&mut exchange, first, judge::transport(Transport::Deadline));
+    assert!(world.is_idle());
+    // The chain makes one attempt.
+    let mut draft = in_order(2, 0);
+    rules(&mut draft).hedge = Some(Hedge { after: Slowness::Ms(100), share_permille: 1_000 });
+    rules(&mut draft).attempts_max = 1;
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.pass(100);
+    assert!(second(&mut world, &mut exchange).is_none());
+    world.succeed(&mut exchange, first);
+}
+
+#[test]
+fn a_second_attempt_is_made_once_even_when_one_of_both_has_failed() {
+    let mut world = hedged(3, Slowness::Ms(100), 1_000);
+    for _ in 0..3 {
+        // Enough is earned for more than one.
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        world.succeed(&mut exchange, attempt);
+    }
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    world.pass(100);
+    let other = second(&mut world, &mut exchange).expect("there is another, and a budget");
+    world.fail(&mut exchange, first, status(404));
+    assert_eq!(exchange.state(), State::Attempting);
+    assert!(second(&mut world, &mut exchange).is_none());
+    world.succeed(&mut exchange, other);
+}
+
+#[test]
+fn what_nobody_could_be_asked_with_is_given_back() {
+    // Earned one by one: whoever takes one and makes no attempt with it would leave none.
+    let mut world = hedged(2, Slowness::Ms(100), 1_000);
+    for target in [0, 1] {
+        world.board.target(TargetId(target)).pause(world.now.plus_ms(1_000), Class::RateLimit);
+    }
+    world.pass(1_000);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    for target in [0, 1] {
+        world.board.target(TargetId(target)).pause(world.now.plus_ms(1_000), Class::RateLimit);
+    }
+    for _ in 0..20 {
+        assert!(second(&mut world, &mut exchange).is_none(), "neither another nor the same one can be asked");
+    }
+    world.pass(1_000);
+    let other = second(&mut world, &mut exchange).expect("nothing was used up");
+    exchange.outrun(&world.board, &world.prepared, other.index, world.now);
+    world.succeed(&mut exchange, first);
+}
+
+#[test]
+fn how_slow_is_slow_is_a_share_of_what_was_seen() {
+    for (permille, expected) in [(250, 80..=130_u64), (950, 3_000..=5_000)] {
+        let mut world = hedged(2, Slowness::Permille(permille), 1_000);
+        for n in 0..60_u64 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            world.pass(if n % 2 == 0 { 100 } else { 4_000 });
+            exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+            world.succeed(&mut exchange, attempt);
+        }
+        let mut exchange = world.begin("c");
+        let attempt = world.attempt(&mut exchange);
+        let at = exchange.hedge_at(&world.prepared, &world.board, world.now).expect("enough is known");
+        let ms = at.since(world.now) / crate::moment::NS_PER_MS;
+        assert!(expected.contains(&ms), "{ms} ms for {permille}");
+        world.succeed(&mut exchange, attempt);
+    }
+}
+
+#[test]
+fn a_first_that_is_late_by_wish_tells_nothing_of_its_target() {
+    let mut world = hedged(2, Slowness::Ms(100), 1_000);
+    let mut exchange = world.begin("c");
+    let first = world.attempt(&mut exchange);
+    exchange.struck(&world.board, first.index, Struck::Wished, world.now);
+    world.pass(100);
+    let other = second(&mut world, &mut exchange).expect("there is another, and a budget");
+    exchange.outrun(&world.board, &world.prepared, first.index, world.now);
+    world.succeed(&mut exchange, other);
+    assert_eq!(world.board.target(TargetId(0)).average_ns(world.now), None);
+}

@@ -265,3 +265,88 @@ fn a_flood_leaves_others_their_share() {
         }
     }
 }
+
+/// Twelve attempts are begun where ten are a guess at what the first target can take, and one of the others is as
+/// `change` has it: how many the first target gets.
+fn asked_of_a_guess(draft: Draft, change: impl FnOnce(&mut World)) -> usize {
+    let mut world = World::new(draft);
+    world.board.target(TargetId(0)).limit.queued(10, world.now);
+    change(&mut world);
+    let mut held: Vec<Exchange> = (0..12).map(|_| world.begin("c")).collect();
+    let asked: Vec<TargetId> = held.iter_mut().map(|exchange| world.attempt(exchange).target).collect();
+    held.iter_mut().for_each(|exchange| exchange.abandoned(&world.board, &world.prepared, world.now));
+    asked.iter().filter(|target| **target == TargetId(0)).count()
+}
+
+#[test]
+fn a_guess_at_what_a_target_takes_binds_only_while_another_is_well() {
+    let two = || in_order(2, 1);
+    assert_eq!(asked_of_a_guess(two(), |_| ()), 10);
+    assert_eq!(asked_of_a_guess(in_order(1, 1), |_| ()), 12);
+    assert_eq!(asked_of_a_guess(two(), |world| world.break_open(TargetId(1))), 12);
+    let paused = |world: &mut World| world.board.target(TargetId(1)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    assert_eq!(asked_of_a_guess(two(), paused), 12);
+    // One that takes another sort of request, or that waits for a failure, is no other.
+    let mut disabled = two();
+    disabled.targets.get_mut(TargetId(1)).expect("it was just made").disabled = Some("no key".into());
+    assert_eq!(asked_of_a_guess(disabled, |_| ()), 12);
+    let mut waits = two();
+    rules(&mut waits).steps[1].after.insert(Class::ContentFilter);
+    assert_eq!(asked_of_a_guess(waits, |_| ()), 12);
+    // Nor is the same one, a second time.
+    let mut twice = in_order(1, 1);
+    let step = rules(&mut twice).steps[0].clone();
+    rules(&mut twice).steps.push(step);
+    assert_eq!(asked_of_a_guess(twice, |_| ()), 12);
+}
+
+#[test]
+fn a_guess_does_not_bind_while_the_other_has_as_many_as_it_takes() {
+    let mut draft = in_order(2, 1);
+    // A chain of its own fills the second.
+    let only = policies::chain(&mut draft, "d", &[&[TargetId(1)]]);
+    policies::name(&mut draft, "d", only);
+    for (held, expected) in [(9, 11), (10, 12)] {
+        let mut fillers = Vec::new();
+        let fill = |world: &mut World| {
+            let begun = world.now;
+            world.pass(1);
+            assert!(world.board.target(TargetId(1)).limit.refused(12, begun, crate::limit::Sign::Said, world.now));
+            assert_eq!(world.board.target(TargetId(1)).limit.most(world.now), Some(10));
+            for _ in 0..held {
+                let slot = world.board.target(TargetId(1)).begin(true, world.now);
+                fillers.push(slot);
+            }
+        };
+        assert_eq!(asked_of_a_guess(draft.clone(), fill), expected);
+    }
+}
+
+#[test]
+fn what_the_policy_fixes_is_not_bound_by_what_was_learned_before() {
+    for (concurrency, expected) in [(policy::Concurrency::Adaptive, 10), (policy::Concurrency::Fixed, 12)] {
+        let mut draft = in_order(2, 1);
+        draft.providers.get_mut(ProviderId(0)).expect("there is one").concurrency = concurrency;
+        let mut world = World::new(draft);
+        world.refuse(12);
+        let mut held: Vec<Exchange> = (0..12).map(|_| world.begin("c")).collect();
+        let asked = held.iter_mut().map(|exchange| world.attempt(exchange).target).filter(|target| *target == TargetId(0)).count();
+        held.iter_mut().for_each(|exchange| exchange.abandoned(&world.board, &world.prepared, world.now));
+        assert_eq!(asked, expected);
+    }
+}
+
+#[test]
+fn a_deadline_that_was_short_says_nothing_of_room() {
+    let mut world = World::new(in_order(1, 1));
+    let mut held: Vec<Exchange> = (0..20).map(|_| world.ask("c", Some(50), true)).collect();
+    for exchange in &mut held {
+        world.attempt(exchange);
+    }
+    world.pass(50);
+    for exchange in &mut held {
+        exchange.concluded(&world.board, &world.prepared, 0, judge::transport(Transport::Deadline), world.now);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    }
+    assert_eq!(world.board.target(TargetId(0)).limit.most(world.now), None);
+}

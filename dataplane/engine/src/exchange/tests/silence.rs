@@ -316,3 +316,59 @@ fn a_probe_that_is_silent_has_failed_though_its_caller_left() {
         assert_eq!(breaker.peek(world.now) == gate::Peek::Elects, relapses == 0, "the next one probes at once, or after a while");
     }
 }
+
+#[test]
+fn what_is_late_by_wish_is_no_time_of_the_targets() {
+    for stream in [true, false] {
+        let mut world = World::new(in_order(2, 0));
+        for wished in [true, false] {
+            for _ in 0..40 {
+                let mut exchange = world.ask("c", None, stream);
+                let attempt = world.attempt(&mut exchange);
+                if wished {
+                    exchange.struck(&world.board, attempt.index, Struck::Wished, world.now);
+                }
+                world.pass(400);
+                exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+                world.succeed(&mut exchange, attempt);
+            }
+            let usual = world.board.target(TargetId(0)).usual_ns(stream, Size::default(), 0.5, world.now);
+            assert_eq!(usual.is_none(), wished, "stream: {stream}");
+            let other = world.board.target(TargetId(0)).usual_ns(!stream, Size::default(), 0.5, world.now);
+            assert_eq!(other, None, "streams and whole answers have times of their own");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_the_first_once() {
+    let mut world = World::new(in_order(1, 0));
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    world.pass(100);
+    exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+    world.pass(9_000);
+    exchange.first_token(&world.prepared, &world.board, attempt.index, world.now);
+    assert_eq!(exchange.trail()[attempt.index].token_us, 100_000);
+    world.succeed(&mut exchange, attempt);
+    assert_eq!(world.board.target(TargetId(0)).average_ns(exchange.started()).map(|ns| ns as u64 / 1_000_000), Some(100));
+}
+
+#[test]
+fn a_flaw_is_the_last_failure_and_counts_as_the_chain_says() {
+    for (uncounted, expected) in [(false, gate::State::Open), (true, gate::State::Closed)] {
+        let mut draft = in_order(1, 0);
+        if uncounted {
+            rules(&mut draft).triggers.uncounted.insert(Class::Malformed);
+        }
+        let mut world = World::new(draft);
+        for _ in 0..5 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            exchange.commit();
+            exchange.flawed(&world.board, &world.prepared, attempt.index, Verdict::of(Class::Malformed, "malformed"), world.now);
+        }
+        let row = world.board.target(TargetId(0));
+        assert_eq!((row.breaker.state().0, row.last_failure().map(|(_, class)| class)), (expected, Some(Class::Malformed)));
+    }
+}
