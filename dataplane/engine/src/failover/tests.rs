@@ -134,3 +134,27 @@ fn the_table_in_the_documents_is_this_one() {
     let written = include_str!("../../FAILURES.md");
     assert!(written.ends_with(&table()), "FAILURES.md has to end with:\n{}", table());
 }
+
+#[test]
+fn whatever_a_chain_names_as_next_moves_on() {
+    let only = |class| {
+        let mut set = ClassSet::EMPTY;
+        set.insert(class);
+        set
+    };
+    let refused = verdict(Class::ContentFilter, None);
+    assert!(!overruled(&Triggers::default(), refused).move_on);
+    let filter = only(Class::ContentFilter);
+    for triggers in [
+        Triggers { retry: filter, ..Triggers::default() },
+        Triggers { next: filter, ..Triggers::default() },
+        Triggers { next_key: filter, ..Triggers::default() },
+        Triggers { next_model: filter, ..Triggers::default() },
+    ] {
+        let ruled = overruled(&triggers, refused);
+        assert!(ruled.move_on && ruled.retry_same == triggers.retry.contains(Class::ContentFilter), "{triggers:?}");
+        assert!(overruled(&triggers, verdict(Class::ServerError, None)).retry_same, "others stay as they are");
+    }
+    let ruled = overruled(&Triggers { next_model: only(Class::ServerError), ..Triggers::default() }, verdict(Class::ServerError, None));
+    assert!(ruled.move_on && !ruled.retry_same);
+}

@@ -169,3 +169,25 @@ fn what_says_nothing_of_an_account_is_not_counted_for_it() {
         assert_eq!(account(&world, 0), Breaker::Closed, "{verdict:?}");
     }
 }
+
+#[test]
+fn an_account_whose_probe_fails_is_left_alone_again() {
+    let mut world = World::new(in_order(1, 2));
+    let seat = &world.board.standing(KeyId(0)).breaker;
+    for _ in 0..5 {
+        gate::failure(seat, &policy::Breaker::default(), Admission::Pass, world.now, u64::MAX / 2);
+    }
+    world.pass(60_000);
+    // Nobody else has worked there since, so that it is laid to the target; but the probe has reported.
+    let mut exchange = loop {
+        let mut exchange = world.begin("c");
+        if world.attempt(&mut exchange).key == Some(KeyId(0)) {
+            break exchange;
+        }
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    };
+    assert_eq!(account(&world, 0), Breaker::Probing);
+    exchange.concluded(&world.board, &world.prepared, 0, status(500), world.now);
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert_eq!(account(&world, 0), Breaker::Open);
+}

@@ -167,3 +167,99 @@ fn the_next_model_is_asked_in_the_place_of_another_deployment() {
         assert_eq!(asked, expected);
     }
 }
+
+#[test]
+fn a_template_comes_before_the_other_targets_too() {
+    let mut world = ruled(2, Triggers { template: only(Class::ServerError), ..Triggers::default() });
+    let (order, next) = asked(&mut world, status(500));
+    assert_eq!(order, [0], "whoever else would be asked");
+    assert!(matches!(next, Next::Surrender(Surrender::Own(_))));
+}
+
+#[test]
+fn what_is_not_counted_is_not_laid_to_the_account_either() {
+    for (uncounted, expected) in [(false, gate::State::Open), (true, gate::State::Closed)] {
+        let mut draft = in_order(2, 2);
+        if uncounted {
+            rules(&mut draft).triggers.uncounted = only(Class::ServerError);
+        }
+        let mut world = World::new(draft);
+        for _ in 0..200 {
+            let mut exchange = world.begin("c");
+            let attempt = world.attempt(&mut exchange);
+            if attempt.key == Some(KeyId(0)) {
+                world.fail(&mut exchange, attempt, status(500));
+                exchange.abandoned(&world.board, &world.prepared, world.now);
+            } else {
+                world.succeed(&mut exchange, attempt);
+            }
+            world.pass(5);
+        }
+        assert_eq!(world.board.standing(KeyId(0)).breaker.state().0, expected);
+    }
+}
+
+/// One provider with two credentials and a target for each of these models, whose chain has another credential asked
+/// after an empty answer.
+fn of_one_provider(models: &[&str]) -> Draft {
+    let mut draft = policies::draft(&[("a", 2)]);
+    let targets: Vec<TargetId> = models.iter().map(|model| policies::target(&mut draft, 0, model)).collect();
+    let steps: Vec<&[TargetId]> = targets.chunks(1).collect();
+    let chain = policies::chain(&mut draft, "c", &steps);
+    policies::name(&mut draft, "c", chain);
+    rules(&mut draft).triggers = Triggers { next_key: only(Class::Empty), ..Triggers::default() };
+    draft
+}
+
+#[test]
+fn each_target_is_asked_with_each_credential() {
+    let mut world = World::new(of_one_provider(&["m", "n"]));
+    let order = asked_with(&mut world, Verdict::of(Class::Empty, "empty"));
+    let different: std::collections::HashSet<_> = order.iter().collect();
+    assert_eq!((order.len(), different.len()), (4, 4), "{order:?}");
+}
+
+#[test]
+fn another_credential_is_one_that_may_be_used() {
+    let empty = Verdict::of(Class::Empty, "empty");
+    let mut paused = World::new(of_one_provider(&["m"]));
+    paused.board.pause_key(KeyId(1), paused.now.plus_ms(60_000), Class::RateLimit);
+    assert_eq!(asked_with(&mut paused, empty), [(0, Some(KeyId(0)))]);
+    let mut ill = World::new(of_one_provider(&["m"]));
+    let account = &ill.board.standing(KeyId(1)).breaker;
+    for _ in 0..5 {
+        gate::failure(account, &policy::Breaker::default(), Admission::Pass, ill.now, u64::MAX / 2);
+    }
+    assert_eq!(account.state().0, gate::State::Open);
+    assert_eq!(asked_with(&mut ill, empty), [(0, Some(KeyId(0)))]);
+    assert_eq!(asked_with(&mut World::new(of_one_provider(&["m"])), empty).len(), 2, "else both are");
+}
+
+#[test]
+fn no_deployment_of_a_model_that_is_left_is_asked_again() {
+    let mut draft = policies::draft(&[("a", 0), ("b", 0), ("d", 0), ("e", 0)]);
+    let targets: Vec<TargetId> = (0..4).map(|at| policies::target(&mut draft, at, "m")).collect();
+    draft.targets.get_mut(targets[2]).expect("it was just made").disabled = Some("no key".into());
+    let chain = policies::chain(&mut draft, "c", &[&targets[..3], &targets[3..]]);
+    policies::name(&mut draft, "c", chain);
+    rules(&mut draft).backoff = policy::Backoff { exponential: true, base_ms: 0, cap_ms: 0 };
+    rules(&mut draft).triggers.next_model = only(Class::Empty);
+    let mut world = World::new(draft);
+    let mut exchange = world.begin("c");
+    let mut order = Vec::new();
+    loop {
+        match world.next(&mut exchange) {
+            Next::Attempt(attempt) => {
+                order.push(attempt.target.0);
+                // The first may be asked again by what it said, and the second has the model left.
+                let verdict = if order.len() == 2 { Verdict::of(Class::Empty, "empty") } else { status(500) };
+                world.fail(&mut exchange, attempt, Verdict { counts_for_breaker: false, ..verdict });
+            }
+            Next::Wait(until) => world.now = until,
+            _ => break,
+        }
+    }
+    assert!(order[..2] == [0, 1] || order[..2] == [1, 0], "{order:?}");
+    assert!(order.len() > 3 && order[2..].iter().all(|target| *target == 3), "{order:?}");
+    assert_eq!(exchange.candidates()[2].skip(), Some(Skip::Disabled), "what it was before is still why");
+}

@@ -152,3 +152,50 @@ fn many_at_once_take_no_more_than_there_is() {
     assert_eq!(first, 7);
     exchanges.iter_mut().for_each(|exchange| exchange.abandoned(&world.board, &world.prepared, world.now));
 }
+
+#[test]
+fn what_was_sent_and_failed_is_used_all_the_same() {
+    let mut world = world(1, &[(1, 0)]);
+    let mut exchange = world.begin("c");
+    let attempt = world.attempt(&mut exchange);
+    exchange.sent(attempt.index, world.now);
+    world.fail(&mut exchange, attempt, status(500));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+    assert_eq!(world.begin("c").candidates()[0].skip(), Some(Skip::KeyLimit { for_ms: 60_000 }));
+}
+
+/// Why the first target cannot be asked, with two credentials of one request a minute: each was asked so many
+/// milliseconds ago, and is paused for so many more.
+fn held_by(asked_and_paused: [(u64, u64); 2]) -> Option<Skip> {
+    let mut world = world(1, &[(1, 0), (1, 0)]);
+    let now = world.now.plus_ms(60_000);
+    for (id, (ago_ms, paused_ms)) in (0..).zip(asked_and_paused) {
+        let key = world.prepared.providers[ProviderId(0)].keys[id as usize];
+        if ago_ms > 0 {
+            assert!(world.board.quota(key.id).take(&key, 0, Moment(now.0 - ago_ms * crate::moment::NS_PER_MS)));
+        }
+        if paused_ms > 0 {
+            world.board.pause_key(key.id, now.plus_ms(paused_ms), Class::RateLimit);
+        }
+    }
+    world.now = now;
+    world.begin("c").candidates()[0].skip()
+}
+
+#[test]
+fn of_a_limit_and_a_pause_the_one_is_told_that_is_waited_for() {
+    assert_eq!(held_by([(30_000, 0), (0, 1_000)]), Some(Skip::Paused { for_ms: 1_000 }), "the other is back first");
+    assert_eq!(held_by([(59_000, 0), (0, 20_000)]), Some(Skip::KeyLimit { for_ms: 1_000 }));
+    // Of one that has both, whichever ends later.
+    assert_eq!(held_by([(30_000, 1_000), (30_000, 1_000)]), Some(Skip::KeyLimit { for_ms: 30_000 }));
+    assert_eq!(held_by([(59_000, 20_000), (59_000, 20_000)]), Some(Skip::Paused { for_ms: 20_000 }));
+}
+
+#[test]
+fn a_request_too_large_for_one_credential_is_not_too_large_while_another_is_out() {
+    let mut world = world(1, &[(0, 1_000), (0, 5_000)]);
+    world.board.pause_key(KeyId(1), world.now.plus_ms(60_000), Class::Auth);
+    let mut exchange = charged(&world, 2_000);
+    assert_eq!(exchange.candidates()[0].skip(), Some(Skip::KeysOut));
+    assert_eq!(world.own(&mut exchange).code, "provider_auth");
+}
