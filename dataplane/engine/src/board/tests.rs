@@ -1,4 +1,5 @@
 use super::*;
+use crate::breaker;
 
 fn at(ms: u64) -> Moment {
     Moment::START.plus_ms(ms)
@@ -108,9 +109,21 @@ fn forgetting_blanks_everything_but_what_is_in_flight() {
     row.pause(at(100), Class::RateLimit);
     row.note_failure(Class::Reset, at(5));
     row.observe(5, at(0));
+    assert!(row.spare(at(100), at(0)) && row.take_force(at(0)));
+    row.degrade(at(100), policy::Degradation::WrongAnswer);
+    let rules = policy::Breaker { consecutive: 1, ..policy::Breaker::default() };
+    assert!(breaker::failure(&row.breaker, &rules, breaker::Admission::Pass, at(0), 0));
+    row.limit.queued(10, at(0));
+    for stream in [true, false] {
+        (0..40).for_each(|_| row.answered(stream, Size::default(), None, 400 * NS_PER_MS, at(0)));
+        assert!(row.usual_ns(stream, Size::default(), 0.5, at(0)).is_some());
+    }
     assert_eq!(row.last_failure(), Some((at(5), Class::Reset)));
     board.forget(TargetId(0));
     assert_eq!((row.paused(at(0)), row.last_failure(), row.totals(), row.in_flight()), (None, None, (0, 0), 1));
+    assert_eq!((row.spent(at(0)), row.degraded(at(0)), row.average_ns(at(0)), row.limit.most(at(0))), (None, None, None, None));
+    assert!([true, false].iter().all(|stream| row.usual_ns(*stream, Size::default(), 0.5, at(0)).is_none()));
+    assert_eq!((row.breaker.state().0, row.may_be_forced(at(0))), (breaker::State::Closed, true));
     row.end(true, slot);
     assert_eq!(row.in_flight(), 0);
 }

@@ -55,6 +55,7 @@ fn requests_find_their_chain() {
     check(ACME, "", None, false, Err((400, "missing_required_parameter")));
     check(None, "support", None, false, Ok(("support", Way::Name)));
     check(ACME, &"m".repeat(300), None, false, Err((404, "model_not_found")));
+    check(ACME, &format!("openai/{}", "m".repeat(300)), None, false, Err((404, "model_not_found")));
 }
 
 #[test]

@@ -198,3 +198,77 @@ fn who_sums_up_is_asked_once_and_not_in_spite_of_anything() {
     aside.abandoned(&world.board, &world.prepared, world.now);
     assert!(world.is_idle());
 }
+
+#[test]
+fn all_of_it_goes_to_who_can_read_it_even_after_less_of_it_went_elsewhere() {
+    let mut world = windows(&[1_000, 9_000]);
+    world.board.target(TargetId(1)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let less = world.attempt(&mut exchange);
+    assert!(less.target == TargetId(0) && exchange.bytes_max(&world.prepared, less.index).is_some());
+    world.pass(60_000);
+    world.fail(&mut exchange, less, status(404));
+    let all = world.attempt(&mut exchange);
+    assert_eq!((all.target, exchange.bytes_max(&world.prepared, all.index)), (TargetId(1), None));
+    world.succeed(&mut exchange, all);
+}
+
+#[test]
+fn who_is_spared_is_asked_with_less_and_whose_breaker_refuses_is_not() {
+    let mut world = windows(&[1_000]);
+    world.board.target(TargetId(0)).degrade(world.now.plus_ms(60_000), policy::Degradation::WrongAnswer);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let attempt = world.attempt(&mut exchange);
+    assert!(exchange.bytes_max(&world.prepared, attempt.index).is_some());
+    world.succeed(&mut exchange, attempt);
+    // Least of all with the whole prompt, in spite of its breaker.
+    world.break_open(TargetId(0));
+    let mut exchange = begin(&world, 5_000, 1_000);
+    assert_eq!(world.own(&mut exchange).code, "context_length_exceeded");
+    assert!(exchange.trail().is_empty());
+}
+
+#[test]
+fn what_fits_to_the_byte_fits() {
+    let most = prompt_bytes_max(1_000, None, 100);
+    for (least, fits) in [(most, true), (most + 1, false)] {
+        let mut world = windows(&[1_000]);
+        let mut exchange = begin(&world, 5_000, least);
+        assert_eq!(matches!(world.next(&mut exchange), Next::Attempt(_)), fits);
+        exchange.abandoned(&world.board, &world.prepared, world.now);
+    }
+}
+
+#[test]
+fn nobody_shops_around_with_less_for_another_opinion() {
+    let mut world = windows(&[9_000, 1_000]);
+    let mut exchange = begin(&world, 5_000, 1_000);
+    let attempt = world.attempt(&mut exchange);
+    world.fail(&mut exchange, attempt, Verdict::of(Class::ContentFilter, "content_filter"));
+    assert!(matches!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { .. })));
+}
+
+#[test]
+fn a_summary_takes_no_more_than_a_third_of_what_is_left() {
+    let mut world = summed_up(&[1_000]);
+    let wants = decide::Wants { tokens: 5_000, ..decide::Wants::default() };
+    let mut exchange = world.want("c", Some(3_000), true, wants);
+    exchange.may_compact(1_000, 100);
+    let Next::Summarise(summing) = world.next(&mut exchange) else { panic!("nothing is summed up") };
+    assert_eq!(summing.until, world.now.plus_ms(1_000));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
+
+#[test]
+fn who_sums_up_is_the_only_one_that_is_asked_for_it() {
+    let mut draft = in_order(3, 0);
+    let member = |target| policy::Member { target: TargetId(target), weight: 1, wording: None };
+    let step = |target| policy::Step::of(policy::Balance::Weighted, vec![member(target)]);
+    draft.chains.push(policy::Chain::over("summary", vec![step(1), step(2)]));
+    let mut world = World::new(draft);
+    let mut aside = begin_aside(&world, 5_000);
+    let attempt = world.attempt(&mut aside);
+    world.fail(&mut aside, attempt, status(500));
+    assert!(matches!(world.next(&mut aside), Next::Surrender(_)), "its answer is not worth a second attempt");
+    assert_eq!(aside.trail().len(), 1);
+}
