@@ -357,7 +357,7 @@ impl Exchange {
             }
             // Each wait is bounded, and so is their number: a pause that others keep prolonging
             // must not hold this exchange to its end.
-            if self.waits >= self.attempts_max.saturating_mul(2) {
+            if self.has_waited() {
                 return None;
             }
             self.waits += 1;

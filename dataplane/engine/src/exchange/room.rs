@@ -39,13 +39,21 @@ impl Exchange {
         if !shares::is_short(here, most) || row.limit.is_soft() && !self.has_others(prepared, board, place, now) {
             return None;
         }
-        if here >= most {
+        // With nobody else to ask a refusal of ours would surely be one, and the limit is an estimate: whoever has
+        // waited for room in vain goes in spite of it. Errors that come by chance would shrink it to the least.
+        let in_spite = || self.has_waited() && !self.has_others(prepared, board, place, now);
+        if here >= most && !in_spite() {
             return Some(Skip::AtLimit);
         }
         // Tenants are counted at the provider: as many times as much is there as is here.
         let whole = u64::from(most) * u64::from(board.in_flight(place.provider)) / u64::from(here.max(1));
         let whole = u32::try_from(whole).unwrap_or(u32::MAX);
         self.has_its_share(prepared, board, place, whole).then_some(Skip::OverShare)
+    }
+
+    /// True when this exchange has waited as often as it may.
+    pub(super) fn has_waited(&self) -> bool {
+        self.waits >= self.attempts_max.saturating_mul(2)
     }
 
     #[cold]
