@@ -51,3 +51,10 @@ macro_rules! machine {
 }
 
 pub(crate) use machine;
+
+/// The drawing in a file's documentation, as [`machine`] writes one.
+#[cfg(test)]
+pub(crate) fn drawn(page: &str) -> String {
+    let text = page.lines().filter_map(|line| line.strip_prefix("//! "));
+    text.skip_while(|line| *line != "```mermaid").skip(1).take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect()
+}

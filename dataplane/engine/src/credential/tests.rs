@@ -9,15 +9,7 @@ const EVENTS: usize = 60;
 
 #[test]
 fn the_drawing_is_the_machine() {
-    let page = include_str!("../credential.rs");
-    let drawn: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! "))
-        .skip_while(|line| *line != "```mermaid")
-        .skip(1)
-        .take_while(|line| *line != "```")
-        .collect();
-    assert_eq!(drawn.join("\n"), State::drawing().trim_end());
+    assert_eq!(crate::machine::drawn(include_str!("../credential.rs")), State::drawing());
 }
 
 /// Numbers without a pattern (splitmix64).

@@ -2,15 +2,7 @@ use super::*;
 
 #[test]
 fn the_drawing_is_the_machine() {
-    let page = include_str!("../hysteresis.rs");
-    let drawn: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! "))
-        .skip_while(|line| *line != "```mermaid")
-        .skip(1)
-        .take_while(|line| *line != "```")
-        .collect();
-    assert_eq!(drawn.join("\n"), State::drawing().trim_end());
+    assert_eq!(crate::machine::drawn(include_str!("../hysteresis.rs")), State::drawing());
 }
 
 /// Results as letters, `g` and `b`; the sides after each of them as `-` and `#`.

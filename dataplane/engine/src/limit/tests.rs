@@ -74,15 +74,7 @@ fn a_clock_that_stands_still_or_ends_does_no_harm() {
 
 #[test]
 fn the_drawing_is_the_machine() {
-    let page = include_str!("../limit.rs");
-    let drawn: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! "))
-        .skip_while(|line| *line != "```mermaid")
-        .skip(1)
-        .take_while(|line| *line != "```")
-        .collect();
-    assert_eq!(drawn.join("\n"), State::drawing().trim_end());
+    assert_eq!(crate::machine::drawn(include_str!("../limit.rs")), State::drawing());
 }
 
 /// Whatever happens in whatever order: a limit moves as it is drawn, and by every line of the drawing.
