@@ -347,10 +347,9 @@ impl Exchange {
         if self.way == Way::Aside {
             return None;
         }
-        let spared = self.spared(prepared, board, now, random).map(Next::Attempt);
-        let fitted = if spared.is_none() && self.is_fitted() { self.compacted(prepared, board, now, random) } else { None };
-        spared
-            .or(fitted)
+        self.spared(prepared, board, now, random)
+            .map(Next::Attempt)
+            .or_else(|| if self.is_fitted() { self.compacted(prepared, board, now, random) } else { None })
             .or_else(|| self.later(prepared, board, now, random))
             .or_else(|| self.compacted(prepared, board, now, random))
             .or_else(|| self.in_spite_of_breakers(prepared, board, now, random).map(Next::Attempt))

@@ -100,18 +100,18 @@ impl Fit<'_> {
 
     /// One of the usable credentials, at random by weight, or of those that are spent the one that is back
     /// first; the outer `None` when there is none.
-    fn pick(&self, keys: &[Key], random: &mut impl FnMut() -> u64) -> Option<Option<KeyId>> {
+    fn pick<'k>(&self, keys: &'k [Key], random: &mut impl FnMut() -> u64) -> Option<Option<&'k Key>> {
         let weights = match usable(keys, self.target, self.charge, self.board, self.now) {
             Keys::Needless => return Some(None),
             Keys::Usable { weights } => weights,
             Keys::Spent { .. } => {
                 let spent = keys.iter().filter(|key| self.may(key));
-                return spent.min_by_key(|key| self.board.key_spent(key.id, self.now)).map(|key| Some(key.id));
+                return spent.min_by_key(|key| self.board.key_spent(key.id, self.now)).map(Some);
             }
             Keys::Limited { .. } | Keys::Paused { .. } | Keys::TooSmall | Keys::Out => return None,
         };
         if let [only] = keys {
-            return Some(Some(only.id));
+            return Some(Some(only));
         }
         let fit = || keys.iter().filter(|key| self.is_fit(key));
         let well: u64 = fit().filter(|key| self.passes(key)).map(|key| u64::from(key.weight)).sum();
@@ -129,14 +129,13 @@ fn limited(keys: &[Key], picked: Option<KeyId>) -> Option<&Key> {
     keys.iter().find(|key| Some(key.id) == picked).filter(|key| key.is_limited())
 }
 
-fn at_random<'k>(mut among: impl Iterator<Item = &'k Key>, weights: u64, random: &mut impl FnMut() -> u64) -> Option<KeyId> {
+fn at_random<'k>(mut among: impl Iterator<Item = &'k Key>, weights: u64, random: &mut impl FnMut() -> u64) -> Option<&'k Key> {
     let mut point = backoff::scale(random(), weights - 1);
-    let picked = among.find(|key| {
+    among.find(|key| {
         let here = point < u64::from(key.weight);
         point = point.saturating_sub(u64::from(key.weight));
         here
-    });
-    picked.map(|key| key.id)
+    })
 }
 
 impl Exchange {
@@ -170,8 +169,8 @@ impl Exchange {
         let keys = prepared.keys(place);
         for _ in 0..keys.len().max(1) {
             let picked = self.pick_key(prepared, board, at, now, random)?;
-            if self.asks(prepared, board, place, picked, now) {
-                return Some(picked);
+            if picked.is_none_or(|key| self.asks(board, place, key, now)) {
+                return Some(picked.map(|key| key.id));
             }
         }
         if let Keys::Limited { until } = usable(keys, place.target, self.charge, board, now) {
@@ -180,11 +179,9 @@ impl Exchange {
         None
     }
 
-    /// Asks a credential that was picked, where there is one: false when another shard has just moved it.
-    fn asks(&self, prepared: &Prepared, board: &Board, place: &Place, picked: Option<KeyId>, now: Moment) -> bool {
-        let look = Look { target: place.target, charge: self.charge.into(), now };
-        let key = prepared.keys(place).iter().find(|key| Some(key.id) == picked);
-        key.is_none_or(|key| board.credential(key.id).ask(key, look))
+    /// Asks a credential that was picked: false when another shard has just moved it.
+    fn asks(&self, board: &Board, place: &Place, key: &Key, now: Moment) -> bool {
+        board.credential(key.id).ask(key, Look { target: place.target, charge: self.charge.into(), now })
     }
 
     /// No attempt was made with a credential that was taken.
@@ -210,14 +207,14 @@ impl Exchange {
 
     /// The credential for an attempt at a candidate. After a failure for which the chain wants another one, it
     /// is one that was not used; where none is left, the target is asked no more.
-    fn pick_key(
+    fn pick_key<'p>(
         &mut self,
-        prepared: &Prepared,
+        prepared: &'p Prepared,
         board: &Board,
         at: usize,
         now: Moment,
         random: &mut impl FnMut() -> u64,
-    ) -> Option<Option<KeyId>> {
+    ) -> Option<Option<&'p Key>> {
         let place = &prepared.places(self.chain)[at];
         let fit = self.fit(board, place, now);
         if self.candidates[at].failures == 0 || !self.wants_other_key(prepared, at) {
@@ -262,10 +259,10 @@ impl Exchange {
         if !matches!(told, Admission::Refused { .. }) {
             return (picked, Some(told));
         }
-        let other = self.fit(board, place, now).pick(keys, random).flatten().filter(|other| *other != key);
-        let may =
-            |other: &KeyId| limited(keys, Some(*other)).is_none_or(|other| board.quota(other.id).take(other, self.charge.into(), now));
-        let Some(other) = other.filter(may) else { return (picked, Some(Admission::Forced)) };
+        let other = self.fit(board, place, now).pick(keys, random).flatten().filter(|other| other.id != key);
+        let Some(other) = other.filter(|other| self.asks(board, place, other, now)).map(|other| other.id) else {
+            return (picked, Some(Admission::Forced));
+        };
         self.give_key_back(prepared, board, place.provider, picked, now);
         match ask(other) {
             Admission::Refused { .. } => (Some(other), Some(Admission::Forced)),
