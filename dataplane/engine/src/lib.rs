@@ -45,6 +45,8 @@ mod pages;
 pub mod queue;
 pub mod quota;
 pub mod retries;
+#[cfg(test)]
+mod roll;
 pub mod shares;
 pub mod standing;
 pub mod waiting;

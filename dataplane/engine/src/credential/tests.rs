@@ -1,5 +1,6 @@
 use super::*;
 use crate::moment::NS_PER_MS;
+use crate::roll::Roll;
 use policy::KeyId;
 use std::collections::BTreeSet;
 
@@ -10,18 +11,6 @@ const EVENTS: usize = 60;
 #[test]
 fn the_drawing_is_the_machine() {
     assert_eq!(crate::machine::drawn(include_str!("../credential.rs")), State::drawing());
-}
-
-/// Numbers without a pattern (splitmix64).
-struct Roll(u64);
-
-impl Roll {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }
 
 /// One credential that things are told of, and every move that was seen.

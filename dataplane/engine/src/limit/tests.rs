@@ -1,4 +1,5 @@
 use super::*;
+use crate::roll::Roll;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 fn at(ms: u64) -> Moment {
@@ -82,25 +83,21 @@ fn the_drawing_is_the_machine() {
 fn it_moves_as_it_is_drawn() {
     let mut taken = std::collections::HashSet::new();
     for seed in 0..2_000_u64 {
-        let (limit, mut rolled) = (Limit::default(), seed);
-        let mut random = || {
-            rolled = rolled.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            rolled >> 20
-        };
+        let (limit, mut roll) = (Limit::default(), Roll(seed));
         let (mut now, mut state) = (at(1), State::Free);
         let mut moved = |from: State, by: Event, to: State| {
             assert_eq!(from.after(by), Some(to), "seed {seed}: {from:?} by {by:?}");
             taken.insert((from, by, to));
         };
         for _ in 0..40 {
-            now = now.plus_ns(random() % (HOLD_NS / 2));
+            now = now.plus_ns(roll.below(HOLD_NS / 2));
             let waited = limit.state(now);
             if waited != state {
                 moved(state, Event::Quiet, waited);
             }
-            let (in_flight, begun) = (1 + (random() % 60) as u32, Moment(now.0.saturating_sub(random() % HOLD_NS)));
+            let (in_flight, begun) = (1 + roll.below(60) as u32, Moment(now.0.saturating_sub(roll.below(HOLD_NS))));
             let most = limit.most(now);
-            let by = match random() >> 9 & 3 {
+            let by = match roll.below(4) {
                 0 | 3 => limit.refused(in_flight, begun, Sign::Said, now).then_some(Event::Refused),
                 1 => {
                     limit.queued(in_flight, now);

@@ -2,7 +2,7 @@
 //! said of each.
 
 use super::*;
-use crate::moment::NS_PER_MS;
+use crate::{moment::NS_PER_MS, roll::Roll};
 
 /// Sequences that are played.
 const SEEDS: u64 = 400;
@@ -14,22 +14,6 @@ const COUNTED_EVERY: usize = 10;
 const COUNTED: usize = 300;
 /// For how long a refusal holds, as the documents have it, in milliseconds.
 const MINUTE_MS: u64 = 60_000;
-
-/// Numbers without a pattern (splitmix64).
-struct Roll(u64);
-
-impl Roll {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn among<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len() as u64) as usize]
-    }
-}
 
 /// What was said of one credential: until when it is out, paused, and without a right to each target.
 #[derive(Clone)]

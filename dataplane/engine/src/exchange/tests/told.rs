@@ -53,7 +53,8 @@ fn a_model_that_the_tenant_named_is_its_own_business() {
     let mut world = World::new(draft);
     let mut exchange = world.begin("openai/gpt-99");
     let attempt = world.attempt(&mut exchange);
-    world.fail(&mut exchange, attempt, status(404));
+    // One that leaves a target of the policy's alone.
+    world.fail(&mut exchange, attempt, Verdict::of(Class::ModelGone, "model_not_found"));
     assert_eq!(world.next(&mut exchange), Next::Surrender(Surrender::Relay { attempt_index: 0 }));
     // Nobody else suffers from the name that one tenant made up.
     assert_eq!(world.board.target(rest).paused(world.now), None);
