@@ -17,7 +17,7 @@ use codec::{
 use policy::{Gateway, limits};
 use std::{
     cell::RefCell,
-    ops::{Deref, DerefMut},
+    ops::{Deref, DerefMut, Range},
     time::Duration,
 };
 
@@ -37,13 +37,18 @@ impl Body<'_> {
 }
 
 impl<'s> Body<'s> {
+    /// Nothing yet.
+    pub fn awaited(shard: &'s Shard) -> Body<'s> {
+        Body { held: Held::default(), scan: shard.scans.lend() }
+    }
+
     /// A request of the gateway's own; `None` when it cannot be read, or the shard's budget for bodies is spent.
     pub fn own(shard: &'s Shard, text: Vec<u8>) -> Option<Body<'s>> {
         let mut scan = shard.scans.lend();
         scan.feed(&text).ok()?;
         scan.finish().ok()?;
-        let mut held = Held::default();
-        held.push(&shard.io, &shard.arena, Bytes::own(text)).ok()?;
+        let (mut held, all) = (Held::default(), 0..text.len());
+        held.push(&shard.io, &shard.arena, &Bytes::own(text), all).ok()?;
         held.settle(&shard.io);
         Some(Body { held, scan })
     }
@@ -120,12 +125,12 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Receives the body of `asked`.
+/// Receives the body of `asked`, where it stays.
 ///
 /// # Errors
 /// The body breaks HTTP, JSON or a limit, is too slow, or finds no memory in time; or the tenant
 /// went away.
-pub async fn receive<'s>(shard: &'s Shard, gateway: &Gateway, tenant: &mut Downstream, asked: &Asked) -> Result<Body<'s>, Failed> {
+pub async fn receive(shard: &Shard, gateway: &Gateway, tenant: &mut Downstream, asked: &Asked, body: &mut Body<'_>) -> Result<(), Failed> {
     let mut decoder = Decoder::new(asked.head.framing, gateway.body_bytes_max)?;
     if decoder.done() {
         return Err(Refusal::tenant(400, "body_missing", "The request has no body; a JSON object is expected.").into());
@@ -138,18 +143,16 @@ pub async fn receive<'s>(shard: &'s Shard, gateway: &Gateway, tenant: &mut Downs
     if asked.head.expect_continue && !tenant.wire.has_returned() {
         tenant.wire.send_static(head::CONTINUE);
     }
-    let mut scan = shard.scans.lend();
-    let mut held = Held::default();
     let began = shard.io.now();
     while !decoder.done() {
         let by = began.plus_millis(gateway.body_ms.saturating_add(decoder.received().saturating_mul(1_000) / gateway.body_rate_min));
         let bytes = next(tenant, by).await?;
-        take(shard, gateway, tenant, &mut decoder, &mut scan, &mut held, bytes).await?;
+        take(shard, gateway, tenant, &mut decoder, body, bytes).await?;
     }
-    scan.finish()?;
+    body.scan.finish()?;
     // Attempts may take minutes, and the ring's buffers are everybody's.
-    held.settle(&shard.io);
-    Ok(Body { held, scan })
+    body.held.settle(&shard.io);
+    Ok(())
 }
 
 /// The next bytes of the body, or why there are none.
@@ -167,41 +170,38 @@ async fn take(
     gateway: &Gateway,
     tenant: &mut Downstream,
     decoder: &mut Decoder,
-    scan: &mut json::RequestScan,
-    held: &mut Held,
+    body: &mut Body<'_>,
     bytes: Bytes,
 ) -> Result<(), Failed> {
     let mut at = 0;
     while at < bytes.len() && !decoder.done() {
         let step = decoder.decode(&bytes[at..])?;
-        let data = bytes.slice(at + step.data.start..at + step.data.end);
+        let data = at + step.data.start..at + step.data.end;
         at += step.used;
-        if let Err(refusal) = scan.feed(&data) {
+        if let Err(refusal) = body.scan.feed(&bytes[data.clone()]) {
             let refusal = Refusal::from(refusal);
             // The rest of the body is not read: the connection cannot go on unless it was all here,
             // and then what follows is the next request.
             if !decoder.done() {
                 return Err(refusal.closing().into());
             }
-            tenant.wire.unread(bytes.slice(at..bytes.len()));
+            tenant.wire.unread_from(&bytes, at);
             return Err(refusal.into());
         }
-        keep(shard, gateway, held, data).await?;
+        keep(shard, gateway, &mut body.held, &bytes, data).await?;
         if step.used == 0 {
             break;
         }
     }
-    if at < bytes.len() {
-        tenant.wire.unread(bytes.slice(at..bytes.len()));
-    }
+    tenant.wire.unread_from(&bytes, at);
     Ok(())
 }
 
 /// Holds data, waiting a little for memory when the budget is spent.
-async fn keep(shard: &Shard, gateway: &Gateway, held: &mut Held, data: Bytes) -> Result<(), Failed> {
+async fn keep(shard: &Shard, gateway: &Gateway, held: &mut Held, bytes: &Bytes, data: Range<usize>) -> Result<(), Failed> {
     let until = shard.io.now().plus_millis(gateway.queue_ms);
     loop {
-        match held.push(&shard.io, &shard.arena, data.clone()) {
+        match held.push(&shard.io, &shard.arena, bytes, data.clone()) {
             Ok(()) => return Ok(()),
             Err(BudgetSpent) if shard.io.now() >= until => {
                 return Err(Refusal::full("body_budget_spent", "The gateway holds as many request bodies as it may; try again.")
@@ -236,9 +236,7 @@ pub async fn discard(shard: &Shard, tenant: &mut Downstream, asked: &Asked) -> R
                 Err(_) => return Ok(false),
             }
         }
-        if at < bytes.len() {
-            tenant.wire.unread(bytes.slice(at..bytes.len()));
-        }
+        tenant.wire.unread_from(&bytes, at);
     }
     Ok(true)
 }

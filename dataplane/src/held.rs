@@ -68,27 +68,27 @@ impl Held {
         self.len == 0
     }
 
-    /// Keeps `bytes` behind what is there.
+    /// Keeps a part of `bytes` behind what is there.
     ///
     /// # Errors
     /// No block is free. What was kept before stays.
-    pub fn push(&mut self, io: &Io, arena: &Arena, bytes: Bytes) -> Result<(), BudgetSpent> {
-        if bytes.is_empty() {
+    pub fn push(&mut self, io: &Io, arena: &Arena, bytes: &Bytes, part: Range<usize>) -> Result<(), BudgetSpent> {
+        if part.is_empty() {
             return Ok(());
         }
-        if self.len == 0 && bytes.len() <= limits::BODY_INLINE_BYTES {
-            self.len = bytes.len();
-            self.whole = Some(bytes);
+        if self.len == 0 && part.len() <= limits::BODY_INLINE_BYTES {
+            self.len = part.len();
+            self.whole = Some(bytes.slice(part));
             return Ok(());
         }
-        if self.len + bytes.len() <= limits::BODY_INLINE_BYTES && self.blocks.is_empty() {
+        if self.len + part.len() <= limits::BODY_INLINE_BYTES && self.blocks.is_empty() {
             self.settle(io);
             let own = self.own.get_or_insert_with(|| Pooled::copy(io, &[]));
-            own.buffer.extend_from_slice(&bytes);
-            self.len += bytes.len();
+            self.len += part.len();
+            own.buffer.extend_from_slice(&bytes[part]);
             return Ok(());
         }
-        self.append(arena, &bytes)
+        self.append(arena, &bytes[part])
     }
 
     /// Lets go of the ring's buffer: what is kept is going to wait.

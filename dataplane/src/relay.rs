@@ -241,7 +241,7 @@ async fn answer_head(scene: &Scene<'_>, waiter: &mut Waiter<'_>, upstream: &mut 
                     }
                 }
                 Ok(Some((head, used))) => {
-                    upstream.wire.unread(bytes.slice(used..bytes.len()));
+                    upstream.wire.unread_from(&bytes, used);
                     // Copied: a stream may take minutes, and the ring's buffers are everybody's.
                     return Ok((head, Pooled::copy(&scene.shard.io, &bytes[..used])));
                 }

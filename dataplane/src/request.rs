@@ -175,7 +175,8 @@ async fn walk(
         return Err(decline(shard, tenant, &asked, refusal).await);
     }
     let _place = accept::admit(shard, policy, tenant).await?;
-    let mut body = body::receive(shard, &policy.gateway, tenant, &asked).await?; // 4
+    let mut body = body::Body::awaited(shard);
+    body::receive(shard, &policy.gateway, tenant, &asked, &mut body).await?; // 4
     if let Some((id, known)) = limited {
         story.reserved = allowance::reserve(shard, id, known, body.held.len(), tenant)?;
     }
@@ -333,9 +334,7 @@ async fn receive_head(shard: &Shard, policy: &Policy, tenant: &mut Downstream, s
                 tenant.keep_alive = head.keep_alive;
                 tenant.plain_ends = head.version == head::Version::Http10;
                 tenant.bodiless = head.method == Method::Head;
-                if used < bytes.len() {
-                    tenant.wire.unread(bytes.slice(used..bytes.len()));
-                }
+                tenant.wire.unread_from(&bytes, used);
                 let bytes = Pooled::copy(&shard.io, &bytes[..used]);
                 return Ok(Asked { head, bytes, tenant: None, received: shard.io.now(), id: story.id });
             }

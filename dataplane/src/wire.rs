@@ -120,6 +120,13 @@ impl Wire {
         }
     }
 
+    /// Gives back what was not used of bytes, from here on.
+    pub fn unread_from(&mut self, bytes: &Bytes, at: usize) {
+        if at < bytes.len() {
+            self.unread(bytes.slice(at..bytes.len()));
+        }
+    }
+
     /// True when bytes that were received are waiting.
     pub fn has_returned(&self) -> bool {
         self.returned.is_some()

@@ -161,14 +161,14 @@ fn take(
     let mut at = 0;
     while at < bytes.len() && !decoder.done() {
         let step = decoder.decode(&bytes[at..]).map_err(|_| Transport::Http)?;
-        let data = bytes.slice(at + step.data.start..at + step.data.end);
-        if !beyond.is_empty() || held.push(&scene.shard.io, &scene.shard.arena, data.clone()).is_err() {
-            beyond.extend_from_slice(&data);
+        let data = at + step.data.start..at + step.data.end;
+        if !beyond.is_empty() || held.push(&scene.shard.io, &scene.shard.arena, bytes, data.clone()).is_err() {
+            beyond.extend_from_slice(&bytes[data]);
         }
         at += step.used;
     }
     // Bytes behind the answer: `give_back` sees them and the connection is not used again.
-    upstream.wire.unread(bytes.slice(at..bytes.len()));
+    upstream.wire.unread_from(bytes, at);
     Ok(())
 }
 
@@ -390,7 +390,7 @@ pub(super) async fn pass(
                     part.extend_from_slice(&bytes[at + step.data.start..at + step.data.end]);
                     at += step.used;
                 }
-                upstream.wire.unread(bytes.slice(at..bytes.len()));
+                upstream.wire.unread_from(&bytes, at);
             }
             Ok(Arrived::End) if decoder.close().is_ok() => break,
             Ok(Arrived::End | Arrived::Broken) => return Outcome::Cut(judge::transport(Transport::ResetStream)),

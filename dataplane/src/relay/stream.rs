@@ -224,7 +224,7 @@ impl<'s> Stream<'s> {
             let Ok(step) = self.decoder.decode(&bytes[at..]) else { break };
             at += step.used;
         }
-        upstream.wire.unread(bytes.slice(at..bytes.len()));
+        upstream.wire.unread_from(bytes, at);
         if self.decoder.done() && !self.over { self.end() } else { Ok(()) }
     }
 

@@ -44,11 +44,11 @@ fn run_long(bytes: &[u8], at: usize, seen: u64) -> (usize, bool) {
 /// The high bit of every byte that is a quote, a backslash or a control character; bytes above a
 /// true hit may be false ones, so that only the lowest counts.
 fn specials(word: u64) -> u64 {
-    let zero = |x: u64| x.wrapping_sub(LOW) & !x;
-    let control = word.wrapping_sub(LOW * 0x20) & !word;
-    let quote = zero(word ^ (LOW * u64::from(b'"')));
-    let backslash = zero(word ^ (LOW * u64::from(b'\\')));
-    (control | quote | backslash) & HIGH
+    let control = word.wrapping_sub(LOW * 0x20);
+    let quote = (word ^ (LOW * u64::from(b'"'))).wrapping_sub(LOW);
+    let backslash = (word ^ (LOW * u64::from(b'\\'))).wrapping_sub(LOW);
+    // Each borrows where it finds what it looks for, and nothing of it is beyond ASCII.
+    (control | quote | backslash) & !word & HIGH
 }
 
 fn found(at: usize, word: u64, hits: u64, seen: u64) -> (usize, bool) {

@@ -95,7 +95,8 @@ impl Reactor {
             if turned.control {
                 return true;
             }
-            now = clock::kernel_now();
+            // Of the turn: another look at the clock would tell little more.
+            now = self.core.local.timers.now();
             if turned.work > 0 {
                 until = now + spin;
             }
