@@ -430,6 +430,7 @@ fn decide_where<'d>(
     let now = Moment(shard.io.now().0);
     let exchange = decided.insert(Exchange::blank(policy.prepared(), &ask, chain, way));
     exchange.survey_all(policy.prepared(), &ask, &shard.process.board, now);
+    exchange.asks_at_once(now);
     bill::reserve(shard, policy, exchange, (question.surface, body), &mut story.bill)?;
     if stream {
         tenant.keepalive_at = asked.received.plus_millis(policy.chains[exchange.chain()].patience.keepalive_after_ms);

@@ -225,6 +225,9 @@ pub struct Exchange {
     size: Size,
     /// Tokens that an attempt takes of its credential's limit.
     charge: u32,
+    /// When all candidates were looked at, in microseconds after it began, where that holds for the first
+    /// attempt; or [`NOT_SURVEYED`].
+    surveyed_us: u32,
     state: State,
     /// `attempts_made <= attempts_max`; the one that did not count is not among them.
     attempts_made: u8,
@@ -255,6 +258,9 @@ pub struct Exchange {
     /// The attempts, in order; at most [`TRAIL_MAX`].
     trail: Few<Trail, TRAIL_FEW>,
 }
+
+/// No exchange lasts so long.
+const NOT_SURVEYED: u32 = u32::MAX;
 
 const _: () = {
     assert!(size_of::<Exchange>() <= 448);
@@ -287,6 +293,7 @@ impl Exchange {
             stream: ask.stream,
             size: Size::of(ask.wants.tokens),
             charge: ask.wants.charge,
+            surveyed_us: NOT_SURVEYED,
             state: State::Between,
             attempts_made: 0,
             attempts_max: rules.attempts_max,

@@ -1,7 +1,7 @@
 //! Which target is asked next: the part of [`Exchange::next`] that looks at the board.
 
 use super::{
-    Again, Attempt, Candidate, Event, Exchange, Next, Running, Skip, affinity,
+    Again, Attempt, Candidate, Event, Exchange, NOT_SURVEYED, Next, Running, Skip, affinity,
     balance::{self, Choice},
     candidate::Packed,
     credential::{self, Keys},
@@ -245,11 +245,14 @@ impl Exchange {
         random: &mut impl FnMut() -> u64,
     ) -> Option<Attempt> {
         let count = self.candidates().len();
+        // Nothing has come between: as they were for the record, so they are.
+        let surveyed_us = std::mem::replace(&mut self.surveyed_us, NOT_SURVEYED);
+        let looked = surveyed_us < NOT_SURVEYED && surveyed_us == now.us_since(self.started) && self.trail.is_empty();
         let mut begin = 0;
         while begin < count {
             let step = self.candidates[begin].step;
             let size = self.candidates[begin..count].iter().take_while(|candidate| candidate.step == step).count();
-            if let Some(attempt) = self.of_step(prepared, board, begin..begin + size, spare, now, random) {
+            if let Some(attempt) = self.of_step(prepared, board, (begin..begin + size, looked), spare, now, random) {
                 return Some(attempt);
             }
             begin += size;
@@ -257,11 +260,16 @@ impl Exchange {
         None
     }
 
+    /// Looks whether a candidate can be asked, unless that is known of this very moment.
+    fn known(&mut self, prepared: &Prepared, board: &Board, at: usize, looked: bool, now: Moment) -> Result<(), Skip> {
+        if looked { self.candidates[at].skip().map_or(Ok(()), Err) } else { self.look(prepared, board, at, now) }
+    }
+
     fn of_step(
         &mut self,
         prepared: &Prepared,
         board: &Board,
-        places: std::ops::Range<usize>,
+        (places, looked): (std::ops::Range<usize>, bool),
         spare: Spare,
         now: Moment,
         random: &mut impl FnMut() -> u64,
@@ -270,7 +278,7 @@ impl Exchange {
         let mut count = 0;
         let (first, end) = (self.candidates[places.start], places.end);
         for at in places {
-            if self.candidates[at].failures == 0 && !self.runs_at(at) && spare.admits(self.look(prepared, board, at, now)) {
+            if self.candidates[at].failures == 0 && !self.runs_at(at) && spare.admits(self.known(prepared, board, at, looked, now)) {
                 eligible[count] = at as u8;
                 count += 1;
             }

@@ -101,6 +101,12 @@ impl Fit<'_> {
     /// One of the usable credentials, at random by weight, or of those that are spent the one that is back
     /// first; the outer `None` when there is none.
     fn pick<'k>(&self, keys: &'k [Key], random: &mut impl FnMut() -> u64) -> Option<Option<&'k Key>> {
+        // One that is well is all that there is to pick, nearly always.
+        if let [only] = keys
+            && self.is_fit(only)
+        {
+            return Some(Some(only));
+        }
         let weights = match usable(keys, self.target, self.charge, self.board, self.now) {
             Keys::Needless => return Some(None),
             Keys::Usable { weights } => weights,

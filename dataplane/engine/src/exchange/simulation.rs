@@ -185,7 +185,11 @@ impl Simulation {
             wants: decide::Wants { within_ms, ..decide::Wants::default() },
             started: self.world.now,
         };
-        decide::decide(&self.world.prepared, &ask, &self.world.board, self.world.now).expect("the chain has its name")
+        let mut exchange = decide::decide(&self.world.prepared, &ask, &self.world.board, self.world.now).expect("the chain has its name");
+        if self.dice.chance(50) {
+            exchange.asks_at_once(self.world.now);
+        }
+        exchange
     }
 
     fn proceed(&mut self, at: usize, life: &mut Life, exchange: &mut Exchange) {

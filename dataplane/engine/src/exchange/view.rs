@@ -74,6 +74,12 @@ impl Exchange {
         (candidate.step.into(), candidate.member.into())
     }
 
+    /// True when some attempt is made without some parameter.
+    #[inline]
+    pub fn leaves_out(&self) -> bool {
+        self.left_out[0].is_some()
+    }
+
     /// The parameters that an attempt is made without, since its target did not know them.
     pub fn without(&self, attempt_index: usize) -> impl Iterator<Item = &'static str> {
         let candidate = self.trail()[attempt_index].candidate;

@@ -341,3 +341,34 @@ fn a_short_retry_after_does_not_shorten_the_backoff() {
     assert_eq!(until.since(world.now) / crate::moment::NS_PER_MS, 1_000);
     exchange.abandoned(&world.board, &world.prepared, world.now);
 }
+
+#[test]
+fn of_the_moment_of_the_survey_it_is_not_looked_again_but_asked() {
+    let begun = |world: &World| {
+        let mut exchange = world.begin("c");
+        exchange.asks_at_once(world.now);
+        exchange
+    };
+    let mut world = World::new(in_order(2, 0));
+    let (mut at_once, mut later) = (begun(&world), begun(&world));
+    // A pause that came between is not seen at that moment, and is at the next.
+    world.board.target(TargetId(0)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    let attempt = world.attempt(&mut at_once);
+    assert_eq!(attempt.target, TargetId(0));
+    world.succeed(&mut at_once, attempt);
+    world.pass(1);
+    let attempt = world.attempt(&mut later);
+    assert_eq!(attempt.target, TargetId(1));
+    world.succeed(&mut later, attempt);
+    // A breaker is asked, whatever was seen of it; and a second attempt looks for itself.
+    let mut world = World::new(in_order(3, 0));
+    let mut exchange = begun(&world);
+    world.break_open(TargetId(0));
+    let attempt = world.attempt(&mut exchange);
+    assert_eq!(attempt.target, TargetId(1));
+    assert!(matches!(exchange.candidates()[0].skip(), Some(Skip::BreakerOpen { .. })));
+    world.board.target(TargetId(2)).pause(world.now.plus_ms(60_000), Class::RateLimit);
+    world.fail(&mut exchange, attempt, status(500));
+    assert!(!matches!(world.next(&mut exchange), Next::Attempt(attempt) if attempt.target == TargetId(2)));
+    exchange.abandoned(&world.board, &world.prepared, world.now);
+}
