@@ -519,6 +519,9 @@ impl<const N: usize> Machine<N> {
     }
 
     fn number<S: Sink>(&mut self, segment: &[u8], mut at: usize, mut digits: Digits, sink: &mut S) -> Result<usize, (Code, usize)> {
+        if digits == Digits::Whole {
+            at = self.whole_digits(segment, at);
+        }
         while let Some(&byte) = segment.get(at) {
             digits = match (digits, byte) {
                 (Digits::Minus, b'0') => Digits::Zero,
@@ -545,6 +548,20 @@ impl<const N: usize> Machine<N> {
         self.state = State::Number;
         self.digits = digits;
         Ok(at)
+    }
+
+    /// The digits of a whole number, as long as none of them can be too many: nearly always all of it.
+    #[inline]
+    fn whole_digits(&mut self, segment: &[u8], mut at: usize) -> usize {
+        let Some(mut number) = self.number else { return at };
+        while let Some(digit) = segment.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+            && number <= (u64::MAX - 9) / 10
+        {
+            number = number * 10 + u64::from(digit);
+            at += 1;
+        }
+        self.number = Some(number);
+        at
     }
 
     fn end_number<S: Sink>(&mut self, digits: Digits, end: usize, sink: &mut S) -> Result<(), Code> {
