@@ -217,16 +217,19 @@ impl Bill {
     }
 
     fn pay(&mut self, shard: &Shard, answer: u64, whole: bool, failed: bool) {
-        let Some(leg) = self.leg.take() else { return };
+        let Some(leg) = &self.leg else { return };
         let tokens = leg.tokens(self.prompt, answer, whole);
         leg.used(shard, || tokens.input.saturating_add(tokens.output));
-        let Some(price) = leg.price else { return };
-        let cost = price.of(&tokens);
-        self.cost = self.cost + cost;
-        if failed {
-            self.failed_cost = self.failed_cost + cost;
+        if let Some(price) = &leg.price {
+            let cost = price.of(&tokens);
+            self.cost = self.cost + cost;
+            if failed {
+                self.failed_cost = self.failed_cost + cost;
+            }
+            shard.seat().spend(leg.target, cost);
         }
-        shard.seat().spend(leg.target, cost);
+        // Paid where it lies: what was just counted, taken out as a whole, is waited for.
+        self.leg = None;
     }
 
     /// The exchange is over: pays for its last attempt, and settles. What all of it cost, what of that was

@@ -90,7 +90,7 @@ impl Exchange {
     pub fn turns_on(&self, prepared: &Prepared) -> ClassSet {
         let mut classes = ClassSet::EMPTY;
         for (candidate, place) in self.candidates.iter().zip(prepared.places(self.chain)) {
-            if candidate.is_untried() && !place.after.meets(self.failures) {
+            if !place.after.is_empty() && candidate.is_untried() && !place.after.meets(self.failures) {
                 classes = classes.and(place.after);
             }
         }
