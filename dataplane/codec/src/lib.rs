@@ -8,7 +8,7 @@
 //! One strict grammar per format and no tolerant mode: what two readers could understand in two
 //! ways is refused, because a gateway stands between two readers.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod body;
 pub mod dialect;

@@ -63,7 +63,6 @@ const HOMES: &[Home] = &[
         within: "",
         homes: &[
             ("dataplane/src/io/", "buffers that the kernel writes into"),
-            ("dataplane/codec/src/json/plain", "vectors that every processor of its kind has"),
             ("dataplane/tests/allocations", "an allocator that counts"),
             ("tests/src/bin/caged", "loads a seccomp filter"),
             ("dataplane/src/confine", "system calls that no package here knows"),
