@@ -69,6 +69,8 @@ pub enum Obstacle {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The machine has no free memory for the rings, asked for several times.
+    Memory,
     /// Too few descriptors are allowed.
     Descriptors {
         /// The hard limit.
@@ -109,8 +111,13 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::Locked { limit } => write!(
                 out,
-                "only {limit} bytes may be locked (RLIMIT_MEMLOCK), the rings need more; raise it \
-                 with: ulimit -l unlimited, or LimitMEMLOCK=infinity in the systemd unit"
+                "the kernel gave no memory for the rings: only {limit} bytes may be locked \
+                 (RLIMIT_MEMLOCK); raise it with: ulimit -l unlimited, or LimitMEMLOCK=infinity in \
+                 the systemd unit; if that changes nothing, look for what fills the memory with: free -m"
+            ),
+            Obstacle::Memory => out.write_str(
+                "the kernel gave no memory for the rings, though any amount may be locked; look for \
+                 what fills the memory with: free -m",
             ),
             Obstacle::Descriptors { limit } => write!(
                 out,
@@ -132,7 +139,7 @@ pub fn probe() -> Result<Capabilities, Obstacle> {
     if descriptors_max < DESCRIPTORS_ASIDE + CONNECTIONS_MIN {
         return Err(Obstacle::Descriptors { limit: descriptors_max });
     }
-    let (uring, mode) = setup::build_with(8, 64).map_err(|error| explain(&error))?;
+    let (uring, mode) = setup::patiently(|| setup::build_with(8, 64)).map_err(|error| explain(&error))?;
     check_operations(&uring)?;
     check_registrations(&uring)?;
     let locked_max = getrlimit(Resource::Memlock).current;
@@ -205,10 +212,7 @@ pub(super) fn explain(error: &io::Error) -> Obstacle {
             0 if kernel_is_at_least(release().as_str(), 5, 1) => Obstacle::Filtered,
             _ => Obstacle::Missing { kernel: release() },
         },
-        Some(libc::ENOMEM) => {
-            let limit = getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX);
-            Obstacle::Locked { limit }
-        }
+        Some(libc::ENOMEM) => memory_under(getrlimit(Resource::Memlock).current),
         Some(libc::EMFILE | libc::ENFILE) => {
             let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
             Obstacle::Descriptors { limit }
@@ -216,6 +220,11 @@ pub(super) fn explain(error: &io::Error) -> Obstacle {
         Some(libc::EINVAL) => Obstacle::TooOld { kernel: release(), lacks: "the rings we need" },
         errno => Obstacle::Other { errno: errno.unwrap_or(0) },
     }
+}
+
+/// Why there is no memory where so much may be locked; `None` is without limit.
+fn memory_under(limit: Option<u64>) -> Obstacle {
+    limit.map_or(Obstacle::Memory, |limit| Obstacle::Locked { limit })
 }
 
 fn disabled() -> u8 {

@@ -1,7 +1,7 @@
 //! The turn. Knows nothing of who calls it.
 
 use super::host::Hosting;
-use super::{Core, Io};
+use super::{Core, Io, setup};
 use crate::io::clock;
 use crate::io::{Settings, Stats};
 use std::io;
@@ -34,7 +34,7 @@ pub struct Turned {
 impl Reactor {
     /// A shard on this thread.
     pub fn new(settings: Settings) -> io::Result<Reactor> {
-        Ok(Reactor { core: Core::new(settings)? })
+        setup::patiently(|| Core::new(settings.clone())).map(|core| Reactor { core })
     }
 
     /// The door of the shard.

@@ -27,7 +27,9 @@ fn this_machine_is_understood() {
 #[test]
 fn errors_of_the_system_become_causes() {
     let explain = |errno| explain(&io::Error::from_raw_os_error(errno));
-    assert!(matches!(explain(libc::ENOMEM), Obstacle::Locked { .. }));
+    assert_eq!(explain(libc::ENOMEM), memory_under(getrlimit(Resource::Memlock).current));
+    assert_eq!(memory_under(Some(65536)), Obstacle::Locked { limit: 65536 });
+    assert_eq!(memory_under(None), Obstacle::Memory);
     assert!(matches!(explain(libc::EMFILE), Obstacle::Descriptors { .. }));
     assert!(matches!(explain(libc::EINVAL), Obstacle::TooOld { .. }));
     assert!(matches!(explain(libc::EPERM), Obstacle::Filtered | Obstacle::Disabled { .. }));
