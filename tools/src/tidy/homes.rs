@@ -57,6 +57,7 @@ const HOMES: &[Home] = &[
     Home { words: &["ArcSwap", "arc_swap"], within: "dataplane/", homes: &[("dataplane/src/current", "holds the snapshot")] },
     Home { words: &["rustls"], within: "dataplane/", homes: &[("dataplane/src/tls", "the TLS door")] },
     Home { words: &["httparse"], within: "dataplane/", homes: &[("dataplane/codec/src/head", "reads heads")] },
+    Home { words: &["u8x16"], within: "dataplane/", homes: &[("dataplane/codec/src/json/plain", "looks through strings")] },
     Home { words: &["simd_json"], within: "dataplane/", homes: &[("dataplane/codec/src/json", "reads JSON")] },
     Home {
         words: &["unsafe"],
