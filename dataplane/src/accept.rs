@@ -140,25 +140,29 @@ pub async fn dispatch(shard: Rc<Shard>) {
 }
 
 /// Serves the requests that have come, one after another, and lets the connection rest again.
-pub(crate) async fn converse(shard: Rc<Shard>, wire: Wire, from: Option<IpAddr>) {
-    let mut tenant = Downstream::new(&shard, wire, from);
-    loop {
-        let Some(policy) = shard.policy.get() else { return shard.closed() };
-        request::serve(&shard, &policy, &mut tenant).await;
-        if !tenant.keep_alive || shard.process.draining() {
-            shard.closed();
-            return if tenant.torn { tenant.wire.reset() } else { tenant.wire.close_after_peer() };
-        }
-        match tenant.next_request(shard.io.now().plus_millis(LINGER_MS)).await {
-            Next::Comes => tenant.renew(),
-            Next::NotYet => {
-                let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
-                let (stream, session) = tenant.wire.into_parts();
-                return shard.park(stream, Kept { session, from: tenant.from, unused: false }, until);
-            }
-            Next::Never => {
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub(crate) fn converse(shard: Rc<Shard>, wire: Wire, from: Option<IpAddr>) -> impl Future<Output = ()> {
+    async move {
+        let mut tenant = Downstream::new(&shard, wire, from);
+        loop {
+            let Some(policy) = shard.policy.get() else { return shard.closed() };
+            request::serve(&shard, &policy, &mut tenant).await;
+            if !tenant.keep_alive || shard.process.draining() {
                 shard.closed();
-                return tenant.wire.close();
+                return if tenant.torn { tenant.wire.reset() } else { tenant.wire.close_after_peer() };
+            }
+            match tenant.next_request(shard.io.now().plus_millis(LINGER_MS)).await {
+                Next::Comes => tenant.renew(),
+                Next::NotYet => {
+                    let until = shard.io.now().plus_millis(policy.gateway.keep_alive_ms);
+                    let (stream, session) = tenant.wire.into_parts();
+                    return shard.park(stream, Kept { session, from: tenant.from, unused: false }, until);
+                }
+                Next::Never => {
+                    shard.closed();
+                    return tenant.wire.close();
+                }
             }
         }
     }

@@ -115,7 +115,7 @@ impl<'a> Deref for Scene<'a> {
 }
 
 /// One attempt over an open connection.
-// Not an `async fn`: one that changes an argument keeps room for it twice.
+// Not an `async fn`: one keeps room for its arguments twice.
 #[allow(clippy::manual_async_fn)]
 pub fn attempt(
     scene: &Scene<'_>,

@@ -96,28 +96,32 @@ impl From<body::Failed> for Ended {
 }
 
 /// Serves one request.
-pub async fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstream) {
-    let mut story = Story::new(shard, policy.generation);
-    let mut underway = Underway { shard, policy, exchange: None };
-    let ended = {
-        let mut walk = pin!(walk(shard, policy, tenant, &mut underway.exchange, &mut story));
-        poll_fn(|cx| match walk.as_mut().poll(cx) {
-            Poll::Ready(Ok(ended) | Err(ended)) => Poll::Ready(Some(ended)),
-            Poll::Pending if shard.stopping() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await
-    };
-    let ended = ended.unwrap_or_else(|| Ended::Stopped(Box::new(Refusal::stopped())));
-    let begun = tenant.head_sent;
-    match &ended {
-        Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
-        Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
-        Ended::HungUp => tenant.keep_alive = false,
-        Ended::Answered | Ended::Estimated | Ended::Templated | Ended::Earlier | Ended::Relayed(_) => {}
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub fn serve(shard: &Rc<Shard>, policy: &Rc<Serving>, tenant: &mut Downstream) -> impl Future<Output = ()> {
+    async move {
+        let mut story = Story::new(shard, policy.generation);
+        let mut underway = Underway { shard, policy, exchange: None };
+        let ended = {
+            let mut walk = pin!(walk(shard, policy, tenant, &mut underway.exchange, &mut story));
+            poll_fn(|cx| match walk.as_mut().poll(cx) {
+                Poll::Ready(Ok(ended) | Err(ended)) => Poll::Ready(Some(ended)),
+                Poll::Pending if shard.stopping() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        let ended = ended.unwrap_or_else(|| Ended::Stopped(Box::new(Refusal::stopped())));
+        let begun = tenant.head_sent;
+        match &ended {
+            Ended::Refused(refusal) | Ended::Stopped(refusal) => respond::refuse(shard, tenant, story.id, story.dialect, refusal),
+            Ended::Cut(refusal) => respond::cut(shard, tenant, story.id, story.dialect, refusal),
+            Ended::HungUp => tenant.keep_alive = false,
+            Ended::Answered | Ended::Estimated | Ended::Templated | Ended::Earlier | Ended::Relayed(_) => {}
+        }
+        earlier::keep(shard, &ended, &mut story);
+        story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
     }
-    earlier::keep(shard, &ended, &mut story);
-    story.account(shard, policy, tenant, begun, &ended, underway.exchange.as_mut()); // 10
 }
 
 /// An exchange that is cut short with its future, when its shard ends: what it holds of the commons
@@ -137,89 +141,94 @@ impl Drop for Underway<'_> {
 }
 
 /// Verbs 2 to 5, and then attempts.
-async fn walk(
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+fn walk(
     shard: &Rc<Shard>,
     policy: &Rc<Serving>,
     tenant: &mut Downstream,
     decided: &mut Option<Exchange>,
     story: &mut Story,
-) -> Result<Ended, Ended> {
-    let mut asked = receive_head(shard, policy, tenant, story).await?; // 2
-    story.dialect = surface::dialect_of(&asked);
-    asked.tenant = match authenticate::authenticate(policy.prepared(), asked.credential()) {
-        Ok(found) => found, // 3
-        Err(denial) => {
-            let refusal = denied(shard, tenant, denial).await;
-            return Err(decline(shard, tenant, &asked, refusal).await);
-        }
-    };
-    story.tenant = asked.tenant;
-    let limited = match asked.tenant.map(|id| (id, &policy.tenants[id])) {
-        Some((_, known)) if !known.networks.is_empty() && !is_within(tenant, &known.networks).await => {
-            let refusal = out_of_bounds().counted_by(Meter::OutOfBounds, shard.meters());
-            return Err(decline(shard, tenant, &asked, refusal).await);
-        }
-        found => found.filter(|(_, known)| known.is_limited()),
-    };
-    let (surface, named) = match surface::of(&asked) {
-        Ok(Asks::Provider(surface, named)) => (surface, named),
-        Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
-        Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
-    };
-    story.surface = Some(surface);
-    story.dialect = surface.dialect();
-    tenant.array = (surface == Surface::StreamGenerate && !surface::asks_for_events(&asked)).then(gemini::Array::default);
-    if let Some((id, known)) = limited
-        && let Err(refusal) = allowance::take_request(shard, id, known, tenant)
-    {
-        return Err(decline(shard, tenant, &asked, refusal).await);
-    }
-    let _place = accept::admit(shard, policy, tenant).await?;
-    let mut body = body::Body::awaited(shard);
-    body::receive(shard, &policy.gateway, tenant, &asked, &mut body).await?; // 4
-    if let Some((id, known)) = limited {
-        story.reserved = allowance::reserve(shard, id, known, body.held.len(), tenant)?;
-    }
-    asked.received = shard.io.now();
-    let asked_for = body.facts().model;
-    let requested = named.as_deref().or(asked_for.as_ref().map(|model| model.as_str())).unwrap_or_default();
-    let stream = surface == Surface::StreamGenerate || body.facts().stream && surface.streams();
-    let question = Question { surface, requested, stream };
-    let exchange = decide_where(shard, policy, tenant, &asked, &body, &question, decided, story)?; // 5
-    let wished = strike::asked_for(policy, &asked, &body)?;
-    prepare(shard, policy, &asked, &mut body, &question, exchange, story);
-    if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, Moment(shard.io.now().0)) {
-        return Ok(relay::estimate(shard, tenant, exchange, story));
-    }
-    let matter = relay::Matter { shard, policy, asked: &asked, body: &body, surface, stream, requested, wished };
-    loop {
-        let now = Moment(shard.io.now().0);
-        let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
-            Next::Attempt(attempt) => attempt,
-            Next::Wait(until) => {
-                tenant.wait(Instant(until.0)).await?;
-                story.waited(shard);
-                continue;
-            }
-            // Boxed: rare, and an exchange of its own.
-            Next::Summarise(summing) => {
-                Box::pin(relay::summarise(&matter, tenant, exchange, summing, story)).await?;
-                continue;
-            }
-            Next::Surrender(surrender) => return Ok(give_up(shard, policy, tenant, &asked, exchange, story, surrender).await),
-        };
-        let unknown = matter.unknown(exchange, &attempt);
-        let scene = matter.scene(exchange, &attempt, &unknown);
-        let ended = match exchange.hedge_at(policy.prepared(), &shard.process.board, now) {
-            // Boxed: rare, and it is more than twice as large.
-            Some(at) => Box::pin(relay::race(&matter, &scene, tenant, exchange, Instant(at.0), story)).await,
-            None => {
-                let outcome = matter.attempt(&scene, tenant, exchange, story).await; // 6, 7, 8
-                relay::conclude(&scene, exchange, outcome, story) // 9
+) -> impl Future<Output = Result<Ended, Ended>> {
+    async move {
+        let mut asked = receive_head(shard, policy, tenant, story).await?; // 2
+        story.dialect = surface::dialect_of(&asked);
+        asked.tenant = match authenticate::authenticate(policy.prepared(), asked.credential()) {
+            Ok(found) => found, // 3
+            Err(denial) => {
+                let refusal = denied(shard, tenant, denial).await;
+                return Err(decline(shard, tenant, &asked, refusal).await);
             }
         };
-        if let Some(ended) = ended {
-            return Ok(ended);
+        story.tenant = asked.tenant;
+        let limited = match asked.tenant.map(|id| (id, &policy.tenants[id])) {
+            Some((_, known)) if !known.networks.is_empty() && !is_within(tenant, &known.networks).await => {
+                let refusal = out_of_bounds().counted_by(Meter::OutOfBounds, shard.meters());
+                return Err(decline(shard, tenant, &asked, refusal).await);
+            }
+            found => found.filter(|(_, known)| known.is_limited()),
+        };
+        let (surface, named) = match surface::of(&asked) {
+            Ok(Asks::Provider(surface, named)) => (surface, named),
+            Ok(Asks::Gateway(page)) => return models::answer(shard, policy, tenant, &asked, page).await,
+            Err(refusal) => return Err(decline(shard, tenant, &asked, refusal).await),
+        };
+        story.surface = Some(surface);
+        story.dialect = surface.dialect();
+        tenant.array = (surface == Surface::StreamGenerate && !surface::asks_for_events(&asked)).then(gemini::Array::default);
+        if let Some((id, known)) = limited
+            && let Err(refusal) = allowance::take_request(shard, id, known, tenant)
+        {
+            return Err(decline(shard, tenant, &asked, refusal).await);
+        }
+        let _place = accept::admit(shard, policy, tenant).await?;
+        let mut body = body::Body::awaited(shard);
+        body::receive(shard, &policy.gateway, tenant, &asked, &mut body).await?; // 4
+        if let Some((id, known)) = limited {
+            story.reserved = allowance::reserve(shard, id, known, body.held.len(), tenant)?;
+        }
+        asked.received = shard.io.now();
+        let question = Question::of(surface, named.as_deref(), &body);
+        let exchange = decide_where(shard, policy, tenant, &asked, &body, &question, decided, story)?; // 5
+        let wished = strike::asked_for(policy, &asked, &body)?;
+        prepare(shard, policy, &asked, &mut body, surface, exchange);
+        let question = Question::of(surface, named.as_deref(), &body);
+        relay::passage::weigh(policy, &body, &question, exchange);
+        story.keeping = earlier::prepare(policy, &asked, &body, &question, exchange);
+        if surface.counts() && !exchange.first_is_able(policy.prepared(), &shard.process.board, Moment(shard.io.now().0)) {
+            return Ok(relay::estimate(shard, tenant, exchange, story));
+        }
+        let Question { requested, stream, .. } = question;
+        let matter = relay::Matter { shard, policy, asked: &asked, body: &body, surface, stream, requested, wished };
+        loop {
+            let now = Moment(shard.io.now().0);
+            let attempt = match exchange.next(policy.prepared(), &shard.process.board, now, &mut || shard.io.random()) {
+                Next::Attempt(attempt) => attempt,
+                Next::Wait(until) => {
+                    tenant.wait(Instant(until.0)).await?;
+                    story.waited(shard);
+                    continue;
+                }
+                // Boxed: rare, and an exchange of its own.
+                Next::Summarise(summing) => {
+                    Box::pin(relay::summarise(&matter, tenant, exchange, summing, story)).await?;
+                    continue;
+                }
+                Next::Surrender(surrender) => return Ok(give_up(shard, policy, tenant, &asked, exchange, story, surrender).await),
+            };
+            let unknown = matter.unknown(exchange, &attempt);
+            let scene = matter.scene(exchange, &attempt, &unknown);
+            let ended = match exchange.hedge_at(policy.prepared(), &shard.process.board, now) {
+                // Boxed: rare, and it is more than twice as large.
+                Some(at) => Box::pin(relay::race(&matter, &scene, tenant, exchange, Instant(at.0), story)).await,
+                None => {
+                    let outcome = matter.attempt(&scene, tenant, exchange, story).await; // 6, 7, 8
+                    relay::conclude(&scene, exchange, outcome, story) // 9
+                }
+            };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
         }
     }
 }
@@ -240,23 +249,12 @@ async fn give_up(
     }
 }
 
-/// What is done once for all attempts: where the session is at home, a body that can be said anew, and whether its
-/// answer is kept.
-fn prepare(
-    shard: &Shard,
-    policy: &Policy,
-    asked: &Asked,
-    body: &mut body::Body<'_>,
-    question: &Question<'_>,
-    exchange: &mut Exchange,
-    story: &mut Story,
-) {
+/// What is done once for all attempts: where the session is at home, and a body that can be said anew.
+fn prepare(shard: &Shard, policy: &Policy, asked: &Asked, body: &mut body::Body<'_>, surface: Surface, exchange: &mut Exchange) {
     if let Some(by) = policy.prepared().affinity(exchange.chain()) {
         exchange.belongs_to(session::of(by, asked, body));
     }
-    relay::passage::prepare(shard, policy, body, question.surface, exchange);
-    relay::passage::weigh(policy, body, question, exchange);
-    story.keeping = earlier::prepare(policy, asked, body, question, exchange);
+    relay::passage::prepare(shard, policy, body, surface, exchange);
 }
 
 /// One request as it was asked.

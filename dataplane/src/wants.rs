@@ -20,6 +20,16 @@ pub struct Question<'q> {
     pub stream: bool,
 }
 
+impl<'q> Question<'q> {
+    /// What a request asks whose path names a model or none, and whose body is whole. Made anew where it is needed:
+    /// a name that was kept beside the body would take room while the answer is waited for.
+    pub fn of(surface: Surface, named: Option<&'q str>, body: &'q Body<'_>) -> Question<'q> {
+        let facts = body.facts();
+        let requested = named.or(facts.model.as_ref().map(|model| model.as_str())).unwrap_or_default();
+        Question { surface, requested, stream: surface == Surface::StreamGenerate || facts.stream && surface.streams() }
+    }
+}
+
 /// What the request wants of a model. One that everybody understands is not looked into.
 pub fn of(body: &Body<'_>, question: &Question<'_>, story: &mut Story) -> decide::Wants {
     let facts = body.facts();

@@ -43,7 +43,9 @@ pub(super) struct Part {
 }
 
 /// Relays a JSON answer.
-pub(super) async fn relay(
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub(super) fn relay(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
@@ -51,70 +53,76 @@ pub(super) async fn relay(
     head: &Response,
     head_bytes: &[u8],
     (terms, story): (Agreed, &mut Story),
-) -> Outcome {
-    match receive(scene, &mut Waiter::Tenant(tenant), &mut upstream, head, head_bytes, (terms, story)).await {
-        Ok(Answer::Whole(held, told)) => {
-            conclude(scene, tenant, exchange, upstream, head, head_bytes, (held, told), story);
-            Outcome::Answered
+) -> impl Future<Output = Outcome> {
+    async move {
+        match receive(scene, &mut Waiter::Tenant(tenant), &mut upstream, head, head_bytes, (terms, story)).await {
+            Ok(Answer::Whole(held, told)) => {
+                conclude(scene, tenant, exchange, upstream, head, head_bytes, (held, told), story);
+                Outcome::Answered
+            }
+            // Boxed: rare, and as large as all the rest of this.
+            Ok(Answer::Part(part)) => Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, part, story)).await,
+            Err(outcome) => outcome,
         }
-        // Boxed: rare, and as large as all the rest of this.
-        Ok(Answer::Part(part)) => Box::pin(pass(scene, tenant, exchange, upstream, head, head_bytes, part, story)).await,
-        Err(outcome) => outcome,
     }
 }
 
 /// Receives an answer, and checks it, until it may be shown.
-pub(super) async fn receive(
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub(super) fn receive(
     scene: &Scene<'_>,
     waiter: &mut Waiter<'_>,
     upstream: &mut Upstream,
     head: &Response,
     head_bytes: &[u8],
     (terms, story): (Agreed, &mut Story),
-) -> Result<Answer, Outcome> {
-    if !is_json(head, head_bytes) {
-        return Err(Transport::WrongContentType.into());
-    }
-    let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Err(Transport::TooLarge.into()) };
-    if matches!(head.framing, Framing::Length(length) if length as usize > limits::BODY_INLINE_BYTES) {
-        upstream.wire.bulk();
-    }
-    let mut held = Held::default();
-    let mut beyond = Vec::new();
-    while !decoder.done() {
-        // Who drips is never silent, and must not take the time of those who were not asked.
-        let (idle, end) = (failure::idle_by(scene), Instant(scene.attempt.first_token_by.0));
-        let late = if idle < end { Transport::IdleTimeout } else { Transport::FirstTokenTimeout };
-        let received = match next(scene, waiter, &mut upstream.wire, &mut idle.min(end), late).await {
-            Ok(Arrived::Bytes(received)) => received,
-            // Without a length, the JSON itself tells whether this is all.
-            Ok(Arrived::End | Arrived::Broken) if decoder.close().is_ok() => break,
-            Ok(Arrived::End | Arrived::Broken) => return Err(Transport::ResetStream.into()),
-            Err(outcome) => return Err(outcome),
+) -> impl Future<Output = Result<Answer, Outcome>> {
+    async move {
+        if !is_json(head, head_bytes) {
+            return Err(Transport::WrongContentType.into());
+        }
+        let Ok(mut decoder) = Decoder::new(head.framing, limits::BODY_BYTES_MAX as u64) else { return Err(Transport::TooLarge.into()) };
+        if matches!(head.framing, Framing::Length(length) if length as usize > limits::BODY_INLINE_BYTES) {
+            upstream.wire.bulk();
+        }
+        let mut held = Held::default();
+        let mut beyond = Vec::new();
+        while !decoder.done() {
+            // Who drips is never silent, and must not take the time of those who were not asked.
+            let (idle, end) = (failure::idle_by(scene), Instant(scene.attempt.first_token_by.0));
+            let late = if idle < end { Transport::IdleTimeout } else { Transport::FirstTokenTimeout };
+            let received = match next(scene, waiter, &mut upstream.wire, &mut idle.min(end), late).await {
+                Ok(Arrived::Bytes(received)) => received,
+                // Without a length, the JSON itself tells whether this is all.
+                Ok(Arrived::End | Arrived::Broken) if decoder.close().is_ok() => break,
+                Ok(Arrived::End | Arrived::Broken) => return Err(Transport::ResetStream.into()),
+                Err(outcome) => return Err(outcome),
+            };
+            if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, upstream) {
+                return Err(transport.into());
+            }
+            if !decoder.done() {
+                held.settle(&scene.shard.io);
+            }
+            let translated = scene.translates();
+            if translated && (held.len() > limits::ANSWER_TRANSLATED_BYTES_MAX || !beyond.is_empty()) {
+                return Err(Transport::TooLarge.into());
+            }
+            // Neither a large answer nor a full memory is the provider's fault: both commit.
+            if !translated && (held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty()) {
+                return Ok(Answer::Part(Box::new(Part { decoder, held, beyond })));
+            }
+        }
+        let told = match scene.at.dialect() {
+            _ if scene.translates() && scene.surface.embeds() => embeddings::read(scene, &held, story).map(Some),
+            _ if scene.translates() && scene.surface.counts() => count::read(scene, &held).map(Some),
+            Dialect::Openai | Dialect::Responses if !scene.translates() => check(scene, &held, story).map(|()| None),
+            _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
+            dialect => read(scene, dialect, &held, terms, story),
         };
-        if let Err(transport) = take(scene, &mut decoder, &mut held, &mut beyond, &received, upstream) {
-            return Err(transport.into());
-        }
-        if !decoder.done() {
-            held.settle(&scene.shard.io);
-        }
-        let translated = scene.translates();
-        if translated && (held.len() > limits::ANSWER_TRANSLATED_BYTES_MAX || !beyond.is_empty()) {
-            return Err(Transport::TooLarge.into());
-        }
-        // Neither a large answer nor a full memory is the provider's fault: both commit.
-        if !translated && (held.len() > limits::ANSWER_HELD_BYTES_MAX || !beyond.is_empty()) {
-            return Ok(Answer::Part(Box::new(Part { decoder, held, beyond })));
-        }
+        told.map(|told| Answer::Whole(held, told)).map_err(Outcome::Failed)
     }
-    let told = match scene.at.dialect() {
-        _ if scene.translates() && scene.surface.embeds() => embeddings::read(scene, &held, story).map(Some),
-        _ if scene.translates() && scene.surface.counts() => count::read(scene, &held).map(Some),
-        Dialect::Openai | Dialect::Responses if !scene.translates() => check(scene, &held, story).map(|()| None),
-        _ if !scene.surface.generates() => check(scene, &held, story).map(|()| None),
-        dialect => read(scene, dialect, &held, terms, story),
-    };
-    told.map(|told| Answer::Whole(held, told)).map_err(Outcome::Failed)
 }
 
 /// Sends a whole answer.

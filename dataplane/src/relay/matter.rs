@@ -69,9 +69,11 @@ impl Matter<'_> {
                 return outcome;
             }
         }
-        match connect::obtain(scene, &mut Waiter::Tenant(tenant)).await {
-            Ok(upstream) => attempt(scene, tenant, exchange, upstream, story).await,
-            Err(outcome) => outcome,
-        }
+        // Taken out first: what is matched on stays as long as its arms.
+        let upstream = match connect::obtain(scene, &mut Waiter::Tenant(tenant)).await {
+            Ok(upstream) => upstream,
+            Err(outcome) => return outcome,
+        };
+        attempt(scene, tenant, exchange, upstream, story).await
     }
 }

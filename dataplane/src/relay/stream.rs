@@ -65,7 +65,9 @@ pub(super) struct Stream<'s> {
 }
 
 /// Relays a stream.
-pub(super) async fn relay(
+// Not an `async fn`: one keeps room for its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub(super) fn relay(
     scene: &Scene<'_>,
     tenant: &mut Downstream,
     exchange: &mut Exchange,
@@ -73,20 +75,22 @@ pub(super) async fn relay(
     head: &Response,
     bytes: &[u8],
     (terms, story): (Agreed, &mut Story),
-) -> Outcome {
-    if !is_events(head, bytes) {
-        // Boxed: rare, and it would lie beside all that a stream needs.
-        return Box::pin(failure::read_instead(scene, &mut Waiter::Tenant(tenant), upstream, head, bytes)).await;
+) -> impl Future<Output = Outcome> {
+    async move {
+        if !is_events(head, bytes) {
+            // Boxed: rare, and it would lie beside all that a stream needs.
+            return Box::pin(failure::read_instead(scene, &mut Waiter::Tenant(tenant), upstream, head, bytes)).await;
+        }
+        let mut stream = match Stream::open(scene, head, terms, story) {
+            Ok(stream) => stream,
+            Err(transport) => return transport.into(),
+        };
+        if let Err(outcome) = stream.begin(&mut Waiter::Tenant(tenant), &mut upstream, story).await {
+            return outcome;
+        }
+        let outcome = go_on(scene, tenant, exchange, &mut upstream, head, bytes, &mut stream, story).await;
+        conclude(outcome, upstream, head, stream.decoder)
     }
-    let mut stream = match Stream::open(scene, head, terms, story) {
-        Ok(stream) => stream,
-        Err(transport) => return transport.into(),
-    };
-    if let Err(outcome) = stream.begin(&mut Waiter::Tenant(tenant), &mut upstream, story).await {
-        return outcome;
-    }
-    let outcome = go_on(scene, tenant, exchange, &mut upstream, head, bytes, &mut stream, story).await;
-    conclude(outcome, upstream, head, stream.decoder)
 }
 
 /// The connection may carry another request after a stream that was whole.
