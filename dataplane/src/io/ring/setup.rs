@@ -55,9 +55,9 @@ pub(super) fn build_with(submissions: u32, completions: u32) -> io::Result<(IoUr
     Err(last)
 }
 
-/// What `make` makes, asked again when the kernel has no memory. It takes the pages of a ring all at
-/// once without waiting for any to be freed, so where the page cache fills the memory a ring may
-/// fail by chance (36 of 111,000 there, Linux 6.18) where the next try mostly succeeds.
+/// What `make` makes, asked again when the kernel has no memory. Where the page cache fills the memory
+/// a ring fails by chance (36 of 111,000 there, Linux 6.18; none while memory was free), as though the
+/// kernel did not wait for pages to be freed, and the next try mostly succeeds.
 pub(super) fn patiently<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..TRIES_MAX {
