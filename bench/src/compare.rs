@@ -1,7 +1,9 @@
 //! A against B: two runs that were kept, or two builds of Throwover in turns.
 //!
 //! A verdict is only given when a bootstrap interval of the ratio does not hold 1. Builds are
-//! compared round by round, one after the other within each. Seconds of two single runs are
+//! compared round by round, one after the other within each. Rounds are samples of two processes
+//! only, and processes of one build may differ by more than an interval of their rounds says: builds
+//! that are started anew several times are compared start by start. Seconds of two single runs are
 //! samples of those two runs only; several runs in each folder are compared run by run.
 
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     peers,
     sink::{Answers, Sink},
     stage::Stage,
+    table::spread,
     throwover::{self, Gateway, Providers},
     way::Way,
 };
@@ -31,6 +34,8 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that each build keeps ready.
 const WARM: usize = 64;
+/// Times that builds are started anew, at most.
+const STARTS_MAX: i64 = 1_000;
 /// Runs of one folder, at most.
 const RUNS_MAX: usize = 1_000;
 
@@ -49,6 +54,9 @@ pub(crate) struct Line {
     /// Rounds, of builds; they take turns within each
     #[arg(long, default_value_t = 11)]
     rounds: usize,
+    /// Starts, of builds; several are compared by the medians of each one's rounds
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=STARTS_MAX))]
+    starts: u16,
     /// Length of one round, of builds
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -187,31 +195,23 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
     let mut stage = Stage::new()?;
     let answers = Answers { bytes: line.answer_bytes, events: 1, interval: Duration::ZERO };
     stage.place(|poll| Sink::open(&answers, 0, None, poll))?;
-    let sink = stage.sink().ok_or_else(|| io::Error::other("no sink"))?.address()?;
-    let mut running = Vec::new();
-    for (name, binaries) in [("a", &line.ours), ("b", &line.theirs)] {
-        let own = folder.path().join(name);
-        fs::create_dir_all(&own)?;
-        let gateway = Gateway::prepare(binaries, &own, &Providers::new(sink, None, WARM))?;
-        let daemon = gateway.start_daemon(Place::default())?;
-        let plane = gateway.start_plane(line.places.proxy_cpu, line.first_in_line)?;
-        running.push(Build { gateway, plane, daemon });
-    }
     machine::pin(line.places.load_cpu)?;
-    let mut ended = None;
-    let up = stage.until(PATIENCE, |_| {
-        ended = running.iter_mut().find_map(|build| build.plane.still_up().and_then(|()| build.daemon.still_up()).err());
-        ended.is_some() || running.iter().all(|build| build.gateway.ready())
-    })?;
-    match ended {
-        Some(error) => return Err(error),
-        None if !up => return Err(io::Error::other("the two builds did not come up in time")),
-        None => stage.run(Duration::from_millis(500))?,
+    let contestants = if line.starts == 1 {
+        started(line, &mut stage, folder.path(), 0)?
+    } else {
+        let mut all = ["A", "B"].map(Contestant::new);
+        for start in 0..line.starts {
+            let own = folder.path().join(start.to_string());
+            for (all, found) in all.iter_mut().zip(started(line, &mut stage, &own, usize::from(start))?) {
+                all.rounds.push(whole(&found.rounds));
+            }
+            eprintln!("start {} of {} done", start + 1, line.starts);
+        }
+        all
     };
-    let _first = line.first_in_line.then(machine::FirstInLine::take).transpose()?;
-    let contestants = turns(line, &mut stage, &running)?;
+    let rounds = if line.starts == 1 { String::new() } else { format!("{} starts of ", line.starts) };
     let title = format!(
-        "A {}, B {}: {} B request, {} B answer, {} connections, {} rounds of {} s",
+        "A {}, B {}: {} B request, {} B answer, {} connections, {rounds}{} rounds of {} s",
         line.ours.display(),
         line.theirs.display(),
         line.request_bytes,
@@ -227,6 +227,45 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
     let shown = [theirs.clone(), ours.clone()];
     let text = format!("{}\n{}", machine::described(), figures::text(&title, &figures, &shown));
     Ok(((text, figures::json(&title, &figures, &shown)), failed))
+}
+
+/// Starts both builds in a folder of their own, every second time B before A, and takes all rounds.
+fn started(line: &Line, stage: &mut Stage, folder: &Path, start: usize) -> io::Result<[Contestant; 2]> {
+    let sink = stage.sink().ok_or_else(|| io::Error::other("no sink"))?.address()?;
+    let mut running = Vec::new();
+    for turn in 0..2 {
+        let (name, binaries) = [("a", &line.ours), ("b", &line.theirs)][(turn + start) % 2];
+        let own = folder.join(name);
+        fs::create_dir_all(&own)?;
+        let gateway = Gateway::prepare(binaries, &own, &Providers::new(sink, None, WARM))?;
+        let daemon = gateway.start_daemon(Place::default())?;
+        let plane = gateway.start_plane(line.places.proxy_cpu, line.first_in_line)?;
+        running.push(Build { gateway, plane, daemon });
+    }
+    let mut ended = None;
+    let up = stage.until(PATIENCE, |_| {
+        ended = running.iter_mut().find_map(|build| build.plane.still_up().and_then(|()| build.daemon.still_up()).err());
+        ended.is_some() || running.iter().all(|build| build.gateway.ready())
+    })?;
+    match ended {
+        Some(error) => return Err(error),
+        None if !up => return Err(io::Error::other("the two builds did not come up in time")),
+        None => stage.run(Duration::from_millis(500))?,
+    };
+    running.rotate_left(start % 2);
+    let _first = line.first_in_line.then(machine::FirstInLine::take).transpose()?;
+    turns(line, stage, &running)
+}
+
+/// A start as one round: the medians of the rounds that count, where they are more than half.
+fn whole(rounds: &[Round]) -> Round {
+    let good: Vec<&Round> = rounds.iter().filter(|round| round.void.is_none()).collect();
+    if 2 * good.len() <= rounds.len() {
+        let why = rounds.iter().find_map(|round| round.void.as_deref()).unwrap_or("none was taken");
+        return Round { void: Some(format!("{} of {} rounds count; {why}", good.len(), rounds.len())), ..Round::default() };
+    }
+    let median = |name| Some((name, spread(good.iter().filter_map(|round| round.values.get(name).copied()))?.median));
+    Round { values: [CPU, P50, P99, THROUGHPUT].iter().filter_map(|figure| median(figure.name)).collect(), void: None }
 }
 
 fn turns(line: &Line, stage: &mut Stage, running: &[Build]) -> io::Result<[Contestant; 2]> {
@@ -260,8 +299,8 @@ fn turns(line: &Line, stage: &mut Stage, running: &[Build]) -> io::Result<[Conte
 
 #[cfg(test)]
 mod tests {
-    use super::{P50, THROUGHPUT, Verdict, samples, worse};
-    use crate::{bootstrap::Estimate, intervals::Second, outcome::Outcome};
+    use super::{CPU, P50, THROUGHPUT, Verdict, samples, whole, worse};
+    use crate::{bootstrap::Estimate, figures::Round, intervals::Second, outcome::Outcome};
     use serde_json::json;
 
     fn outcome(p50: f64, seconds: u32) -> Outcome {
@@ -290,6 +329,19 @@ mod tests {
         let two = [outcome(10.0, 4), outcome(20.0, 4)];
         assert_eq!(samples(&two, P50), [10.0, 20.0]);
         assert_eq!(samples(&two, THROUGHPUT), [321.0; 2]);
+    }
+
+    #[test]
+    fn a_start_is_the_medians_of_the_rounds_that_count() {
+        let round = |cpu: f64, void: Option<&str>| Round {
+            values: [(CPU.name, cpu), (P50.name, 10.0 * cpu)].into(),
+            void: void.map(str::to_owned),
+        };
+        let found = whole(&[round(1.0, None), round(90.0, Some("2 cut")), round(3.0, None), round(2.0, None)]);
+        assert_eq!(found, round(2.0, None));
+        let half = whole(&[round(1.0, None), round(2.0, Some("2 cut"))]);
+        assert_eq!((half.values.len(), half.void.as_deref()), (0, Some("1 of 2 rounds count; 2 cut")));
+        assert!(whole(&[]).void.is_some());
     }
 
     #[test]
