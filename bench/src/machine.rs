@@ -4,7 +4,7 @@ use rustix::{
     process::{Pid, Resource, Rlimit},
     thread::CpuSet,
 };
-use std::{collections::BTreeMap, fs, io, num::NonZeroU64};
+use std::{collections::BTreeMap, fs, io, num::NonZeroU64, time::Duration};
 
 /// Lets this thread, and what it starts, run on one core only.
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
@@ -163,6 +163,20 @@ fn schedstat(text: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
+/// How long the host has kept its processor from this one, all in all, by `/proc/stat`; 0 where it does not say. In
+/// steps of a hundredth of a second.
+pub(crate) fn stolen(cpu: usize) -> io::Result<Duration> {
+    Ok(steal(&fs::read_to_string("/proc/stat")?, cpu))
+}
+
+/// The eighth number of a processor's line (proc_stat(5)), in hundredths of a second.
+fn steal(stat: &str, cpu: usize) -> Duration {
+    let mut lines = stat.lines().map(str::split_ascii_whitespace);
+    let line = lines.find_map(|mut words| (words.next()? == format!("cpu{cpu}")).then_some(words));
+    let ticks: u64 = line.and_then(|mut words| words.nth(7)).and_then(|word| word.parse().ok()).unwrap_or(0);
+    Duration::from_millis(10 * ticks)
+}
+
 /// A process and its children.
 pub(crate) fn family(pid: u32) -> io::Result<Vec<u32>> {
     let mut family = vec![pid];
@@ -218,7 +232,14 @@ pub(crate) fn described() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, Used, parent, schedstat};
+    use super::{Usage, Used, parent, schedstat, steal};
+    use std::time::Duration;
+
+    #[test]
+    fn what_the_host_has_is_told_by_processor() {
+        let stat = "cpu  1 2 3 4 5 6 7 99 0 0\ncpu0 1 2 3 4 5 6 7 8 9 0\ncpu1 1 2 3 4 5 6 7 12 9 0\nintr 5\n";
+        assert_eq!([0, 1, 2].map(|cpu| steal(stat, cpu)), [80, 120, 0].map(Duration::from_millis));
+    }
 
     #[test]
     fn use_is_the_difference_and_knows_the_busiest() {

@@ -7,9 +7,12 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-/// The two scenes of `dataplane/src/sim/walk.rs`.
-const SCENES: [(&str, &str); 2] =
-    [("sim::walk::json_exchanges", "JSON, 1 KiB of prompt"), ("sim::walk::streams", "a stream, 1 KiB of prompt")];
+/// The scenes of `dataplane/src/sim/walk.rs`.
+const SCENES: [(&str, &str); 3] = [
+    ("sim::walk::json_exchanges", "JSON, 1 KiB of prompt"),
+    ("sim::walk::streams", "a stream, 1 KiB of prompt"),
+    ("sim::walk::json_exchanges_in_an_outage", "JSON, the first target out"),
+];
 /// Exchanges that are played: what the second number costs more is what its further ones cost.
 const EXCHANGES: [u64; 2] = [200, 1_200];
 /// The walk, as callgrind names it.
