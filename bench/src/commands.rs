@@ -240,6 +240,7 @@ impl Command {
         match self {
             Command::Compare(line) => line.first_in_line,
             Command::Inside(line) => line.first_in_line,
+            Command::Outage(line) => line.first_in_line,
             Command::Peers(line) => line.first_in_line,
             Command::Reloads(line) => line.first_in_line,
             _ => false,
@@ -359,7 +360,21 @@ fn sink(line: &SinkLine) -> io::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::Line;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn whoever_takes_a_place_before_others_is_known_before_anything_starts() {
+        let program = Line::command();
+        let has = |command: &&clap::Command| command.get_arguments().any(|argument| argument.get_id() == "first_in_line");
+        let names: Vec<&str> = program.get_subcommands().filter(has).map(clap::Command::get_name).collect();
+        assert_eq!(names, ["compare", "peers", "inside", "reloads", "outage"]);
+        for name in names {
+            let builds: &[&str] = if name == "compare" { &["a", "b"] } else { &[] };
+            let words = [&["throwover-bench", name, "--first-in-line"], builds].concat();
+            let line = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(line.command.first_in_line(), "{name} would change the place of a session that others use");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound_and_has_examples() {
