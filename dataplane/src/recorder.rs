@@ -378,6 +378,9 @@ fn write_record(out: &mut Vec<u8>, record: &Record, policy: Option<&Policy>) {
         if let Skip::TooSlow { usual_ms } = skip {
             member(out, key!("usual_ms"), u64::from(usual_ms));
         }
+        if let Skip::Silent { silent_ms } = skip {
+            member(out, key!("silent_ms"), u64::from(silent_ms));
+        }
         if let Skip::Degraded { reason } = skip {
             word(out, key!("reason"), reason.word());
         }

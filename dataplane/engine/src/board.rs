@@ -22,7 +22,7 @@ use crate::{
     retries::Budget,
     shares::Shares,
     standing::Standing,
-    waiting::{AGAIN_NS, Overdue, Past, QUIET_NS_MIN, Slot, Watch, Watchman},
+    waiting::{AGAIN_NS, LOOK_NS, Overdue, Past, QUIET_NS_MIN, Slot, Watch, Watchman},
 };
 use policy::{ChainId, Class, Degradation, KeyId, ProviderId, Snapshot, TargetId, TenantId, id::Id, limits};
 use std::sync::{
@@ -164,7 +164,7 @@ impl Board {
         }
     }
 
-    /// A board that fits every policy within the limits: about 2.2 MiB, and 104 KiB more for every
+    /// A board that fits every policy within the limits: about 2.2 MiB, and 108 KiB more for every
     /// 64 targets that there are.
     pub fn full() -> Board {
         Board::new(limits::TARGETS_MAX, limits::PROVIDERS_MAX, limits::KEYS_MAX)
@@ -452,7 +452,9 @@ impl TargetRow {
 
     pub(crate) fn begin(&self, stream: bool, now: Moment) -> Option<Slot> {
         self.in_flight.fetch_add(1, Relaxed);
-        self.watch(stream).waiting.take(now)
+        let watch = self.watch(stream);
+        watch.hush.begun(now);
+        watch.waiting.take(now)
     }
 
     /// The first token of a stream, or the end of a whole answer, has come so long after the attempt
@@ -462,6 +464,7 @@ impl TargetRow {
         watch.pace.observe(size, ns, now);
         let silent_ns = now.since(Moment(self.heard.load(Relaxed))).min(ns);
         self.heard.store(now.0, Relaxed);
+        self.spoke(now);
         // A shorter pause would change nothing.
         if silent_ns > QUIET_NS_MIN / 2 {
             watch.paused(silent_ns, now);
@@ -469,6 +472,30 @@ impl TargetRow {
         if let Some(slot) = slot {
             watch.waiting.give_back(slot);
         }
+    }
+
+    /// Something has come, be it an answer or an error: it is not silent.
+    #[inline]
+    pub(crate) fn spoke(&self, now: Moment) {
+        self.streams.heard(now);
+        self.wholes.heard(now);
+    }
+
+    /// For how long nothing at all has come of the attempts that wait, in nanoseconds, when that is long enough for
+    /// others to be asked first.
+    #[inline]
+    pub(crate) fn silence_ns(&self, stream: bool, now: Moment) -> Option<u64> {
+        self.watch(stream).silence_ns(now)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_silent(&self, stream: bool, now: Moment) -> bool {
+        self.watch(stream).is_silent(now)
+    }
+
+    /// Another was asked instead, since it is silent.
+    pub(crate) fn keep_away(&self, stream: bool) {
+        self.watch(stream).hush.keep();
     }
 
     /// An attempt was given up after so long, since another had answered: it would have taken longer still.
@@ -508,15 +535,11 @@ impl TargetRow {
     pub(crate) fn overdue(&self, first_token_ns: u64, deadline_ns: u64, others: bool, now: Moment) -> Overdue {
         let queued_ns = if self.queue.is_suspected() { self.average_ns(now).unwrap_or(0.0) as u64 } else { 0 };
         let past = Past { known: self.breaker.opened(), heard: Moment(self.heard.load(Relaxed)), queued_ns };
-        let (streams, wholes) = (self.streams.overdue(first_token_ns, past, now), self.wholes.overdue(deadline_ns, past, now));
-        let overdue = streams.overdue.and(wholes.overdue);
-        let mut next_ns = streams.next_ns.min(wholes.next_ns);
-        let mut silent = Overdue::default();
-        if others {
-            let (streams, wholes) = (self.streams.silent(past, now), self.wholes.silent(past, now));
-            silent = streams.overdue.and(wholes.overdue);
-            next_ns = next_ns.min(streams.next_ns).min(wholes.next_ns);
-        }
+        let streams = self.streams.look(first_token_ns, others, past, now);
+        let wholes = self.wholes.look(deadline_ns, others, past, now);
+        let overdue = streams.0.overdue.and(wholes.0.overdue);
+        let mut silent = streams.1.overdue.and(wholes.1.overdue);
+        let mut next_ns = [streams.0, streams.1, wholes.0, wholes.1].map(|sight| sight.next_ns).into_iter().fold(LOOK_NS, u64::min);
         if silent.in_row > 0 {
             next_ns = AGAIN_NS;
             if !self.watchman.confirms(past.heard, now) {
@@ -524,7 +547,10 @@ impl TargetRow {
             }
         }
         self.watchman.look_after(next_ns, now);
-        overdue.or(silent)
+        let worse = overdue.or(silent);
+        // Who was kept away from a target that has turned out to be silent would wait there as well.
+        let kept = if worse.in_row > 0 { self.streams.hush.kept().saturating_add(self.wholes.hush.kept()) } else { 0 };
+        worse.and(Overdue { all: kept, in_row: kept })
     }
 
     /// So many are enough in flight, when attempts queue. Asked by whoever looks at what is overdue.
@@ -633,7 +659,7 @@ fn unpack_average(word: u64, now: Moment) -> Option<(f64, f64)> {
 }
 
 const _: () = {
-    assert!(size_of::<TargetRow>() == 1_664);
+    assert!(size_of::<TargetRow>() == 1_728);
     assert!(size_of::<ProviderRow>() == 128);
     assert!(size_of::<TenantRow>() == 64);
 };

@@ -456,6 +456,9 @@ impl Exchange {
         let counts = verdict.counts_for_breaker || (verdict.fresh && !stale && !wished);
         let counts = !self.account_failed(prepared, board, &running, &verdict, now) && counts;
         if !wished {
+            if verdict.status.is_some() {
+                row.spoke(now);
+            }
             self.room_was_short(prepared, board, &running, &verdict, now);
         }
         self.tell_breaker(prepared, board, &running, verdict.class, counts, now);
@@ -515,7 +518,7 @@ impl Exchange {
         self.step(Event::Succeed);
         self.account_worked(prepared, board, &running, now);
         let target = self.target(attempt_index);
-        if !self.session.is_none() && self.stays(prepared, running.candidate) {
+        if !self.session.is_none() && self.stays(prepared, running.candidate) && !self.is_away(board) {
             board.settle(self.session, target);
         }
         let row = board.target(target);

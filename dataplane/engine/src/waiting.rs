@@ -8,7 +8,8 @@
 //! they find another mark in it and give nothing back. So no slot ever counts an attempt that has
 //! ended, and one that has not may be missed when it is very old.
 //!
-//! Two things tell that a target is silent. *Overdue* is an attempt that has waited for thrice what is
+//! What opens a breaker is told here; others are asked first long before, see [`Hush`]. Two things tell that a
+//! target is silent. *Overdue* is an attempt that has waited for thrice what is
 //! usual and for a second; it is a failure whatever else is heard of the target. A target that usually
 //! answers in less than a third of a second would be left late by that. So where there are others to turn
 //! to, [`OVERDUE_NS_QUICK`] does, as long as *nothing at all* is heard of the target for longer than its
@@ -16,17 +17,20 @@
 //! gateway has read what had come while it was held up itself. Alone, a target is not left for a pause:
 //! to refuse takes longer than to wait.
 
-use crate::{
-    moment::{Moment, NS_PER_MS},
-    pace::Paces,
-};
+use crate::moment::{Moment, NS_PER_MS};
 use std::{
     num::NonZeroU32,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
+mod hush;
+mod longest;
+mod watch;
 mod watchman;
 
+pub use hush::{HUSH_NS_MIN, Hush, WAITING_MIN};
+pub use longest::PAUSE_HALF_LIFE_NS;
+pub use watch::Watch;
 pub use watchman::{AGAIN_NS, LOOK_NS, Watchman};
 
 /// Spans that are told apart.
@@ -41,8 +45,6 @@ pub const OVERDUE_NS_MIN: u64 = 1_000 * NS_PER_MS;
 pub const OVERDUE_NS_QUICK: u64 = 200 * NS_PER_MS;
 /// A pause that is no longer than this and the usual time is no silence, in nanoseconds.
 pub const QUIET_NS_MIN: u64 = 350 * NS_PER_MS;
-/// A pause that ended well counts half as much after so long, in nanoseconds.
-pub const PAUSE_HALF_LIFE_NS: u64 = 1_800_000 * NS_PER_MS;
 
 /// What the time is counted in here.
 const TICK_NS: u64 = 16 * NS_PER_MS;
@@ -61,8 +63,6 @@ const COUNT_BITS: u32 = 10;
 const COUNT_MAX: u16 = (1 << COUNT_BITS) - 1;
 /// Tries to find a place among others who look for one; whoever finds none is not counted.
 const TRIES: usize = 4;
-/// What is written down of a pause, at most.
-const PAUSE_NS_MAX: u64 = OVERDUE_NS_MIN / 2;
 
 /// Attempts in flight of one kind, by when they began.
 #[derive(Debug, Default)]
@@ -195,6 +195,13 @@ impl Waiting {
         self.slots.iter().map(|slot| u32::from(Word(slot.load(Relaxed)).count())).sum()
     }
 
+    /// For how long the oldest of them has waited, in nanoseconds, or by up to two ticks less.
+    fn oldest_ns(&self, now: Moment) -> u64 {
+        let words = self.slots.iter().map(|slot| Word(slot.load(Relaxed))).filter(|word| word.count() > 0);
+        let age = words.map(|word| word.age(tick(now))).max().map_or(0, |age| age + 1);
+        u64::from(age) * TICK_NS
+    }
+
     /// Has later attempts counted by spans that suit a time of `overdue_ns`.
     fn suit(&self, overdue_ns: u64) {
         let span = overdue_ns.div_ceil(SPANS * TICK_NS).next_power_of_two().ilog2().min(u32::from(SPAN_MAX));
@@ -279,90 +286,6 @@ impl Default for Sight {
         Sight { overdue: Overdue::default(), silent_ns: 0, next_ns: LOOK_NS }
     }
 }
-
-/// Attempts of one kind at a target: how long they usually take, and those that run.
-#[derive(Debug, Default)]
-pub struct Watch {
-    /// How long they took.
-    pub pace: Paces,
-    /// Those that run.
-    pub waiting: Waiting,
-    /// The longest pause that ended with an answer: `microseconds (32 bits) | half-lives since the clock began (32 bits)`.
-    pause: AtomicU64,
-}
-
-impl Watch {
-    fn thrice(&self, now: Moment) -> Option<(u64, u64)> {
-        let usual = self.pace.quantile(SHARE, now)?;
-        Some((usual, usual.saturating_mul(TIMES)))
-    }
-
-    /// When an attempt is overdue, in nanoseconds after it began; `None` while too little is known.
-    pub fn overdue_ns(&self, ceiling_ns: u64, now: Moment) -> Option<u64> {
-        self.thrice(now).map(|(_, thrice)| thrice.clamp(OVERDUE_NS_MIN, ceiling_ns.max(OVERDUE_NS_MIN)))
-    }
-
-    /// The attempts that are overdue; none is while too little is known.
-    pub fn overdue(&self, ceiling_ns: u64, past: Past, now: Moment) -> Sight {
-        self.overdue_ns(ceiling_ns, now).map_or(Sight::default(), |ns| {
-            self.waiting.suit(ns.max(past.queued_ns.saturating_mul(2)));
-            self.waiting.overdue(ns, past, now)
-        })
-    }
-
-    /// How long nothing may be heard while attempts wait, in nanoseconds, where there are others to turn to; `None`
-    /// while too little is known, or when that is no less than what makes an attempt overdue anyway. Twice the
-    /// longest pause that ended well lately is no silence yet.
-    pub fn quiet_ns(&self, now: Moment) -> Option<u64> {
-        self.thrice(now).and_then(|(usual, thrice)| self.quiet_of(usual, thrice, now))
-    }
-
-    fn quiet_of(&self, usual: u64, thrice: u64, now: Moment) -> Option<u64> {
-        let quiet = QUIET_NS_MIN.saturating_add(usual).max(self.pause_ns(now) * 2).max(thrice);
-        (quiet < OVERDUE_NS_MIN).then_some(quiet)
-    }
-
-    /// The attempts that have waited while nothing at all was heard for [`Watch::quiet_ns`]; none otherwise.
-    pub fn silent(&self, past: Past, now: Moment) -> Sight {
-        let Some((usual, thrice)) = self.thrice(now) else { return Sight::default() };
-        let Some(quiet) = self.quiet_of(usual, thrice, now) else { return Sight::default() };
-        let sight = self.waiting.overdue(thrice.max(OVERDUE_NS_QUICK), past, now);
-        let (row, short) = (sight.overdue.in_row, quiet.saturating_sub(sight.silent_ns));
-        match (row, short) {
-            (0, _) => Sight { overdue: Overdue::default(), ..sight },
-            (_, 0) => Sight { overdue: Overdue { all: row, in_row: row }, ..sight },
-            _ => Sight { overdue: Overdue::default(), next_ns: sight.next_ns.min(short), ..sight },
-        }
-    }
-
-    /// An answer has come after so long a silence, which is no more than it took itself.
-    #[cold]
-    pub fn paused(&self, silent_ns: u64, now: Moment) {
-        let ns = silent_ns.min(PAUSE_NS_MAX);
-        if ns > self.pause_ns(now) {
-            self.pause.store((ns / 1_000) << 32 | u64::from(half_lives(now)), Relaxed);
-        }
-    }
-
-    /// The longest pause of late, as it has faded until `now`.
-    fn pause_ns(&self, now: Moment) -> u64 {
-        let word = self.pause.load(Relaxed);
-        let age = half_lives(now).saturating_sub(word as u32);
-        ((word >> 32) * 1_000).checked_shr(age).unwrap_or(0)
-    }
-
-    /// Forgets how long they took.
-    pub fn reset(&self) {
-        self.pace.reset();
-        self.pause.store(0, Relaxed);
-    }
-}
-
-fn half_lives(now: Moment) -> u32 {
-    (now.0 / PAUSE_HALF_LIFE_NS) as u32
-}
-
-const _: () = assert!(size_of::<Watch>() == 712);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A provider that is gone under a steady load: how often it is asked, and that nobody goes without an answer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     thread,
     time::{Duration, Instant},
@@ -117,17 +117,33 @@ fn a_target_that_is_down_is_left_after_a_few_and_comes_back_by_itself() {
     }
 }
 
+/// The time that 99 of 100 attempts have their first token in, in milliseconds.
+fn p99_ms(went: &[Went]) -> u64 {
+    let attempts = went.iter().filter_map(|went| went.record["attempts"].as_array()?.last());
+    let token_us = |attempt: &Value| attempt["token_us"].as_u64().expect("an answer tells when it began");
+    // A time of zero is not told.
+    let mut times: Vec<u64> = attempts.map(|attempt| token_us(attempt) - attempt["begun_us"].as_u64().unwrap_or(0)).collect();
+    times.sort_unstable();
+    times[(times.len() * 99).div_ceil(100) - 1] / 1_000
+}
+
 #[test]
 fn a_target_that_falls_silent_is_left_before_anybody_times_out() {
     let provider = Provider::new();
-    let gateway = gateway(&provider, "8s");
-    // Its usual time is known.
-    assert!(trickle(&gateway, 60).iter().all(|went| went.content == text_of("primary")));
-    provider.fault("primary", "stall-before-head");
-    // Silence of less than half a second is enough where there is another to ask: some twenty of them wait.
-    let went = load(&gateway, 10 * RATE);
-    survived("silent", &went);
-    let waited = || went.iter().filter(|went| went.asked("primary/m", false) > 0).map(Went::begun_us);
-    let (begun, last) = waited().min().zip(waited().max()).expect("somebody has waited");
-    assert!(last - begun < 8_000_000, "somebody was sent there after {} ms, when the first had given up", (last - begun) / 1_000);
+    for latency_ms in [18, 100, 300] {
+        provider.answers("primary", &json!({"latency_ms": latency_ms}));
+        let gateway = gateway(&provider, "8s");
+        // Its usual time is known.
+        let before = load(&gateway, 2 * RATE);
+        assert!(before.iter().all(|went| went.content == text_of("primary")));
+        provider.fault("primary", "stall-before-head");
+        let went = load(&gateway, 10 * RATE);
+        let (first, _) = survived("silent", &went);
+        // No promise here, on a machine that may stand still meanwhile: `engine` makes it in a time of its own.
+        println!("p99 {} ms: {first} requests in vain, {} are the goal", p99_ms(&before), u64::from(RATE) * 3 * p99_ms(&before) / 1_000);
+        let waited = || went.iter().filter(|went| went.asked("primary/m", false) > 0).map(Went::begun_us);
+        let (begun, last) = waited().min().zip(waited().max()).expect("somebody has waited");
+        assert!(last - begun < 8_000_000, "somebody was sent there after {} ms, when the first had given up", (last - begun) / 1_000);
+        provider.heal("primary");
+    }
 }

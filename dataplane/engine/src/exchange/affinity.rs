@@ -59,6 +59,13 @@ impl Exchange {
         self.open(prepared, board, at, Manner::default(), now, random)
     }
 
+    /// True when its session is at home with a target that only says nothing at the moment: it goes back there.
+    pub(super) fn is_away(&self, board: &Board) -> bool {
+        let silent = |candidate: &super::Candidate| matches!(candidate.skip(), Some(super::Skip::Silent { .. }));
+        let home = || board.home(self.session);
+        self.candidates.iter().any(|candidate| silent(candidate) && home() == Some(candidate.target))
+    }
+
     /// True when a session stays with the target of a candidate that has answered it.
     pub(super) fn stays(&self, prepared: &Prepared, candidate: u8) -> bool {
         let chain = self.rules(prepared);

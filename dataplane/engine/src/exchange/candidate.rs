@@ -52,6 +52,12 @@ pub enum Skip {
         /// How.
         reason: Degradation,
     },
+    /// It has said nothing for a while, and attempts wait there. As with one that is spent, it is asked when no
+    /// other can be.
+    Silent {
+        /// For how long nothing has come, in milliseconds.
+        silent_ms: u32,
+    },
     /// Its breaker has just closed, and this request is not of the share that it is given meanwhile. It is asked
     /// when no later target can be: this alone refuses nobody.
     Warming {
@@ -94,6 +100,7 @@ impl Skip {
             Skip::Spent { .. } => "spent",
             Skip::TooSlow { .. } => "too_slow",
             Skip::Degraded { .. } => "degraded",
+            Skip::Silent { .. } => "silent",
             Skip::Warming { .. } => "warming",
             Skip::Reserved => "reserved",
             Skip::OtherModel => "other_model",
@@ -108,7 +115,7 @@ impl Skip {
 
     /// True when it is asked all the same while no other can be: this alone refuses nobody.
     pub const fn is_spared(self) -> bool {
-        matches!(self, Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. })
+        matches!(self, Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. } | Skip::Silent { .. })
     }
 
     /// True when nothing can change it within the exchange.
@@ -165,6 +172,7 @@ impl Packed {
             Skip::OtherModel => (19, 0),
             Skip::KeyLimit { for_ms } => (20, for_ms),
             Skip::OverKeyLimit => (21, 0),
+            Skip::Silent { silent_ms } => (22, silent_ms),
             Skip::Lacks(needs) => return Packed(needs.bits() << 1 | 1),
         };
         Packed(ms.min(MS_MAX) << 6 | kind << 1)
@@ -195,6 +203,7 @@ impl Packed {
             19 => Skip::OtherModel,
             20 => Skip::KeyLimit { for_ms },
             21 => Skip::OverKeyLimit,
+            22 => Skip::Silent { silent_ms: for_ms },
             18 => Skip::Warming { permille: for_ms },
             17 => Skip::Degraded { reason: *Degradation::ALL.get(for_ms as usize)? },
             _ => return None,
@@ -254,6 +263,7 @@ mod tests {
             Skip::OverKeyLimit,
             Skip::TooSlow { usual_ms: 5_000 },
             Skip::Warming { permille: 100 },
+            Skip::Silent { silent_ms: 60 },
             Skip::Reserved,
             Skip::OtherModel,
             Skip::TooDear,

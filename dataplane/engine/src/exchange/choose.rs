@@ -86,6 +86,9 @@ impl Exchange {
                 Ok(spent) => match (row.breaker.peek(now), spent) {
                     (Peek::Refuses { until }, _) => Err(Skip::BreakerOpen { for_ms: ms(until, now) }),
                     (Peek::Passes | Peek::Elects, Some(until)) => Err(Skip::Spent { for_ms: ms(until, now) }),
+                    (Peek::Passes, None) if let Some(ns) = row.silence_ns(self.stream, now) => {
+                        Err(Skip::Silent { silent_ms: u32::try_from(ns / NS_PER_MS).unwrap_or(u32::MAX) })
+                    }
                     (Peek::Passes | Peek::Elects, None) => match row.degraded(now) {
                         Some((_, reason)) => Err(Skip::Degraded { reason }),
                         None => match row.slower_than(self.commit_by.since(now), self.stream, self.size, now) {
@@ -497,6 +500,7 @@ impl Exchange {
         };
         if self.trail.is_empty() {
             self.earn_hedge(prepared, board);
+            self.keep_away(board, at);
         }
         let (key, account) = self.admit_account(prepared, board, place, key, now, random);
         self.sit_down(prepared, board, place);
@@ -534,6 +538,13 @@ impl Exchange {
             idle_ns,
             deadline: self.deadline,
         })
+    }
+
+    /// Tells those that come before a candidate and say nothing that it is asked in their place.
+    fn keep_away(&self, board: &Board, at: usize) {
+        for silent in self.candidates[..at].iter().filter(|candidate| matches!(candidate.skip(), Some(Skip::Silent { .. }))) {
+            board.target(silent.target).keep_away(self.stream);
+        }
     }
 
     /// Takes a place at a provider, one of its further attempts where it is one, and what the breaker says; or nothing.

@@ -197,6 +197,7 @@ impl Simulation {
         let before: Vec<bool> = self.world.prepared.targets.iter().map(|(id, _)| self.refuses(id)).collect();
         let eligible = self.eligible(exchange, false);
         let spared = self.eligible(exchange, true);
+        let silent = self.silent(exchange);
         let next = exchange.next(&self.world.prepared, &self.world.board, now, &mut || self.dice.roll());
         // A breaker that has just heard of attempts that are overdue refuses from now on.
         let left = |targets: Vec<TargetId>| -> Vec<TargetId> { targets.into_iter().filter(|id| !self.is_open(*id)).collect() };
@@ -205,7 +206,7 @@ impl Simulation {
             Next::Attempt(attempt) => {
                 assert!(!life.refused, "a caller's own error is asked once");
                 self.check_attempt(at, exchange, attempt, &before, &eligible);
-                self.check_spared(exchange, attempt, &eligible);
+                self.check_spared(exchange, attempt, &eligible, &silent);
                 self.check_further(exchange, attempt);
                 self.run_attempt(at, life, attempt);
                 life.hedge_at = exchange.hedge_at(&self.world.prepared, &self.world.board, now);
@@ -350,16 +351,29 @@ impl Simulation {
         board.target(id).spent(now).is_some() || (!keys.is_empty() && of_keys())
     }
 
-    /// Who is spared is asked only when nobody else can be.
-    fn check_spared(&self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId]) {
+    /// The targets that say nothing at the moment, looked at from outside.
+    fn silent(&self, exchange: &Exchange) -> Vec<TargetId> {
+        let (board, now) = (&self.world.board, self.world.now);
+        let passes = |id: &TargetId| board.target(*id).breaker.peek(now) == crate::breaker::Peek::Passes;
+        let is_silent = |id: &TargetId| board.target(*id).is_silent(exchange.is_stream(), now) && passes(id);
+        exchange.candidates().iter().map(|candidate| candidate.target).filter(is_silent).collect()
+    }
+
+    /// Who is spared is asked only when nobody else can be. Who is `silent` was so before this attempt began.
+    fn check_spared(&mut self, exchange: &Exchange, attempt: Attempt, eligible: &[TargetId], silent: &[TargetId]) {
         let (prepared, board, now) = (&self.world.prepared, &self.world.board, self.world.now);
         let keys = &prepared.providers[attempt.provider].keys;
         let is_slow = |id: TargetId| {
             board.target(id).slower_than(exchange.commit_by().since(now), exchange.is_stream(), Size::default(), now).is_some()
         };
         let is_degraded = |id: TargetId| board.target(id).degraded(now).is_some();
-        let spared = |id: TargetId| self.is_spent(id) || is_slow(id) || is_degraded(id);
+        let is_silent = |id: TargetId| silent.contains(&id) && board.target(id).is_silent(exchange.is_stream(), now);
+        let spared = |id: TargetId| self.is_spent(id) || is_slow(id) || is_degraded(id) || silent.contains(&id);
         let eligible: Vec<TargetId> = eligible.iter().copied().filter(|id| !spared(*id)).collect();
+        let others = |other: &Trail| exchange.target_of(other) != attempt.target;
+        if is_silent(attempt.target) && exchange.trail()[..attempt.index].iter().all(others) {
+            assert!(eligible.is_empty() || attempt.fresh, "a silent target was asked while {eligible:?} were left");
+        }
         if is_slow(attempt.target) && exchange.trail()[..attempt.index].iter().all(|other| exchange.target_of(other) != attempt.target) {
             assert!(eligible.is_empty() || attempt.fresh, "a slow target was asked while {eligible:?} were left");
         }

@@ -216,7 +216,7 @@ fn reason(exchange: &Exchange, prepared: &Prepared, board: &Board, at: usize, no
         Skip::Disabled | Skip::Unnamed | Skip::Lacks(_) | Skip::TooLarge | Skip::Unable | Skip::Dimensions | Skip::TooDear => None,
         Skip::Reserved | Skip::OtherModel | Skip::OverKeyLimit => None,
         // It would have been asked: attempts or time were over before.
-        Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. } | Skip::Warming { .. } => None,
+        Skip::Spent { .. } | Skip::TooSlow { .. } | Skip::Degraded { .. } | Skip::Silent { .. } | Skip::Warming { .. } => None,
         Skip::BreakerOpen { for_ms } => Some(Reason { class: None, fault: Fault::Provider, wait_ms: Some(u64::from(for_ms)) }),
         // A little comes back every second, as with a seat.
         Skip::Bulkhead | Skip::RetryBudget => Some(Reason { class: None, fault: Fault::Us, wait_ms: Some(FULL_WAIT_MS) }),

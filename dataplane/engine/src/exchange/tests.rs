@@ -15,6 +15,7 @@ mod domains;
 mod fallback;
 mod guards;
 mod hedge;
+mod hush;
 mod keys;
 mod order;
 mod overruled;

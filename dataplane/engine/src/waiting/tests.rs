@@ -28,7 +28,7 @@ fn watch() -> Watch {
 const BLANK: Past = Past { known: Moment::START, heard: Moment::START, queued_ns: 0 };
 
 fn overdue(watch: &Watch, ms: u64) -> Overdue {
-    watch.overdue(30_000 * NS_PER_MS, BLANK, at(ms)).overdue
+    watch.look(30_000 * NS_PER_MS, false, BLANK, at(ms)).0.overdue
 }
 
 #[test]
@@ -64,8 +64,9 @@ fn what_was_heard_since_breaks_the_row() {
     for ms in [10_000, 12_000] {
         assert!(watch.waiting.take(at(ms)).is_some());
     }
-    let told =
-        |heard, known| watch.overdue(30_000 * NS_PER_MS, Past { known: at(known), heard: at(heard), queued_ns: 0 }, at(20_000)).overdue;
+    let told = |heard, known| {
+        watch.look(30_000 * NS_PER_MS, false, Past { known: at(known), heard: at(heard), queued_ns: 0 }, at(20_000)).0.overdue
+    };
     assert_eq!(told(9_000, 0), Overdue { all: 2, in_row: 2 });
     assert_eq!(told(12_500, 0), Overdue { all: 2, in_row: 1 });
     assert_eq!(told(19_000, 0), Overdue { all: 2, in_row: 0 });
@@ -97,7 +98,7 @@ fn slots_are_given_back_exactly_once() {
             }
             assert!(watch.waiting.count() as usize <= alive.len(), "seed {seed}");
             let ceiling = 30_000 * NS_PER_MS;
-            let told = watch.overdue(ceiling, BLANK, at(now)).overdue.all as usize;
+            let told = watch.look(ceiling, false, BLANK, at(now)).0.overdue.all as usize;
             if let Some(limit) = watch.overdue_ns(ceiling, at(now)) {
                 let old = alive.iter().filter(|(begun, _)| (now - begun) * NS_PER_MS >= limit).count();
                 assert!(told <= old, "seed {seed}: {told} are overdue, and {old} old enough");

@@ -33,23 +33,27 @@ fn a_silent_provider_is_seen_before_its_first_attempt_times_out() {
     answered(&mut world, 50);
     let row = TargetId(0);
     let mut stuck = Vec::new();
-    let mut seen_ms = None;
+    let (mut left_ms, mut seen_ms) = (None, None);
     for ms in (0..10_000).step_by(100) {
         let mut exchange = world.begin("c");
         let attempt = world.attempt(&mut exchange);
         if attempt.target == row {
-            assert!(seen_ms.is_none(), "the breaker is open");
+            assert!(left_ms.is_none(), "others are asked");
             stuck.push((exchange, attempt));
         } else {
-            seen_ms.get_or_insert(ms);
+            left_ms.get_or_insert(ms);
             world.succeed(&mut exchange, attempt);
+        }
+        if world.board.target(row).breaker.state().0 == gate::State::Open {
+            seen_ms.get_or_insert(ms);
         }
         world.pass(100);
         if world.board.target(row).breaker.peek(world.now) == gate::Peek::Elects {
             break;
         }
     }
-    let seen_ms = seen_ms.expect("it was seen");
+    let (left_ms, seen_ms) = left_ms.zip(seen_ms).expect("it was seen");
+    assert!((600..900).contains(&left_ms), "{left_ms}");
     assert!((1_200..2_600).contains(&seen_ms), "{seen_ms}");
     assert_eq!(world.board.target(row).last_failure().map(|(_, class)| class), Some(Class::Timeout));
     assert_eq!(world.board.target(row).waiting() as usize, stuck.len());
