@@ -156,6 +156,26 @@ pub(crate) struct Places {
     pub(crate) format: Format,
 }
 
+/// How long is waited for a host that takes the processors away.
+#[derive(Debug, Args)]
+pub(crate) struct Patience {
+    /// Wait so long at most, before each start or round, until the host leaves the processors alone
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS")]
+    patience: f64,
+}
+
+impl Patience {
+    /// Waits until the host leaves the processors alone.
+    pub(crate) fn wait(&self, places: &Places) -> io::Result<()> {
+        let most = Duration::try_from_secs_f64(self.patience).map_err(|error| io::Error::other(format!("--patience: {error}")))?;
+        let waited = machine::wait_for(&[places.proxy_cpu, places.load_cpu], most)?;
+        if waited > Duration::from_secs(1) {
+            eprintln!("waited {:.0} s for the host to leave the processors alone", waited.as_secs_f64());
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Args)]
 struct PeersLine {
     /// Kinds of work, each with figures of its own; CPU time per request, plain and TLS, when it is left out

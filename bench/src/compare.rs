@@ -9,7 +9,7 @@
 use crate::{
     bootstrap::{self, SAMPLES_MIN},
     child::{Folder, Place},
-    commands::{self, Places},
+    commands::{self, Patience, Places},
     figures::{self, Contestant, Figure, Round, Verdict},
     intervals::Second,
     machine,
@@ -72,6 +72,8 @@ pub(crate) struct Line {
     /// Run builds and load before all other work (niceness -20), for machines that are not quiet
     #[arg(long)]
     pub(crate) first_in_line: bool,
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     places: Places,
 }
@@ -201,6 +203,7 @@ fn builds(line: &Line) -> io::Result<((String, Value), bool)> {
     } else {
         let mut all = ["A", "B"].map(Contestant::new);
         for start in 0..line.starts {
+            line.patience.wait(&line.places)?;
             let own = folder.path().join(start.to_string());
             for (all, found) in all.iter_mut().zip(started(line, &mut stage, &own, usize::from(start))?) {
                 all.rounds.push(whole(&found.rounds));

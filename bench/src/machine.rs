@@ -4,7 +4,13 @@ use rustix::{
     process::{Pid, Resource, Rlimit},
     thread::CpuSet,
 };
-use std::{collections::BTreeMap, fs, io, num::NonZeroU64, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    num::NonZeroU64,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Lets this thread, and what it starts, run on one core only.
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
@@ -169,6 +175,44 @@ pub(crate) fn stolen(cpu: usize) -> io::Result<Duration> {
     Ok(steal(&fs::read_to_string("/proc/stat")?, cpu))
 }
 
+/// Waits until the host leaves these processors to this machine for half a second, or for `most` in all; how long
+/// it waited. A host that has given much takes it back for some minutes, and what is measured then says little.
+pub(crate) fn wait_for(cpus: &[usize], most: Duration) -> io::Result<Duration> {
+    let begun = Instant::now();
+    while !most.is_zero() {
+        let before = cpus.iter().map(|cpu| stolen(*cpu)).collect::<io::Result<Vec<_>>>()?;
+        // Only who is busy notices.
+        let busy: Vec<_> = cpus.iter().map(|&cpu| thread::spawn(move || pin(cpu).map(|()| spin(LOOK)))).collect();
+        for thread in busy {
+            thread.join().map_err(|_| io::Error::other("a thread has panicked"))??;
+        }
+        let mut taken = Duration::ZERO;
+        for (cpu, before) in cpus.iter().zip(before) {
+            taken += stolen(*cpu)?.saturating_sub(before);
+        }
+        let waited = begun.elapsed();
+        if taken <= TAKEN_MAX || waited >= most {
+            return Ok(waited);
+        }
+        thread::sleep(REST.min(most - waited));
+    }
+    Ok(Duration::ZERO)
+}
+
+/// How long is looked at …
+const LOOK: Duration = Duration::from_millis(500);
+/// … what the host may have taken meanwhile, which is told in steps of this …
+const TAKEN_MAX: Duration = Duration::from_millis(10);
+/// … and when it took more, the time until another look.
+const REST: Duration = Duration::from_secs(5);
+
+fn spin(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
 /// The eighth number of a processor's line (proc_stat(5)), in hundredths of a second.
 fn steal(stat: &str, cpu: usize) -> Duration {
     let mut lines = stat.lines().map(str::split_ascii_whitespace);
@@ -232,8 +276,7 @@ pub(crate) fn described() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, Used, parent, schedstat, steal};
-    use std::time::Duration;
+    use super::*;
 
     #[test]
     fn what_the_host_has_is_told_by_processor() {
@@ -260,5 +303,15 @@ mod tests {
     fn a_parent_is_found_behind_any_name() {
         assert_eq!(parent("12 (a) b) S 7 12 12 0"), Some(7));
         assert_eq!(parent("12 (a"), None);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_asked() {
+        let begun = Instant::now();
+        let waited = wait_for(&[0], Duration::ZERO).expect("there is nothing to wait for");
+        assert_eq!((waited, begun.elapsed() < LOOK), (Duration::ZERO, true));
+        // One look, however much the host has taken meanwhile.
+        assert!(wait_for(&[0], LOOK).expect("there is a processor 0") >= LOOK);
+        assert!(wait_for(&[100_000], LOOK).is_err(), "there is no such processor");
     }
 }

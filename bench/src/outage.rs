@@ -6,7 +6,7 @@ use crate::{
     alone::{self, Alone},
     canned::{self, Asking},
     check::Expected,
-    commands::{self, Places},
+    commands::{self, Patience, Places},
     figures::{self, Contestant, Figure, Round},
     goals::{self, Bound, Goal},
     load::{Pace, Plan},
@@ -41,10 +41,10 @@ const ASKED_MORE: f64 = 1.2;
 #[derive(Debug, Args)]
 pub(crate) struct Line {
     /// Rounds; each has a part with the first target down and one without it
-    #[arg(long, default_value_t = 41)]
+    #[arg(long, default_value_t = 121)]
     rounds: usize,
     /// Length of one part
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// Connections
     #[arg(long, default_value_t = 64, value_name = "COUNT")]
@@ -52,6 +52,8 @@ pub(crate) struct Line {
     /// Run data plane and load before all other work (niceness -20), for machines that are not quiet
     #[arg(long)]
     pub(crate) first_in_line: bool,
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     places: Places,
 }
@@ -153,6 +155,7 @@ fn measure(line: &Line, alone: &mut Alone, time: Duration) -> io::Result<([Conte
     let models = [throwover::FAILING_PLAIN, throwover::PLAIN];
     let mut seen = Seen::default();
     for round in 0..line.rounds {
+        line.patience.wait(&line.places)?;
         let per_second = saturated(line, alone)? * LOAD;
         seen.loads.push(per_second);
         for turn in 0..2 {
