@@ -373,6 +373,8 @@ impl Tenant {
         };
         match read {
             Ok(count) => self.received.extend_from_slice(&part[..count]),
+            // A process that was stopped and goes on: with a timeout the kernel does not try again, see signal(7).
+            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("the gateway said nothing for {} s; {}", PATIENCE.as_secs(), self.seen())
             }

@@ -17,6 +17,8 @@ use tests::testkit::{
 const RATE: u32 = 50;
 /// Requests of one outage.
 const REQUESTS: u32 = 300;
+/// How long a silent target is waited for, in seconds: longer than a busy machine makes anybody wait.
+const SILENCE: u32 = 15;
 /// Most attempts at a dead target before its breaker opens.
 const SLOW_MAX: usize = 20;
 
@@ -40,7 +42,7 @@ impl Went {
 }
 
 fn gateway(provider: &Provider, ttft: &str) -> Gateway {
-    let members = format!("ttft: {ttft}, deadline: 20s, breaker: {{cooldown: 2s, cooldown_max: 2s}}");
+    let members = format!("ttft: {ttft}, deadline: 40s, breaker: {{cooldown: 2s, cooldown_max: 2s}}");
     Gateway::start(&Policy::over(provider).chain("c", &[("primary", "m"), ("backup", "m")], &members))
 }
 
@@ -90,11 +92,14 @@ fn trickle(gateway: &Gateway, count: u32) -> Vec<Went> {
 
 /// Nobody goes without an answer; the attempts at the dead target before its breaker opened, and the probes.
 fn survived(case: &str, went: &[Went]) -> (usize, usize) {
-    let bad = went.iter().filter(|went| went.content != text_of("backup")).count();
+    let bad: Vec<_> = went.iter().filter(|went| went.content != text_of("backup")).collect();
     let first: usize = went.iter().map(|went| went.asked("primary/m", false)).sum();
     let probes: usize = went.iter().map(|went| went.asked("primary/m", true)).sum();
-    println!("{case}: {} requests, {bad} without the answer, {first} attempts until the breaker opened, {probes} probes", went.len());
-    assert_eq!(bad, 0, "{case}");
+    let without = bad.len();
+    println!("{case}: {} requests, {without} without the answer, {first} attempts until the breaker opened, {probes} probes", went.len());
+    if let Some(bad) = bad.first() {
+        panic!("{case}: {without} without the answer; the first was told {:?}, see {}", bad.content, bad.record);
+    }
     // Two seconds open, less a fifth; and two more for what a slow machine stretches.
     let begun = || went.iter().map(Went::begun_us);
     let spell_ms = begun().max().zip(begun().min()).map_or(0, |(last, first)| (last - first) / 1_000);
@@ -132,18 +137,19 @@ fn a_target_that_falls_silent_is_left_before_anybody_times_out() {
     let provider = Provider::new();
     for latency_ms in [18, 100, 300] {
         provider.answers("primary", &json!({"latency_ms": latency_ms}));
-        let gateway = gateway(&provider, "8s");
+        let gateway = gateway(&provider, &format!("{SILENCE}s"));
         // Its usual time is known.
         let before = load(&gateway, 2 * RATE);
         assert!(before.iter().all(|went| went.content == text_of("primary")));
         provider.fault("primary", "stall-before-head");
-        let went = load(&gateway, 10 * RATE);
+        let went = load(&gateway, (SILENCE + 2) * RATE);
         let (first, _) = survived("silent", &went);
         // No promise here, on a machine that may stand still meanwhile: `engine` makes it in a time of its own.
         println!("p99 {} ms: {first} requests in vain, {} are the goal", p99_ms(&before), u64::from(RATE) * 3 * p99_ms(&before) / 1_000);
         let waited = || went.iter().filter(|went| went.asked("primary/m", false) > 0).map(Went::begun_us);
         let (begun, last) = waited().min().zip(waited().max()).expect("somebody has waited");
-        assert!(last - begun < 8_000_000, "somebody was sent there after {} ms, when the first had given up", (last - begun) / 1_000);
+        let spell_ms = (last - begun) / 1_000;
+        assert!(spell_ms < u64::from(SILENCE) * 1_000, "somebody was sent there after {spell_ms} ms, when the first had given up");
         provider.heal("primary");
     }
 }
