@@ -132,6 +132,11 @@ impl Load {
         self.tally = Tally::new();
     }
 
+    /// Asks for something else from here on, whose answer is the same.
+    pub(crate) fn turn_to(&mut self, request: Rc<[u8]>) {
+        self.plan.request = request;
+    }
+
     /// Takes no request from the schedule any more; those that wait for a connection are still sent.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;

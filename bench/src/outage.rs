@@ -1,6 +1,8 @@
 //! What an outage of the first target costs: the same load on a chain whose first target answers
-//! nothing but 503, and on one that has only the second, in turns, at four fifths of what the data plane
-//! answers when it is saturated.
+//! nothing but 503, and on one that has only the second, at four fifths of what the data plane
+//! answers when it is saturated. So near to saturation a machine that is slower by a tenth answers much
+//! later, and one that others use is so for some seconds, and then not: so the two take turns of a fifth
+//! of a second within one load.
 
 use crate::{
     alone::{self, Alone},
@@ -9,7 +11,7 @@ use crate::{
     commands::{self, Patience, Places},
     figures::{self, Contestant, Figure, Round},
     goals::{self, Bound, Goal},
-    load::{Pace, Plan},
+    load::{Load, Pace, Plan},
     machine::{self, Used},
     peers,
     sink::{Answers, Failing, Failure},
@@ -18,7 +20,7 @@ use crate::{
 };
 use clap::Args;
 use serde_json::{Value, json};
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, rc::Rc, time::Duration};
 
 const P50: Figure = Figure { name: "p50_us", title: "p50 us" };
 const P99: Figure = Figure { name: "p99_us", title: "p99 us" };
@@ -26,11 +28,18 @@ const CPU: Figure = Figure { name: "cpu_us_per_request", title: "CPU us/request"
 const FIGURES: [Figure; 3] = [P50, P99, CPU];
 /// With its first target down, a chain's p99 is to stay near that of the second alone.
 const GOAL: Goal = Goal { figure: P99, than: "second alone", bound: Bound::AtMost(1.2) };
+/// What is asked for, in the order of the contestants.
+const MODELS: [&str; 2] = [throwover::FAILING_PLAIN, throwover::PLAIN];
+/// The meter of attempts that failed.
+const FAILED: &str = "attempts_failed_total";
 /// The load is this share of what saturates the data plane.
 const LOAD: f64 = 0.8;
 /// Before anything is counted, and to find what saturates it.
 const WARM_UP: Duration = Duration::from_secs(1);
 const SATURATION: Duration = Duration::from_secs(1);
+/// One turn: a while in which what was left by the turn before is answered, and what is counted.
+const SETTLING: Duration = Duration::from_millis(50);
+const COUNTED: Duration = Duration::from_millis(150);
 /// The slowest hundredth is not the data plane's when the host has the cores for longer than that.
 const STOLEN_MAX: f64 = 0.01;
 /// Requests that cannot be answered by the first target may be at most so many for each that it was
@@ -40,10 +49,10 @@ const ASKED_MORE: f64 = 1.2;
 /// The command line.
 #[derive(Debug, Args)]
 pub(crate) struct Line {
-    /// Rounds; each has a part with the first target down and one without it
+    /// Rounds; each has turns with the first target down and turns without it
     #[arg(long, default_value_t = 121)]
     rounds: usize,
-    /// Length of one part
+    /// What is counted of either in a round
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// Connections
@@ -91,7 +100,7 @@ pub(crate) fn run(line: &Line) -> io::Result<ExitCode> {
         keep: line.places.keep,
         binaries: line.places.binaries.clone().unwrap_or_else(peers::here),
     })?;
-    let (contestants, seen) = measure(line, &mut alone, time)?;
+    let (contestants, seen) = measure(line, &mut alone)?;
     alone.still_up()?;
     commands::print(line.places.format, told(line, &contestants, &seen))?;
     Ok(if seen.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -113,35 +122,86 @@ fn plan(line: &Line, alone: &Alone, model: &'static str, pace: Pace) -> Plan {
 
 /// Requests that it answers in a second when nobody waits.
 fn saturated(line: &Line, alone: &mut Alone) -> io::Result<f64> {
-    let Part { tally, elapsed, .. } = part(line, alone, throwover::PLAIN, Pace::Closed, SATURATION)?;
-    Ok(tally.answers as f64 / elapsed.as_secs_f64())
-}
-
-/// What one load has shown, and what the data plane used meanwhile.
-struct Part {
-    tally: Tally,
-    elapsed: Duration,
-    used: Used,
-    /// The share of the time that the host kept the data plane's or the load's core from it.
-    stolen: f64,
-}
-
-/// One load from its beginning to its end; its first second is not counted.
-fn part(line: &Line, alone: &mut Alone, model: &'static str, pace: Pace, time: Duration) -> io::Result<Part> {
-    let gone = || io::Error::other("no load");
-    let plan = plan(line, alone, model, pace);
-    alone.stage.begin(plan);
+    alone.stage.begin(plan(line, alone, throwover::PLAIN, Pace::Closed));
     alone.stage.run(WARM_UP)?;
-    let before = alone.stage.load().ok_or_else(gone)?.tally.errors_text();
-    alone.stage.load().ok_or_else(gone)?.begin();
-    let plane = [alone.plane.pid()];
-    let (used, stolen) = (machine::usage(&plane)?, kept(line)?);
-    let elapsed = alone.stage.run(time)?;
-    let (used, stolen) = (machine::usage(&plane)?.since(&used), kept(line)?.saturating_sub(stolen).div_duration_f64(elapsed));
-    let tally = std::mem::replace(&mut alone.stage.load().ok_or_else(gone)?.tally, Tally::new());
+    load_of(alone)?.begin();
+    let elapsed = alone.stage.run(SATURATION)?;
+    let answers = load_of(alone)?.tally.answers;
+    end_load(alone)?;
+    Ok(answers as f64 / elapsed.as_secs_f64())
+}
+
+fn load_of(alone: &mut Alone) -> io::Result<&mut Load> {
+    alone.stage.load().ok_or_else(|| io::Error::other("no load"))
+}
+
+/// Waits for the last answers; an error when something went wrong where nothing is counted.
+fn end_load(alone: &mut Alone) -> io::Result<()> {
     alone.finish_load()?;
+    let errors = load_of(alone)?.tally.errors_text();
     drop(alone.stage.end());
-    if before.is_empty() { Ok(Part { tally, elapsed, used, stolen }) } else { Err(io::Error::other(before)) }
+    if errors.is_empty() { Ok(()) } else { Err(io::Error::other(errors)) }
+}
+
+/// What all turns of one kind in a round have shown, and what the data plane used meanwhile.
+struct Part {
+    /// What is counted.
+    tally: Tally,
+    /// What came while the turn before still had answers to come.
+    settling: Tally,
+    /// Of both.
+    elapsed: Duration,
+    run_ns: u64,
+    busiest_wait_ns: u64,
+    /// How long the host kept the data plane's or the load's core from it.
+    stolen: Duration,
+}
+
+impl Part {
+    fn new() -> Part {
+        Part { tally: Tally::new(), settling: Tally::new(), elapsed: Duration::ZERO, run_ns: 0, busiest_wait_ns: 0, stolen: Duration::ZERO }
+    }
+
+    fn answers(&self) -> u64 {
+        self.tally.answers + self.settling.answers
+    }
+
+    /// One turn of this kind. Between two turns nothing is reckoned that would hold up the load.
+    fn turn(&mut self, alone: &mut Alone, request: Rc<[u8]>) -> io::Result<()> {
+        load_of(alone)?.turn_to(request);
+        for (tally, time) in [(&mut self.settling, SETTLING), (&mut self.tally, COUNTED)] {
+            std::mem::swap(&mut load_of(alone)?.tally, tally);
+            self.elapsed += alone.stage.run(time)?;
+            std::mem::swap(&mut load_of(alone)?.tally, tally);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, used: &Used, stolen: Duration) {
+        self.run_ns += used.run_ns;
+        self.busiest_wait_ns += used.busiest_wait_ns;
+        self.stolen += stolen;
+    }
+}
+
+/// Both kinds in turns, `first` before the other, within one load.
+fn parts(line: &Line, alone: &mut Alone, first: usize, per_second: f64) -> io::Result<[Part; 2]> {
+    let plans = MODELS.map(|model| plan(line, alone, model, Pace::Open { per_second }));
+    let turns = commands::seconds(line.seconds)?.div_duration_f64(COUNTED).ceil() as usize;
+    let mut parts = [Part::new(), Part::new()];
+    alone.stage.begin(plans[first].clone());
+    alone.stage.run(WARM_UP)?;
+    let plane = [alone.plane.pid()];
+    let mut before = (machine::usage(&plane)?, kept(line)?);
+    for turn in 0..2 * turns {
+        let index = (first + turn) % 2;
+        parts[index].turn(alone, Rc::clone(&plans[index].request))?;
+        let now = (machine::usage(&plane)?, kept(line)?);
+        parts[index].add(&now.0.since(&before.0), now.1.saturating_sub(before.1));
+        before = now;
+    }
+    end_load(alone)?;
+    Ok(parts)
 }
 
 /// How long the host has kept either core from this machine, all in all.
@@ -150,26 +210,21 @@ fn kept(line: &Line) -> io::Result<Duration> {
 }
 
 /// What saturates the data plane is found anew for each round: a machine that others use is not always as fast.
-fn measure(line: &Line, alone: &mut Alone, time: Duration) -> io::Result<([Contestant; 2], Seen)> {
+fn measure(line: &Line, alone: &mut Alone) -> io::Result<([Contestant; 2], Seen)> {
     let mut all = ["first down", GOAL.than].map(Contestant::new);
-    let models = [throwover::FAILING_PLAIN, throwover::PLAIN];
     let mut seen = Seen::default();
     for round in 0..line.rounds {
         line.patience.wait(&line.places)?;
         let per_second = saturated(line, alone)? * LOAD;
         seen.loads.push(per_second);
-        for turn in 0..2 {
-            let index = (turn + round) % 2;
-            let counters = ["attempts_failed_total", "answered_total"];
-            let before = alone.gateway.meters(&counters)?;
-            let part = part(line, alone, models[index], Pace::Open { per_second }, time)?;
-            let after = alone.gateway.meters(&counters)?;
-            if index == 0 {
-                seen.in_vain += (after[0] - before[0]) as u64;
-                seen.answers += (after[1] - before[1]) as u64;
-            }
-            seen.errors.extend(Some(part.tally.errors_text()).filter(|text| !text.is_empty()));
-            all[index].rounds.push(of(&part));
+        let before = alone.gateway.meters(&[FAILED])?;
+        let parts = parts(line, alone, round % 2, per_second)?;
+        // Nobody but the first target fails.
+        seen.in_vain += (alone.gateway.meters(&[FAILED])?[0] - before[0]) as u64;
+        seen.answers += parts[0].answers();
+        for (all, part) in all.iter_mut().zip(&parts) {
+            seen.errors.extend([&part.settling, &part.tally].map(Tally::errors_text).into_iter().filter(|text| !text.is_empty()));
+            all.rounds.push(of(part));
         }
         eprintln!("round {} of {} done", round + 1, line.rounds);
     }
@@ -177,18 +232,23 @@ fn measure(line: &Line, alone: &mut Alone, time: Duration) -> io::Result<([Conte
 }
 
 fn of(part: &Part) -> Round {
-    let (tally, used) = (&part.tally, &part.used);
-    let held = used.busiest_wait_ns as f64 / part.elapsed.as_nanos() as f64;
+    let tally = &part.tally;
+    let held = part.busiest_wait_ns as f64 / part.elapsed.as_nanos() as f64;
+    let stolen = part.stolen.div_duration_f64(part.elapsed);
     let values = [
         (P50.name, tally.latency.at(0.5)),
         (P99.name, tally.latency.at(0.99)),
-        (CPU.name, used.run_ns as f64 / 1e3 / tally.answers.max(1) as f64),
+        (CPU.name, part.run_ns as f64 / 1e3 / part.answers().max(1) as f64),
     ];
     let values = values.into();
+    let late = tally.latency.at(0.5);
     let void = if tally.errors() > 0 {
         Some(tally.errors_text())
-    } else if part.stolen > STOLEN_MAX {
-        Some(format!("the host had its cores for {:.1} % of the time", part.stolen * 100.0))
+    } else if late > SETTLING.as_micros() as f64 {
+        // It was saturated, and what is told of one kind is the other's.
+        Some(format!("half of all answers took {:.0} ms, and the next turn counts after {} ms", late / 1e3, SETTLING.as_millis()))
+    } else if stolen > STOLEN_MAX {
+        Some(format!("the host had its cores for {:.1} % of the time", stolen * 100.0))
     } else {
         works::disturbed(tally, held)
     };
@@ -198,7 +258,7 @@ fn of(part: &Part) -> Round {
 fn told(line: &Line, contestants: &[Contestant; 2], seen: &Seen) -> (String, Value) {
     let (least, most) = seen.loads.iter().fold((f64::MAX, 0.0_f64), |(least, most), &load| (least.min(load), most.max(load)));
     let title = format!(
-        "{least:.0} to {most:.0} requests/s, which is {LOAD} of saturation, {} connections, {} rounds of twice {} s",
+        "{least:.0} to {most:.0} requests/s, which is {LOAD} of saturation, {} connections, {} rounds of twice {} s in turns",
         line.connections, line.rounds, line.seconds
     );
     let mut text = format!("{}\n{}", machine::described(), figures::text(&title, &FIGURES, contestants));

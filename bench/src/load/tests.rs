@@ -78,6 +78,31 @@ fn an_open_loop_sends_what_its_schedule_says() {
 }
 
 #[test]
+fn who_turns_to_another_request_asks_that_one() {
+    let mut stage = stage(1_024, Duration::ZERO);
+    let longer = Asking { path: canned::PATH, host: "sink", key: "", model: canned::MODEL, bytes: 2_048, stream: false };
+    let plan = plan(&stage, false, Expected::Json(Some(canned::completion(1_024))), Pace::Open { per_second: 2_000.0 });
+    stage.begin(plan);
+    let answered = |stage: &mut Stage, count| {
+        let done = |stage: &mut Stage| stage.load().is_some_and(|load| load.tally.answers >= count);
+        assert!(stage.until(PATIENCE, done).expect("no error of epoll"), "it hangs");
+        stage.load().expect("begun").tally.answers
+    };
+    let first = answered(&mut stage, 50);
+    stage.load().expect("begun").turn_to(canned::request(&longer));
+    answered(&mut stage, first + 50);
+    stage.load().expect("begun").stop();
+    assert!(stage.until(PATIENCE, |stage| stage.load().is_some_and(|load| load.under_way() == 0)).expect("no error of epoll"));
+    let load = stage.end().expect("begun");
+    assert_eq!(load.tally.errors_text(), "");
+    let seen = stage.sink().expect("placed").seen;
+    // Each was one or the other, those with the second no fewer than came after all that may have been under way.
+    let longer = (seen.body_bytes - 1_024 * seen.requests) / 1_024;
+    assert_eq!((seen.requests, seen.body_bytes), (load.tally.answers, 1_024 * (seen.requests - longer) + 2_048 * longer));
+    assert!((46..=load.tally.answers - 50).contains(&longer), "{longer} of {}", seen.requests);
+}
+
+#[test]
 fn nothing_that_the_schedule_said_is_left_out() {
     // Far more than four connections can ask for: most wait, and every one is answered or told.
     let mut busy = stage(1_024, Duration::from_millis(1));
